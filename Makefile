@@ -1,0 +1,30 @@
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: train test up fetch lint lock
+
+train: $(READY)  ## environment, then train, sweep, register and promote on data/raw (or the demo shop)
+	$(BIN)/segments train --promote
+
+test: $(READY)  ## ruff, mypy and the whole test suite
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadfile
+
+up: $(READY)  ## analytics 5000, scoring 5001, MLflow UI 5002; Ctrl-C stops all
+	$(BIN)/segments up
+
+fetch: $(READY)  ## the UCI Online Retail data into data/raw
+	$(BIN)/segments fetch
+
+$(READY): requirements.lock pyproject.toml
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock:  ## renew requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes \
+		--no-emit-index-url --no-header --python-version 3.11 --output-file requirements.lock

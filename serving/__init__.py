@@ -1,0 +1,18 @@
+"""Answers from the champion model: the scoring endpoint and the analytics API.
+
+Reading order: champion (the only reader of MLflow) -> snapshot -> queries -> app. `scoring` stands alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def create_app() -> Flask:
+    """The analytics API as a WSGI application: `flask --app serving run`, `gunicorn 'serving:create_app()'`."""
+    from serving.app import create_app
+
+    return create_app()

@@ -1,0 +1,260 @@
+"""The analytics API: who the customers are, who is unusual, and which segment a new one belongs to.
+
+Every answer is made from one snapshot of the champion in memory; `champion.Follower` swaps it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from flask import Response, current_app, g, render_template, request
+from flask_openapi3 import APIBlueprint, OpenAPI
+from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
+from werkzeug.routing import BaseConverter
+
+from serving import access, charts, checks, documentation, errors, queries, schemas
+from serving.champion import ALIAS, NAME, Follower
+from serving.documentation import ABOUT, ANALYTICS, CUSTOMER_ID, PAGING, ROWS, SCORING, SEGMENT, answers, asks
+from serving.snapshot import Snapshot, as_json
+
+CSV_EXAMPLE = "customer_id,Recency,...,model_version,as_of\r\n12347,2,...,3,2011-12-10T12:50:00\r\n"
+EXTENSION = "champion"
+
+api = APIBlueprint("api", __name__, operation_id_callback=lambda name, path, method: name)  # noqa: ARG005
+
+
+class AnyText(BaseConverter):
+    """Whatever a shop uses as an id, slashes and line breaks too."""
+
+    regex = r"(?s:.+)"
+    part_isolating = False
+
+
+def create_app() -> OpenAPI:
+    """The application. SEGMENTS_API_TOKEN, when set, is asked for everywhere but at /health."""
+    app = OpenAPI("serving", info=documentation.info(), doc_ui=False)
+    app.config["MAX_CONTENT_LENGTH"] = checks.MAX_BYTES
+    app.url_map.merge_slashes = False  # an id may hold two in a row
+    app.url_map.strict_slashes = False
+    app.url_map.converters["anything"] = AnyText
+    app.extensions[EXTENSION] = Follower()
+
+    token = os.environ.get("SEGMENTS_API_TOKEN", "")
+    if token:
+        access.require(app, token)
+    app.before_request(app.extensions[EXTENSION].start)
+    app.after_request(_name_version)
+    app.after_request(access.add_headers)
+    errors.register(app)
+    app.register_api(api)
+    charts.register(app)
+    documentation.register(app, bool(token), app.extensions[EXTENSION])
+    return app
+
+
+@api.get("/", tags=[ABOUT], responses=answers(schemas.Home))
+def home() -> Response:
+    """What this is, and its endpoints."""
+    problem = _follower().obstacle
+    return _json(
+        {
+            "name": NAME,
+            "about": "Who the customers are, who is unusual, and which segment a new one belongs to.",
+            "endpoints": {f"{method} {path}": summary for method, path, summary in _endpoints()},
+            "ui": "/ui",
+            "apidocs": "/apidocs",
+            "openapi": "/openapi.json",
+            **({"problem": problem} if problem else {}),
+        }
+    )
+
+
+@api.get("/health", tags=[ABOUT], responses=answers(schemas.Health, 503))
+def health() -> Response:
+    """Is a champion loaded, and which; `stale` says why it may not be the newest."""
+    snapshot, stale = _snapshot(), _follower().stale
+    return _json(
+        dict(
+            status="ok",
+            model=NAME,
+            alias=ALIAS,
+            model_version=snapshot.version,
+            as_of=snapshot.as_of,
+            data=snapshot.data,
+            customers=len(snapshot),
+            **({"stale": stale} if stale else {}),
+        )
+    )
+
+
+@api.get("/analytics/overview", tags=[ANALYTICS], responses=answers(schemas.Overview, 503))
+def overview() -> Response:
+    """Customers, revenue, customers per segment, anomalies, and what the training came to."""
+    return _fixed(queries.overview)
+
+
+@api.get("/analytics/segments", tags=[ANALYTICS], responses=answers(schemas.Segments, 503))
+def segments() -> Response:
+    """Each segment: name, customers, share, revenue and its share, mean and median features, anomalies."""
+    return _fixed(queries.segments)
+
+
+@api.get("/analytics/summary", tags=[ANALYTICS], responses=answers(schemas.Summary, 503))
+def summary() -> Response:
+    """Mean Recency, Frequency and Monetary of each segment."""
+    return _fixed(queries.summary)
+
+
+@api.get("/analytics/map", tags=[ANALYTICS], responses=answers(schemas.Map, 503))
+def customer_map() -> Response:
+    """Customers on the plane of the two principal components: all anomalies, and a sample of the others."""
+    return _fixed(queries.customer_map)
+
+
+@api.get(
+    "/analytics/customer/<anything:customer_id>",
+    tags=[ANALYTICS],
+    responses=answers(schemas.Customer, 404, 503),
+    openapi_extensions=asks(path=CUSTOMER_ID),
+)
+def customer() -> Response:
+    """One customer: features, segment, and whether and why they are unusual."""
+    typed = _from_path("customer_id")
+    found = queries.customer(_snapshot(), typed)
+    if found is None:
+        raise NotFound(
+            f"There is no customer {typed[:60]!r} in this data. Expected an id as in the shop's export."
+        )
+    return _json(found)
+
+
+@api.get(
+    "/analytics/anomalies",
+    tags=[ANALYTICS],
+    responses=answers(schemas.Page, 400, 503),
+    openapi_extensions=asks(query=PAGING),
+)
+def anomalies() -> Response:
+    """Unusual customers, most unusual first."""
+    return _json(queries.anomalies(_snapshot(), *checks.page_and_limit(request.args)))
+
+
+@api.get(
+    "/analytics/anomalies.csv", tags=[ANALYTICS], responses=answers("text/csv", 503, example=CSV_EXAMPLE)
+)
+def anomalies_csv() -> Response:
+    """All unusual customers as a file for spreadsheets, most unusual first."""
+    snapshot = _snapshot()
+    return _csv(snapshot, snapshot.unusual, "anomalies")
+
+
+@api.get(
+    "/analytics/segments/<segment>/customers",
+    tags=[ANALYTICS],
+    responses=answers(schemas.SegmentPage, 400, 404, 503),
+    openapi_extensions=asks(path=SEGMENT, query=PAGING),
+)
+def segment_customers() -> Response:
+    """A segment's customers, biggest spenders first."""
+    snapshot = _snapshot()
+    number = checks.segment(_from_path("segment"), snapshot.by_spending)
+    return _json(queries.segment_customers(snapshot, number, *checks.page_and_limit(request.args)))
+
+
+@api.get(
+    "/analytics/segments/<segment>/customers.csv",
+    tags=[ANALYTICS],
+    responses=answers("text/csv", 404, 503, example=CSV_EXAMPLE),
+    openapi_extensions=asks(path=SEGMENT),
+)
+def segment_csv() -> Response:
+    """A segment's customers as a file for spreadsheets: the audience of a campaign."""
+    snapshot = _snapshot()
+    number = checks.segment(_from_path("segment"), snapshot.by_spending)
+    return _csv(snapshot, snapshot.by_spending[number], f"segment-{number}-customers")
+
+
+@api.post(
+    "/score",
+    tags=[SCORING],
+    responses=answers(schemas.ScoreAnswer, 400, 413, 415, 503),
+    openapi_extensions=asks(body=ROWS),
+)
+def score() -> Response:
+    """Customer metrics in, segment and anomaly flag out: an object for an object, a list for a list."""
+    snapshot = _snapshot()
+    body = request.get_data()
+    if request.content_length is None and len(body) >= checks.MAX_BYTES:
+        raise RequestEntityTooLarge  # sent in chunks, werkzeug cuts it at the limit and says nothing
+    columns, single = checks.customers(body, request.is_json)
+    try:
+        scored = snapshot.scorer(columns)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+    return _json(scored[0] if single else scored)
+
+
+@api.get("/ui", tags=[ABOUT], responses=answers("text/html", 503, example="<!doctype html>..."))
+def ui() -> Response | str:
+    """The dashboard."""
+    try:
+        snapshot = _snapshot()
+    except errors.NotReady as problem:
+        if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
+            raise
+        text = render_template("ui.html", problem=problem.description, again=errors.RETRY_AFTER)
+        return Response(text, 503, {"Retry-After": str(errors.RETRY_AFTER)}, mimetype="text/html")
+    return render_template("ui.html", endpoints=_endpoints(), **charts.page(snapshot))
+
+
+def _endpoints() -> list[tuple[str, str, str]]:
+    """(method, path, summary) of each."""
+    return [
+        (method, path, operation.summary or "")
+        for path, item in api.paths.items()
+        for method, operation in (("GET", item.get), ("POST", item.post))
+        if operation
+    ]
+
+
+def _follower() -> Follower:
+    return current_app.extensions[EXTENSION]
+
+
+def _snapshot() -> Snapshot:
+    """The snapshot that this request is answered from, from its first line to its last."""
+    snapshot = _follower().current()
+    if snapshot is None:
+        raise errors.NotReady(
+            _follower().stale or "The champion is being loaded. Ask again in a few seconds."
+        )
+    g.snapshot = snapshot
+    return snapshot
+
+
+def _from_path(name: str) -> str:
+    return (request.view_args or {})[name]
+
+
+def _json(answer: Any) -> Response:
+    return Response(as_json(answer), mimetype="application/json")
+
+
+def _fixed(query: Callable[[Snapshot], Any]) -> Response:
+    return Response(_snapshot().answer(query), mimetype="application/json")
+
+
+def _csv(snapshot: Snapshot, places: np.ndarray, name: str) -> Response:
+    answer = Response(queries.audience_csv(snapshot, places), mimetype="text/csv")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}-v{snapshot.version}.csv"'
+    return answer
+
+
+def _name_version(response: Response) -> Response:
+    snapshot = g.get("snapshot") or _follower().snapshot
+    if snapshot is not None:
+        response.headers["X-Model-Version"] = str(snapshot.version)
+    return response

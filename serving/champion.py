@@ -1,0 +1,287 @@
+"""The champion: the only reader of MLflow. It loads the version that the alias stands for, and follows the alias."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serving import queries
+from serving.snapshot import FEATURES, Scorer, Snapshot
+
+NAME = "customer-segments"
+ALIAS = "champion"
+DEFAULT_ADDRESS = "sqlite:///mlruns/mlflow.db"
+EVERY = 2.0  # seconds between two looks at the alias
+FIRST_LOOK = 20.0  # seconds that a first request waits for the champion to be loaded
+RETRY = (4.0, 60.0)  # seconds before a version that could not be loaded is tried again: first, most
+SILENCE = 30.0  # seconds without news after which /health says so
+COMPARED = 200  # customers whose stored answers the loaded model must repeat
+NO_CHAMPION = (
+    f"There is no champion yet: no version of {NAME} has the alias '{ALIAS}'. Run `segments train --promote`."
+)
+
+log = logging.getLogger(__name__)
+
+
+class Follower:
+    """Holds the champion's snapshot, and swaps it for a new one when the alias moves.
+
+    A thread looks at the alias every two seconds and loads a new champion beside the old one; the swap
+    is one assignment. Whatever fails, the old snapshot stays and `problem` says why.
+    """
+
+    def __init__(self, address: str | None = None, every: float = EVERY) -> None:
+        self.address = address or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_ADDRESS
+        self.every = every
+        self.snapshot: Snapshot | None = None
+        self.problem: str | None = None
+        self._loaded: tuple[str, ...] = ()
+        self._failed: tuple[str, ...] = ()
+        self._failure = ""
+        self._wait, self._retry_at = RETRY[0], 0.0
+        self._news = time.monotonic()
+        self._lock = threading.Lock()
+        self._process: int | None = None
+        self._looked = threading.Event()
+        self._stopped = threading.Event()
+
+    def current(self, wait: float = FIRST_LOOK) -> Snapshot | None:
+        """The snapshot to answer from; the first call of a process waits for the first look at the registry."""
+        self.start()
+        if self.snapshot is None:
+            self._looked.wait(wait)
+        return self.snapshot
+
+    def start(self) -> None:
+        """Begin to follow, once in each process: threads do not outlive a fork."""
+        if self._process == os.getpid():
+            return
+        with self._lock:
+            if self._process != os.getpid() and not self._stopped.is_set():
+                self._looked = threading.Event()
+                threading.Thread(target=self._follow, name="champion", daemon=True).start()
+                self._process = os.getpid()
+
+    def stop(self) -> None:
+        """Follow no longer."""
+        self._stopped.set()
+
+    @property
+    def stale(self) -> str | None:
+        """Why the snapshot may not be the champion, or None."""
+        silent = time.monotonic() - self._news
+        problem = self.problem
+        if problem is None and silent > max(SILENCE, 5 * self.every):
+            problem = (
+                f"The registry, or a new version being loaded, has not answered for {silent:.0f} seconds."
+            )
+        if problem is None or self.snapshot is None:
+            return problem
+        return f"{problem} Version {self.snapshot.version} keeps answering."
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why nothing can be answered, or None; asked without waiting."""
+        return self.problem if self.current(wait=0) is None else None
+
+    def look(self) -> None:
+        """Look at the alias once, and load what it stands for if that is new."""
+        try:
+            found = champion_version(self.address)
+        except Exception as error:
+            problem = f"The registry cannot be reached ({type(error).__name__}). Check MLFLOW_TRACKING_URI."
+            if problem != self.problem:
+                log.warning(problem, exc_info=error)
+            self.problem = problem
+            return
+        self._news = time.monotonic()
+        if found is None:
+            self.problem = (
+                NO_CHAMPION
+                if self.snapshot is None
+                else f"No version has the alias '{ALIAS}' any more."
+                if _exists(self.address)
+                else "The registry is not there any more. Check MLFLOW_TRACKING_URI."
+            )
+            return
+        identity = (str(found.version), str(found.run_id), str(found.source))
+        if identity == self._loaded:
+            self.problem, self._failed = None, ()
+        elif identity != self._failed or time.monotonic() >= self._retry_at:
+            self._load(found, identity)
+        else:
+            self.problem = self._failure
+
+    def _load(self, found: Any, identity: tuple[str, ...]) -> None:
+        try:
+            snapshot = load(self.address, found)
+        except Exception as error:
+            log.warning("Version %s cannot be loaded", found.version, exc_info=error)
+            self._wait = min(2 * self._wait, RETRY[1]) if identity == self._failed else RETRY[0]
+            self._failed, self._retry_at = identity, time.monotonic() + self._wait
+            why = error if isinstance(error, Unreadable) else type(error).__name__
+            self.problem = self._failure = (
+                f"Version {found.version} is champion but could not be loaded ({why}). "
+                "Run `segments rollback`, or `segments train --promote` for a new one."
+            )
+            return
+        self.snapshot = snapshot
+        self._loaded, self._failed, self.problem = identity, (), None
+        self._news = time.monotonic()
+        gc.collect()
+        gc.freeze()  # what was loaded stays; collecting it again and again costs tail latency
+        log.info("Version %s answers", found.version)
+
+    def _follow(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.look()
+            finally:
+                self._looked.set()
+            self._stopped.wait(self.every)
+
+
+class Unreadable(Exception):
+    """A part of a version that cannot be used; the message may be shown to anyone."""
+
+
+def champion_version(address: str) -> Any:
+    """The registry's record of the champion, or None when there is none."""
+    if not _exists(address):
+        return None
+    mlflow = _mlflow(address)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return mlflow.MlflowClient(address, address).get_model_version_by_alias(NAME, ALIAS)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def load(address: str, found: Any) -> Snapshot:
+    """The snapshot of a version. Raises Unreadable, naming the part that is damaged or missing."""
+    mlflow = _mlflow(address)
+    if not found.run_id:
+        raise Unreadable("it does not say which training it comes from")
+    with tempfile.TemporaryDirectory() as folder:
+
+        def fetch(part: str) -> Path:
+            return Path(
+                mlflow.artifacts.download_artifacts(
+                    run_id=found.run_id,
+                    artifact_path=part,
+                    dst_path=folder,
+                    tracking_uri=address,
+                    registry_uri=address,
+                )
+            )
+
+        customers = _part("data/customers.parquet", lambda part: _read_customers(fetch(part)))
+        profiles = _part("profiles.json", lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
+        summary = _part("summary.json", lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
+        scorer = _part("model", lambda _: _load_scorer(address, found, Path(folder) / "model"))
+    _part("answers", lambda _: _check_answers(scorer, customers.head(COMPARED)))
+    snapshot = _part(
+        "tables", lambda _: Snapshot.of(int(found.version), customers, profiles, summary, scorer)
+    )
+    # Before anyone asks: a version that cannot answer must not become the snapshot.
+    for query in queries.FIXED:
+        _part(query.__name__, lambda _, query=query: snapshot.answer(query))
+    return snapshot
+
+
+def _part(name: str, read: Any) -> Any:
+    try:
+        return read(name)
+    except Unreadable:
+        raise
+    except Exception as error:
+        raise Unreadable(f"its {name} cannot be read: {type(error).__name__}") from error
+
+
+def _read_customers(path: Path) -> Any:
+    import pandas as pd
+
+    return pd.read_parquet(path)
+
+
+def _load_scorer(address: str, found: Any, folder: Path) -> Scorer:
+    """The model as a plain call: a frame, and MLflow's own checks of it, cost more than the answer."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    # Not "models:/NAME/VERSION": MLflow would look that up at its global address.
+    uri = mlflow.MlflowClient(address, address).get_model_version_download_uri(NAME, found.version)
+    local = mlflow.artifacts.download_artifacts(
+        uri, dst_path=str(folder), tracking_uri=address, registry_uri=address
+    )
+    model = mlflow.pyfunc.load_model(local, suppress_warnings=True).unwrap_python_model()
+
+    def score(columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
+        values = np.column_stack([columns[name] for name in model.features]).astype(np.float64)
+        try:
+            answers = model.answers(values)
+        except MlflowException as error:
+            raise ValueError(error.message) from None
+        rows = zip(*(answer.tolist() for answer in answers.values()), strict=True)
+        return [dict(zip(answers, row, strict=True)) for row in rows]
+
+    return score
+
+
+def _check_answers(scorer: Scorer, customers: Any) -> None:
+    answers = scorer({name: customers[name].to_numpy() for name in FEATURES})
+    if [row["segment"] for row in answers] != customers["segment"].tolist():
+        raise Unreadable("its model and its table of customers do not belong together")
+
+
+def _exists(address: str) -> bool:
+    """False for an SQLite file that is not there, or that a first training is still making.
+
+    MLflow would make the database, or race with who is making it.
+    """
+    if not address.startswith("sqlite:///"):
+        return True
+    path = Path(address.removeprefix("sqlite:///").split("?")[0])
+    if not path.is_file():
+        return False
+    try:
+        reader = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            found = reader.execute("SELECT 1 FROM registered_models WHERE name = ?", (NAME,))
+            return found.fetchone() is not None
+        finally:
+            reader.close()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return False
+        raise
+
+
+def _mlflow(address: str) -> Any:
+    """The mlflow module, set up before its first import."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    if address.startswith("sqlite:"):  # a kept connection would go on reading a file that was replaced
+        os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    import mlflow
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    return mlflow

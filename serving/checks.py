@@ -1,0 +1,131 @@
+"""What was asked, checked: page numbers, segment numbers, and the customers that POST /score is given.
+
+Whatever is wrong becomes a 4xx that says what was given, what was expected, and where.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from werkzeug.exceptions import BadRequest, NotFound, UnsupportedMediaType
+
+from serving.snapshot import FEATURES
+
+MAX_BYTES = 2 * 1024 * 1024
+MAX_ROWS = 10_000
+MAX_PAGE = 1_000_000
+MAX_LIMIT = 500
+DEFAULT_LIMIT = 50
+OPTIONAL = "AverageOrderValue"
+PROBLEMS_NAMED = 5
+
+
+def page_and_limit(query: Mapping[str, str]) -> tuple[int, int]:
+    """`page` and `limit` of a query string, 1 and 50 where they are not given."""
+    return _between(query, "page", 1, MAX_PAGE), _between(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
+
+
+def segment(text: str, known: Collection[int]) -> int:
+    """A segment's number from a path. Raises NotFound when there is no such segment."""
+    number = int(text) if re.fullmatch(r"[0-9]{1,4}", text) else None
+    if number is None or number not in known:
+        names = ", ".join(str(number) for number in sorted(known))
+        raise NotFound(f"There is no segment {shown(text)}. Expected one of: {names}.")
+    return number
+
+
+def customers(body: bytes, is_json: bool) -> tuple[dict[str, list[float]], bool]:
+    """Rows of a JSON body to the five columns, and whether the body was one object.
+
+    AverageOrderValue may be left out; it is then Monetary / Frequency.
+    """
+    if not is_json:
+        raise UnsupportedMediaType("Expected a JSON body. Send it with Content-Type: application/json.")
+    payload = _parsed(body)
+    rows = [payload] if isinstance(payload, dict) else payload
+    if not isinstance(rows, list):
+        raise BadRequest(f"Given {shown(payload)}, expected one customer as an object, or a list of them.")
+    if not rows:
+        raise BadRequest("The list is empty. Expected at least one customer.")
+    if len(rows) > MAX_ROWS:
+        raise BadRequest(f"{len(rows):,} rows were given. Expected at most {MAX_ROWS:,}. Send them in parts.")
+    problems: list[str] = []
+    for number, row in enumerate(rows):
+        problems += _problems(number, row)
+    if problems:
+        raise BadRequest(first_of(problems))
+    columns = {name: [float(row[name]) for row in rows] for name in FEATURES if name != OPTIONAL}
+    columns[OPTIONAL] = [
+        float(row[OPTIONAL]) if OPTIONAL in row else row["Monetary"] / max(row["Frequency"], 1)
+        for row in rows
+    ]
+    return columns, isinstance(payload, dict)
+
+
+def _between(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+    if not 1 <= number <= most:
+        raise BadRequest(f"{name} {shown(text)} is out of range. Expected a whole number from 1 to {most:,}.")
+    return number
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        problem = f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+    except UnicodeDecodeError as error:
+        problem = f"The body is not UTF-8: byte {error.start}."
+    except RecursionError:
+        problem = "The body is nested too deeply."
+    except ValueError:  # Python's limit on the digits of a whole number
+        problem = "The body holds a number with too many digits."
+    raise BadRequest(f"{problem} Expected one customer as an object, or a list of them.")
+
+
+def _problems(number: int, row: Any) -> list[str]:
+    if not isinstance(row, dict):
+        return [f"Row {number}: given {shown(row)}, expected an object."]
+    found = [
+        f"Row {number}, column {name}: missing." for name in FEATURES if name not in row and name != OPTIONAL
+    ]
+    for name, value in row.items():
+        if name not in FEATURES:
+            found.append(
+                f"Row {number}, column {shown(name)}: not known. Expected {', '.join(FEATURES)} only."
+            )
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            found.append(f"Row {number}, column {name}: given {shown(value)}, expected a number.")
+        elif not is_finite(value):
+            found.append(f"Row {number}, column {name}: given {shown(value)}, expected a finite number.")
+    return found
+
+
+def first_of(problems: Sequence[str]) -> str:
+    """What is wrong with rows, the first few of it in full."""
+    more = f" And {len(problems) - PROBLEMS_NAMED:,} more." if len(problems) > PROBLEMS_NAMED else ""
+    return f"{' '.join(problems[:PROBLEMS_NAMED])}{more} Rows are counted from 0. No row was scored."
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number of JSON is one that a double can hold."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no double can hold
+        return False
+
+
+def shown(value: Any, dumps: Callable[[Any], str] = json.dumps) -> str:
+    """A value as JSON, short enough for a message."""
+    try:
+        text = dumps(value)
+    except ValueError:  # too many digits to write down
+        return "a very long number"
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,182 @@
+"""Questions to a snapshot, as pure functions: the JSON answers and the page are made from the same ones."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from serving.snapshot import FEATURES, ROW, Snapshot
+
+SPLITS_A_CELL = re.compile(r"([;\t\r\n]\s*)(?=[=+\-@])")
+MAP_POINTS = 4_000
+MAP_ORDINARY = 1_000  # ordinary customers that stay on the map however many anomalies there are
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+CSV_CHUNK = 1_000
+
+
+def overview(snapshot: Snapshot) -> dict[str, Any]:
+    """The whole shop: customers, revenue, anomalies, and how many customers each segment has."""
+    anomalies = len(snapshot.unusual)
+    return _stamped(
+        snapshot,
+        data=snapshot.data,
+        customers=len(snapshot),
+        revenue=sum(profile["revenue"] for profile in snapshot.profiles),
+        anomalies=anomalies,
+        anomaly_rate=anomalies / len(snapshot),
+        segments=[
+            {name: profile[name] for name in ("segment", "name", "customers", "share", "revenue_share")}
+            for profile in snapshot.profiles
+        ],
+        outcome=snapshot.summary.get("outcome", []),
+        setting=snapshot.summary.get("setting", {}),
+        metrics=snapshot.summary.get("metrics", {}),
+    )
+
+
+def segments(snapshot: Snapshot) -> dict[str, Any]:
+    """Each segment's profile, lowest mean Monetary first."""
+    return _stamped(snapshot, segments=list(snapshot.profiles))
+
+
+def summary(snapshot: Snapshot) -> dict[str, Any]:
+    """Mean Recency, Frequency and Monetary of each segment."""
+    return _stamped(
+        snapshot,
+        segments=[
+            {name: profile[name] for name in ("segment", "name", "customers")}
+            | {name: profile[f"mean_{name}"] for name in ("Recency", "Frequency", "Monetary")}
+            for profile in snapshot.profiles
+        ],
+    )
+
+
+def customer_map(snapshot: Snapshot) -> dict[str, Any]:
+    """Where customers lie on the plane of the two principal components: all anomalies, others by sample."""
+    unusual = snapshot.unusual[: MAP_POINTS - MAP_ORDINARY]
+    ordinary = np.setdiff1d(np.arange(len(snapshot)), snapshot.unusual)
+    room = MAP_POINTS - len(unusual)
+    if len(ordinary) > room:
+        ordinary = np.sort(np.random.default_rng(0).choice(ordinary, room, replace=False))
+    segment = np.asarray(snapshot.customers["segment"])
+    return _stamped(
+        snapshot,
+        customers=len(snapshot),
+        shown=len(ordinary) + len(unusual),
+        explained_variance=list(snapshot.summary.get("explained_variance", [])),
+        segments=[
+            {"segment": profile["segment"], "name": profile["name"]}
+            | _points(snapshot, ordinary[segment[ordinary] == profile["segment"]])
+            for profile in snapshot.profiles
+        ],
+        anomalies=_points(snapshot, unusual) | {"segment": segment[unusual].tolist()},
+    )
+
+
+def typical(snapshot: Snapshot) -> dict[str, Any]:
+    """The median customer of the whole shop, and how each feature goes with each axis of the map (-1 to 1)."""
+    columns = {name: np.asarray(snapshot.customers[name], dtype=float) for name in FEATURES}
+    medians = {name: float(np.nanmedian(column)) for name, column in columns.items()}
+    axes = []
+    for axis in ("pca_1", "pca_2"):
+        place = np.asarray(snapshot.customers[axis], dtype=float)
+        axes.append({name: _correlation(np.log1p(column), place) for name, column in columns.items()})
+    return {"median": medians, "axes": axes}
+
+
+FIXED = (overview, segments, summary, customer_map)  # they ask nothing but the snapshot
+
+
+def find(snapshot: Snapshot, typed: str) -> int | None:
+    """The place of the customer whose id a person typed: blanks around it and a spreadsheet's .0 do not matter."""
+    if (place := snapshot.rows.get(typed)) is not None:
+        return place
+    stripped = typed.strip()
+    if (place := snapshot.rows.get(stripped)) is not None:
+        return place
+    return snapshot.rows.get(re.sub(r"\A([0-9]+)\.0+\Z", r"\1", stripped))
+
+
+def customer(snapshot: Snapshot, typed: str) -> dict[str, Any] | None:
+    """All that is known of one customer, or None."""
+    place = find(snapshot, typed)
+    return None if place is None else _stamped(snapshot, **snapshot.row(place))
+
+
+def anomalies(snapshot: Snapshot, page: int, limit: int) -> dict[str, Any]:
+    """A page of the unusual customers, most unusual first."""
+    return _stamped(snapshot, **_page(snapshot, snapshot.unusual, page, limit))
+
+
+def segment_customers(snapshot: Snapshot, segment: int, page: int, limit: int) -> dict[str, Any]:
+    """A page of a segment's customers, biggest spenders first. `segment` must be one of the snapshot's."""
+    name = next(profile["name"] for profile in snapshot.profiles if profile["segment"] == segment)
+    places = snapshot.by_spending[segment]
+    return _stamped(snapshot, segment=segment, name=name, **_page(snapshot, places, page, limit))
+
+
+def audience_csv(snapshot: Snapshot, places: np.ndarray) -> Iterator[str]:
+    """Customers as CSV, in pieces: one row each, stamped with model version and as-of date.
+
+    Texts that a spreadsheet would take for a formula get an apostrophe in front.
+    """
+    columns = [name for name in ROW if name in snapshot.customers]
+    yield _csv_lines([[*columns, "model_version", "as_of"]])
+    for first in range(0, len(places), CSV_CHUNK):
+        yield _csv_lines(
+            [*map(_cell, row.values()), snapshot.version, snapshot.as_of]
+            for row in snapshot.table(places[first : first + CSV_CHUNK])
+        )
+
+
+def _stamped(snapshot: Snapshot, **answer: Any) -> dict[str, Any]:
+    return {"model_version": snapshot.version, "as_of": snapshot.as_of, **answer}
+
+
+def _page(snapshot: Snapshot, places: np.ndarray, page: int, limit: int) -> dict[str, Any]:
+    first = (page - 1) * limit
+    return {
+        "total": len(places),
+        "page": page,
+        "limit": limit,
+        "pages": -(-len(places) // limit),
+        "customers": snapshot.table(places[first : first + limit]),
+    }
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson's, over the pairs that are numbers; 0 where one of them never varies."""
+    known = np.isfinite(one) & np.isfinite(other)
+    one, other = one[known], other[known]
+    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+def _points(snapshot: Snapshot, places: np.ndarray) -> dict[str, list[Any]]:
+    columns = snapshot.customers
+    return {
+        "customer_id": [columns["customer_id"][place] for place in places],
+        "x": np.asarray(columns["pca_1"])[places].round(4).tolist(),
+        "y": np.asarray(columns["pca_2"])[places].round(4).tolist(),
+        "anomaly_score": np.asarray(columns["anomaly_score"])[places].round(4).tolist(),
+    }
+
+
+def _csv_lines(rows: Iterable[Iterable[Any]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(rows)
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A text that no spreadsheet takes for a formula, neither as a cell nor where it splits at a semicolon or tab."""
+    if not isinstance(value, str):
+        return value
+    safe = SPLITS_A_CELL.sub(r"\1'", value)
+    return f"'{safe}" if safe.startswith(DANGEROUS) else safe

@@ -1,0 +1,160 @@
+"""One model version and the tables its training left, as they are held in memory."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEATURES = ("Recency", "Frequency", "Monetary", "AverageOrderValue", "Tenure")
+WHOLE = ("Recency", "Frequency", "Tenure")  # days and orders
+ROW = (
+    "customer_id",
+    *FEATURES,
+    "Returned",
+    "country",
+    "segment",
+    "segment_name",
+    "is_anomaly",
+    "anomaly_score",
+    "anomaly_reason",
+    "distance",
+)
+
+
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def as_json(answer: Any) -> bytes:
+    """An answer as JSON. Raises ValueError rather than write NaN, which is not JSON."""
+    return _encode(answer).encode() + b"\n"
+
+
+class Scorer(Protocol):
+    """What scores customers of any origin."""
+
+    def __call__(self, columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
+        """Columns of the five features, n long, to n rows. Raises ValueError when a row cannot be a customer's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A champion, ready to answer. It never changes: a new champion is a new snapshot.
+
+    customers: one sequence a column, all of one length; rows: customer_id to its place in them;
+    by_spending: places of each segment's customers, biggest spenders first; unusual: places of the
+    anomalies, most unusual first.
+    """
+
+    version: int
+    as_of: str
+    data: str
+    summary: Mapping[str, Any]
+    profiles: Sequence[Mapping[str, Any]]
+    customers: Mapping[str, Sequence[Any]]
+    rows: Mapping[str, int]
+    by_spending: Mapping[int, np.ndarray]
+    unusual: np.ndarray
+    scorer: Scorer
+    _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        version: int,
+        customers: pd.DataFrame,
+        profiles: Sequence[Mapping[str, Any]],
+        summary: Mapping[str, Any],
+        scorer: Scorer,
+    ) -> Snapshot:
+        """The snapshot of a version from its scored customers (one row each), profiles and summary."""
+        segment = customers["segment"].to_numpy()
+        spent = customers["Monetary"].to_numpy()
+        score = customers["anomaly_score"].to_numpy()
+        biggest = np.argsort(-spent, kind="stable")
+        anomalies = np.flatnonzero(customers["is_anomaly"].to_numpy())
+        columns = {
+            name: _column(name, customers[name]) for name in (*ROW, "pca_1", "pca_2") if name in customers
+        }
+        return cls(
+            version=version,
+            as_of=str(summary["as_of"]),
+            data=str(summary["data"]),
+            summary=_finite(summary),
+            profiles=_finite(profiles),
+            customers=columns,
+            rows={customer: place for place, customer in enumerate(columns["customer_id"])},
+            by_spending={
+                int(profile["segment"]): biggest[segment[biggest] == profile["segment"]]
+                for profile in profiles
+            },
+            unusual=anomalies[np.argsort(-score[anomalies], kind="stable")],
+            scorer=scorer,
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def row(self, place: int) -> dict[str, Any]:
+        """One customer's row, as plain Python values."""
+        row = {}
+        for name in ROW:
+            if (column := self.customers.get(name)) is not None:
+                value = column[place]
+                row[name] = value.item() if isinstance(value, np.generic) else value
+        return row
+
+    def table(self, places: np.ndarray) -> list[dict[str, Any]]:
+        """Many customers' rows; the same as `row` of each, column by column and so much faster."""
+        names = [name for name in ROW if name in self.customers]
+        columns = []
+        for name in names:
+            column = self.customers[name]
+            columns.append(
+                column[places].tolist()
+                if isinstance(column, np.ndarray)
+                else [column[place] for place in places.tolist()]
+            )
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    def answer(self, query: Callable[[Snapshot], Any]) -> bytes:
+        """The JSON of a query that asks nothing but the snapshot; worked out once."""
+        text = self._answers.get(query.__name__)
+        if text is None:
+            text = self._answers[query.__name__] = as_json(query(self))
+        return text
+
+
+def _column(name: str, values: pd.Series) -> Sequence[Any]:
+    """A column without anything JSON cannot say; equal texts are one object."""
+    if values.dtype.kind not in "biuf":
+        seen: dict[Any, Any] = {}
+        missing = values.isna().to_numpy()
+        texts = values.to_numpy(dtype=object)
+        return [
+            None if gone else seen.setdefault(text, text) for text, gone in zip(texts, missing, strict=True)
+        ]
+    numbers = values.to_numpy()
+    if numbers.dtype.kind == "f":
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            return [value if math.isfinite(value) else None for value in numbers.tolist()]
+        if name in WHOLE and (numbers == np.rint(numbers)).all():
+            return numbers.astype(np.int64)
+    return numbers
+
+
+def _finite(value: Any) -> Any:
+    """The same lists and mappings with None for what is not a finite number."""
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

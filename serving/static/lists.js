@@ -1,0 +1,100 @@
+// Lists of customers, page by page: the audience of a segment, and the unusual customers.
+import { amount, ask, element, known, orders, plainly, whole } from "./data.js";
+
+const COLUMNS = {
+  audience: (row) => [
+    money(row.Monetary), cell(orders(row.Frequency), "n"), money(row.AverageOrderValue), count(row.Recency), count(row.Tenure),
+    cell(row.country ?? "–", "keep"), cell(row.is_anomaly ? plainly(row.anomaly_reason) : "no", "why"),
+  ],
+  unusual: (row) => [
+    cell(plainly(row.anomaly_reason), "why"), cell(row.anomaly_score.toFixed(2), "n"), cell(row.segment_name, "keep"),
+    money(row.Monetary), cell(orders(row.Frequency), "n"), count(row.Recency), cell(row.country ?? "–", "keep"),
+  ],
+};
+
+const cell = (text, kind = null) => element("td", { class: kind }, text);
+const money = (value) => cell(amount(value), "n");
+const count = (value) => cell(whole(value), "n");
+
+class List {
+  constructor(box) {
+    this.box = box;
+    this.body = box.querySelector("tbody");
+    this.pager = box.querySelector(".pager");
+    this.state = this.pager.querySelector("[role=status]");
+    this.cells = COLUMNS[box.dataset.columns];
+    this.asked = 0;
+    for (const button of this.pager.querySelectorAll("button")) {
+      button.addEventListener("click", () => this.show(this.page + Number(button.dataset.step)));
+    }
+  }
+
+  // The first page is on the page already.
+  start(path, pages, total) {
+    Object.assign(this, { path, page: 1, pages, total });
+    this.tell();
+  }
+
+  // Another list: what was shown before is gone, whether or not an answer comes.
+  open(path) {
+    Object.assign(this, { path, page: 1, pages: 1, total: 0 });
+    this.body.replaceChildren();
+    this.tell();
+    this.pager.hidden = false;
+    this.state.textContent = "";
+    return this.show(1);
+  }
+
+  async show(page) {
+    const asked = ++this.asked;
+    let answer;
+    try {
+      answer = await ask(`${this.path}?page=${page}&limit=${known.rows}`);
+    } catch (problem) {
+      if (asked === this.asked) this.state.textContent = problem.message;
+      return;
+    }
+    if (asked !== this.asked) return; // a later question was asked meanwhile
+    Object.assign(this, { page, pages: answer.pages, total: answer.total });
+    this.body.replaceChildren(...answer.customers.map((row) => this.row(row)));
+    this.tell();
+  }
+
+  row(row) {
+    const href = `/ui?customer=${encodeURIComponent(row.customer_id)}#lookup`;
+    const open = element("a", { href, "data-customer": row.customer_id }, row.customer_id);
+    return element("tr", {}, element("th", { scope: "row" }, open), ...this.cells(row));
+  }
+
+  tell() {
+    const [back, forth] = this.pager.querySelectorAll("button");
+    back.disabled = this.page <= 1;
+    forth.disabled = this.page >= this.pages;
+    this.pager.hidden = this.total === 0;
+    this.state.textContent = `Page ${whole(this.page)} of ${whole(this.pages)}, ${whole(this.total)} customers`;
+  }
+}
+
+export function startLists() {
+  const box = document.getElementById("unusual-list");
+  new List(box).start("/analytics/anomalies", Number(box.dataset.pages), Number(box.dataset.total));
+
+  const panel = document.getElementById("audience");
+  const title = document.getElementById("audience-title");
+  const audience = new List(panel.querySelector(".list"));
+  let opener = null;
+  document.getElementById("segments").addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-audience]");
+    if (!button) return;
+    opener = button;
+    title.textContent = `${button.dataset.title}: biggest spenders first`;
+    panel.hidden = false;
+    await audience.open(`/analytics/segments/${button.dataset.audience}/customers`);
+    title.focus({ preventScroll: true });
+    panel.scrollIntoView({ block: "start" });
+  });
+  panel.querySelector("[data-close]").addEventListener("click", () => {
+    panel.hidden = true;
+    opener?.focus();
+  });
+}

@@ -1,0 +1,120 @@
+// Look-up of a customer by id. ?customer=17850 in the address opens the page with that customer.
+import { ask, element, known, message, number, plainly, segments, swatch } from "./data.js";
+
+const form = document.getElementById("lookup-form");
+const field = document.getElementById("customer");
+const result = document.getElementById("lookup-result");
+let asked = 0;
+
+export function startLookup() {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    lookUp(field.value);
+  });
+  document.addEventListener("click", (event) => {
+    const found = event.target.closest("[data-customer]");
+    if (!found || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    lookUp(found.dataset.customer, true);
+  });
+  window.addEventListener("popstate", fromAddress);
+  fromAddress();
+}
+
+function fromAddress() {
+  const given = new URLSearchParams(location.search).get("customer");
+  if (given) {
+    show(given);
+  } else {
+    asked += 1;
+    result.replaceChildren();
+  }
+}
+
+// Look a customer up and write it into the address; `go` when the reader is elsewhere on the page.
+export async function lookUp(id, go = false) {
+  const here = new URL(location.href);
+  here.searchParams.set("customer", id);
+  here.hash = "lookup";
+  if (here.href !== location.href) history.pushState(null, "", here);
+  await show(id);
+  if (go) {
+    document.getElementById("lookup").scrollIntoView({ block: "start" });
+    field.focus({ preventScroll: true });
+  }
+}
+
+async function show(id) {
+  const turn = ++asked;
+  field.value = id;
+  let shown;
+  try {
+    if (!id.trim()) {
+      shown = message("Type a customer id.");
+    } else {
+      shown = card(await ask(`/analytics/customer/${encodeURIComponent(id)}`));
+    }
+  } catch (problem) {
+    shown = message(problem.message);
+  }
+  if (turn === asked) result.replaceChildren(shown);
+}
+
+function card(customer) {
+  const segment = segments.get(customer.segment);
+  const about = [customer.country, customer.Returned > 0 ? `${number("Monetary", customer.Returned)} given back in returns` : null];
+  const facts = element("div", {},
+    element("h3", {}, swatch(customer.segment), `Customer ${customer.customer_id}: ${customer.segment_name}`),
+    element("p", { class: "quiet" }, about.filter(Boolean).join(" · ")),
+  );
+  facts.append(verdict(customer));
+  if (segment) facts.append(element("p", { class: "action" }, element("b", {}, "What to do with the segment"), segment.action));
+  facts.append(comparison(customer, segment));
+  return facts;
+}
+
+// Whether a customer, of the shop or made up, is unusual, in words.
+export function verdict(customer) {
+  const score = customer.anomaly_score.toFixed(2);
+  if (!customer.is_anomaly) {
+    return element("p", {}, `Not unusual: anomaly score ${score}; above 1 is unusual.`);
+  }
+  return element("p", { class: "unusual" },
+    element("b", {}, "Unusual. "),
+    `${plainly(customer.anomaly_reason)}. Anomaly score ${score}; above 1 is unusual.`);
+}
+
+// A customer beside the typical one of the segment and of the whole shop.
+export function comparison(customer, segment, who = "This customer") {
+  const head = ["", who, "Typical in segment", "Compared with segment", "Typical in shop"];
+  const rows = known.names.map((name) => {
+    const typical = segment?.[`median_${name}`];
+    return element("tr", {},
+      element("th", { scope: "row" }, known.features[name].label),
+      element("td", { class: "n" }, number(name, customer[name])),
+      element("td", { class: "n" }, number(name, typical)),
+      element("td", {}, compared(customer[name], typical)),
+      element("td", { class: "n" }, number(name, known.features[name].median)));
+  });
+  const titles = head.map((text, place) =>
+    place === 0
+      ? element("td", {})
+      : element("th", { scope: "col", class: place === 3 ? null : "n" }, text));
+  const table = element("table", {},
+    element("caption", {}, `${who} beside the typical (median) one`),
+    element("thead", {}, element("tr", {}, ...titles)),
+    element("tbody", {}, ...rows));
+  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Comparison" }, table);
+}
+
+function compared(value, typical) {
+  if (value == null || typical == null) return "–";
+  if (value === typical) return "the same";
+  if (!(typical > 0)) return value > typical ? "above" : "below";
+  const ratio = value / typical;
+  if (ratio > 0.9 && ratio < 1.1) return "about the same";
+  if (ratio >= 10) return `${Math.round(ratio).toLocaleString("en")} times as much`;
+  if (ratio >= 1.95) return `${ratio.toFixed(1)} times as much`;
+  if (ratio < 0.01) return "far below";
+  return ratio > 1 ? `${Math.round(100 * (ratio - 1))}% more` : `${Math.round(100 * (1 - ratio))}% less`;
+}

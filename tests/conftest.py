@@ -1,0 +1,215 @@
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def uci_file() -> Path:
+    """The UCI Online Retail file."""
+    given = os.environ.get("SEGMENTS_REAL_DATA")
+    if not given:
+        pytest.skip("SEGMENTS_REAL_DATA is not set: the UCI Online Retail file is not here")
+    return Path(given)
+
+
+@pytest.fixture(scope="session")
+def uci_shop(uci_file):
+    """The UCI customers under a returns rule, read once."""
+    from training.shop import Reading, count_customers
+
+    return cache(lambda returns, **options: count_customers([uci_file], Reading(returns=returns, **options)))
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory) -> Path:
+    """An MLflow database with its tables and nothing in them; to be copied, because making one takes seconds."""
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    _initialize_tables(create_sqlalchemy_engine(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def new_store(empty_database):
+    """`with new_store(folder) as client:` works in `folder`, on an MLflow store of its own there."""
+    from training import tracking
+
+    @contextlib.contextmanager
+    def use(folder: Path):
+        import mlflow
+
+        (folder / "mlruns").mkdir(exist_ok=True)
+        shutil.copy(empty_database, folder / "mlruns" / "mlflow.db")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlruns/mlflow.db")
+            yield tracking.connect()
+            mlflow.set_tracking_uri(None)
+
+    return use
+
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder in which `segments` was used, as a person would use it."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        found = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        return found | {
+            "MLFLOW_TRACKING_URI": f"sqlite:///{self.folder}/mlruns/mlflow.db",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+        }
+
+    def run(self, *arguments, check=True, **environment) -> subprocess.CompletedProcess:
+        """`segments ARGUMENTS` in the folder."""
+        command = [BIN / "segments", *map(str, arguments)]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment | environment, capture_output=True, text=True
+        )
+        if check and done.returncode:
+            raise AssertionError(f"segments {' '.join(map(str, arguments))}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def versions(self) -> list[str]:
+        """The versions in the registry."""
+        import mlflow
+
+        client = mlflow.MlflowClient(*[self.environment["MLFLOW_TRACKING_URI"]] * 2)
+        return [version.version for version in client.search_model_versions("name='customer-segments'")]
+
+    def artifact(self, path) -> Path:
+        """A file that the only training left."""
+        (found,) = (self.folder / "mlruns" / "artifacts").glob(f"*/artifacts/{path}")
+        return found
+
+    def score(self, name) -> Path:
+        """The demo shop scored in batch, into the file `name`."""
+        self.run("score", "data/raw/demo.csv.gz", "--output", name)
+        return self.folder / name
+
+
+@pytest.fixture(scope="session")
+def new_folder(empty_database, tmp_path_factory):
+    """Makes a folder with an empty MLflow store, to be used through the command line."""
+
+    def make(name) -> Store:
+        folder = tmp_path_factory.mktemp(name)
+        (folder / "mlruns").mkdir()
+        shutil.copy(empty_database, folder / "mlruns" / "mlflow.db")
+        return Store(folder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def store(new_folder) -> Store:
+    """A store with one champion, trained on the demo shop. Only to be looked at."""
+    store = new_folder("store")
+    store.run("train", "--promote", "--trials", "20")
+    return store
+
+
+@pytest.fixture(scope="session")
+def free_port():
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def served(free_port):
+    """`with served(command, store, path) as address:` runs a server; "{port}" in the command is a free one."""
+    import requests
+
+    @contextlib.contextmanager
+    def run(command, store, path):
+        port = free_port()
+        words = [str(word).replace("{port}", str(port)) for word in command]
+        log = store.folder / f"server-{port}.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [BIN / words[0], *words[1:]],
+                cwd=store.folder,
+                env=store.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        address = f"http://127.0.0.1:{port}"
+        try:
+            deadline = time.monotonic() + 60
+            while True:
+                with contextlib.suppress(requests.ConnectionError, requests.Timeout):  # bound, not yet answering
+                    if requests.get(address + path, timeout=5).status_code < 500:
+                        break
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError(f"{words} did not answer:\n{log.read_text()}")
+                time.sleep(0.1)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def api_store(new_folder) -> Store:
+    """A store with two versions that answer differently: 1 is champion, 2 challenger. Leave 1 the champion."""
+    store = new_folder("api")
+    store.run("train", "--promote", "--trials", "8")
+    store.run("train", "--trials", "8", "--seed", "1", "--returns", "drop")
+    return store
+
+
+@pytest.fixture(scope="session")
+def api_of():
+    """`with api_of(store) as app:` is the analytics API on a store, with SEGMENTS_API_TOKEN=`token`."""
+    from serving import create_app
+
+    @contextlib.contextmanager
+    def make(store, token=None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MLFLOW_TRACKING_URI", store.environment["MLFLOW_TRACKING_URI"])
+            if token is None:
+                patch.delenv("SEGMENTS_API_TOKEN", raising=False)
+            else:
+                patch.setenv("SEGMENTS_API_TOKEN", token)
+            app = create_app()
+        yield app
+        app.extensions["champion"].stop()
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def api_app(api_store, api_of):
+    """The analytics API on `api_store`, to be read only."""
+    with api_of(api_store) as app:
+        yield app
+
+
+@pytest.fixture
+def client(api_app):
+    """Asks the analytics API on `api_store`."""
+    return api_app.test_client()

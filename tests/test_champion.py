@@ -1,0 +1,257 @@
+"""The analytics API follows the alias: new champions answer without a restart, and a broken one never does."""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from conftest import BIN, Store
+
+from serving.champion import Follower
+
+SOON = 10  # seconds within which a promotion must be answered from
+
+
+@pytest.fixture
+def registry(api_store):
+    """The registry as the MLflow UI sees it; afterwards version 1 is champion again."""
+    import mlflow
+
+    client = mlflow.MlflowClient(*[api_store.environment["MLFLOW_TRACKING_URI"]] * 2)
+    yield client
+    client.set_registered_model_alias("customer-segments", "champion", "1")
+    client.delete_registered_model_alias("customer-segments", "previous")
+    client.set_registered_model_alias("customer-segments", "challenger", "2")
+
+
+@pytest.fixture
+def crown(registry):
+    """Makes a version champion by hand."""
+    return lambda version: registry.set_registered_model_alias("customer-segments", "champion", str(version))
+
+
+@pytest.fixture
+def following(api_store, api_of, registry):  # noqa: ARG001
+    """A client of an API that looks at the alias often."""
+    with api_of(api_store) as app:
+        app.extensions["champion"].every = 0.1
+        yield app.test_client()
+
+
+@pytest.fixture
+def gunicorn(api_store, registry, free_port):  # noqa: ARG001
+    """The API under gunicorn with two workers: (process, address)."""
+    port = free_port()
+    command = [BIN / "gunicorn", "-w", "2", "-b", f"127.0.0.1:{port}", "serving:create_app()"]
+    with (api_store.folder / "gunicorn.log").open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=api_store.folder, env=api_store.environment, stdout=log, stderr=log
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: healthy(address), 30)
+        yield process, address
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+
+
+def healthy(address):
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(f"{address}/health", timeout=30).status_code == 200
+
+
+def wait_for(condition, seconds=SOON):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "It did not happen in time."
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def asking(address):
+    """Ask all the while; the answers as (status, header's version, body's version, number of segments)."""
+    answers, done = [], threading.Event()
+
+    def ask():
+        while not done.is_set():
+            try:
+                response = requests.get(f"{address}/analytics/overview", timeout=30)
+                body = response.json()
+                answers.append(
+                    (
+                        response.status_code,
+                        response.headers["X-Model-Version"],
+                        str(body["model_version"]),
+                        len(body["segments"]),
+                    )
+                )
+            except Exception as error:
+                answers.append((type(error).__name__, str(error)))
+            time.sleep(0.02)
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_promotion_and_rollback_change_the_answers_without_a_failed_request(api_store, gunicorn):
+    process, address = gunicorn
+    for command, version in (("promote", "2"), ("rollback", "1")):
+        with asking(address) as answers:
+            api_store.run(command)
+            wait_for(lambda: len(answers) > 20 and all(found[1] == version for found in answers[-20:]))  # noqa: B023
+        segments = {found[1]: found[3] for found in answers}
+        assert {found[0] for found in answers} == {200}
+        assert all(found[1] == found[2] and found[3] == segments[found[1]] for found in answers)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+
+
+def test_an_alias_moved_by_hand_is_followed(following, crown):
+    assert following.get("/health").json["model_version"] == 1
+    before = following.get("/analytics/segments").json
+    crown(2)
+    wait_for(lambda: following.get("/health").json["model_version"] == 2)
+    after = following.get("/analytics/segments").json
+    assert before["segments"] != after["segments"]
+    assert following.get("/health").headers["X-Model-Version"] == "2"
+
+
+@pytest.mark.parametrize("damage", ["data/customers.parquet", "profiles.json", "summary.json", "model"])
+@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "damaged"])
+def test_a_champion_that_cannot_be_loaded_leaves_the_old_one_answering(
+    api_store, following, registry, crown, damage, deleted
+):
+    found = registry.get_model_version("customer-segments", "2")
+    if damage == "model":
+        root = Path(registry.get_model_version_download_uri("customer-segments", "2").removeprefix("file://"))
+        path = root / "artifacts" / "segmenter.skops"
+    else:
+        path = api_store.folder / "mlruns" / "artifacts" / found.run_id / "artifacts" / damage
+    assert "stale" not in following.get("/health").json
+    whole = path.read_bytes()
+    try:
+        if deleted:
+            path.unlink()
+        else:
+            path.write_bytes(whole[: len(whole) // 2])
+        crown(2)
+        wait_for(lambda: "stale" in following.get("/health").json)
+        health = following.get("/health")
+        assert health.status_code == 200
+        assert health.json["model_version"] == 1
+        assert f"Version 2 is champion but could not be loaded (its {damage}" in health.json["stale"]
+        assert "Version 1 keeps answering" in health.json["stale"]
+        assert following.get("/analytics/overview").json["model_version"] == 1
+    finally:
+        path.write_bytes(whole)
+
+
+def test_a_repaired_champion_is_tried_again(api_store, crown, monkeypatch):
+    monkeypatch.setattr("serving.champion.RETRY", (0.0, 0.0))
+    follower = Follower(api_store.environment["MLFLOW_TRACKING_URI"])
+    follower.look()
+    whole = follower.snapshot
+    monkeypatch.setattr("serving.champion.load", lambda *_: 1 / 0)
+    crown(2)
+    follower.look()
+    assert follower.snapshot is whole
+    assert "ZeroDivisionError" in follower.stale
+    monkeypatch.undo()
+    follower.look()
+    assert follower.snapshot.version == 2
+    assert follower.stale is None
+
+
+def test_an_alias_taken_away_leaves_the_old_champion_answering(following, registry):
+    assert following.get("/health").status_code == 200
+    registry.delete_registered_model_alias("customer-segments", "champion")
+    wait_for(lambda: "stale" in following.get("/health").json)
+    assert "No version has the alias 'champion' any more" in following.get("/health").json["stale"]
+    assert following.get("/analytics/overview").json["model_version"] == 1
+
+
+def test_a_registry_out_of_reach_leaves_the_champion_answering(api_store, following):
+    database = api_store.folder / "mlruns" / "mlflow.db"
+    assert following.get("/health").status_code == 200
+    aside = database.with_suffix(".aside")
+    database.rename(aside)
+    try:
+        database.write_bytes(b"not a database" * 1000)
+        wait_for(lambda: "stale" in following.get("/health").json)
+        assert "The registry cannot be reached" in following.get("/health").json["stale"]
+        assert following.get("/analytics/overview").status_code == 200
+    finally:
+        aside.replace(database)
+    wait_for(lambda: "stale" not in following.get("/health").json)
+
+
+def test_without_a_champion_the_command_to_run_is_named_and_nothing_is_made(tmp_path, api_of):
+    (tmp_path / "mlruns").mkdir()
+    with api_of(Store(tmp_path)) as app:
+        client = app.test_client()
+        for path in ["/", "/apidocs", "/openapi.json"]:
+            assert client.get(path).status_code == 200
+        for path in [
+            "/health",
+            "/ui",
+            "/analytics/overview",
+            "/analytics/customer/1",
+            "/analytics/anomalies.csv",
+        ]:
+            response = client.get(path)
+            assert response.status_code == 503
+            assert "segments train --promote" in response.json["error"]["message"]
+            assert "X-Model-Version" not in response.headers
+            assert response.headers["Retry-After"]
+        assert "segments train --promote" in client.get("/").json["problem"]
+        assert "segments train --promote" in client.get("/apidocs").text
+        assert client.post("/score", json={}).status_code == 503
+        assert client.get("/nothing").status_code == 404
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mlruns"]
+
+
+def test_a_first_champion_is_answered_from_without_a_restart(api_store, api_of, tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    database = tmp_path / "mlruns" / "mlflow.db"
+    with api_of(Store(tmp_path)) as app:
+        app.extensions["champion"].every = 0.1
+        client = app.test_client()
+        assert client.get("/health").status_code == 503
+        database.touch()  # a training is about to make its database; nobody else may
+        time.sleep(0.5)
+        assert database.stat().st_size == 0
+        shutil.copy(api_store.folder / "mlruns" / "mlflow.db", database)
+        wait_for(lambda: client.get("/health").status_code == 200)
+
+
+def test_importing_serving_is_cheap_and_serving_does_not_know_training():
+    code = (
+        "import sys, serving; assert not {'flask', 'mlflow', 'pandas'} & set(sys.modules);"
+        "import serving.app; assert not {'mlflow', 'pandas', 'training'} & set(sys.modules)"
+    )
+    subprocess.run([BIN / "python", "-c", code], check=True)
+
+
+def test_flask_finds_the_application(tmp_path):
+    done = subprocess.run(
+        [BIN / "flask", "--app", "serving", "routes"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "/analytics/overview" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,492 @@
+"""The dashboard and Swagger UI in a real browser, from a real server on a real champion."""
+
+import contextlib
+import csv
+import re
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from werkzeug.serving import make_server
+
+from serving import charts
+from serving.snapshot import FEATURES, Snapshot
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+POLL = 15_000  # milliseconds between two looks of the page at /health
+HOSTILE = ["<script>alert(1)</script>", "=1+1", '"><img src=x onerror=alert(1)>', "a/b c?d#e%", "<b>bold</b>"]
+
+
+@contextlib.contextmanager
+def listening(app):
+    """`app` behind Werkzeug's server on loopback; its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def server(api_app):
+    """The address of the API on `api_store`."""
+    api_app.extensions["champion"].every = 0.1
+    with listening(api_app) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    sync = pytest.importorskip("playwright.sync_api", reason="Playwright's Python package is not installed")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("There is no Chromium here to open the pages with (Debian: apt-get install chromium)")
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def listened_to(page):
+    """The page with what its console complained of in `page.told`, and the addresses it asked for in `page.asked`."""
+    page.set_default_timeout(15_000)
+    page.told, page.asked = [], []
+    page.on(
+        "console", lambda line: page.told.append(line.text) if line.type in ("error", "warning") else None
+    )
+    page.on("pageerror", lambda error: page.told.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("dialog", lambda dialog: (page.told.append(dialog.message), dialog.dismiss()))
+    return page
+
+
+WIDE = {"width": 1200, "height": 900}
+
+
+@pytest.fixture(scope="module")
+def context(chromium, server):
+    """A browser's profile; one for many pages, as the charting library is parsed once in it."""
+    context = chromium.new_context(base_url=server, viewport=WIDE)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context):
+    """The dashboard, opened."""
+    page = listened_to(context.new_page())
+    page.goto("/ui", wait_until="domcontentloaded")
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def new_page(chromium, server):
+    """`new_page(**options)`: an empty page of a browser's profile with these options."""
+    contexts = []
+
+    def make(**options):
+        contexts.append(chromium.new_context(**{"base_url": server, "viewport": WIDE} | options))
+        return listened_to(contexts[-1].new_page())
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def crown(api_store):
+    """Makes a version champion by hand; afterwards it is version 1 again."""
+    import mlflow
+
+    client = mlflow.MlflowClient(*[api_store.environment["MLFLOW_TRACKING_URI"]] * 2)
+
+    def crown(version):
+        client.set_registered_model_alias("customer-segments", "champion", str(version))
+
+    yield crown
+    crown(1)
+
+
+def wait_for_charts(page):
+    for name in ("shares", "profiles", "map"):
+        page.wait_for_selector(f"#chart-{name} svg.main-svg")
+
+
+def ask(server, path, **options):
+    return requests.request(options.pop("method", "GET"), server + path, timeout=30, **options).json()
+
+
+def sees(locator):
+    return re.sub(r"\s+", " ", locator.inner_text()).strip()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_loads_without_an_error_or_a_request_elsewhere(new_page, server, scheme):
+    page = new_page(color_scheme=scheme)
+    page.goto("/ui")
+    wait_for_charts(page)
+    assert page.locator("#chart-shares .bars .point").count() >= 6
+    page.wait_for_load_state("networkidle")
+    assert page.told == []
+    assert [url for url in page.asked if not url.startswith((f"{server}/", "data:", "blob:"))] == []
+    assert f"{server}/favicon.ico" not in page.asked
+
+
+def test_charts_are_drawn_again_when_the_screen_turns_dark(page):
+    wait_for_charts(page)
+    title = page.locator("#chart-map .xtitle")
+    light = title.evaluate("title => getComputedStyle(title).fill")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "light => getComputedStyle(document.querySelector('#chart-map .xtitle')).fill !== light", arg=light
+    )
+
+
+def test_segments_are_those_of_the_api_most_valuable_first(page, server):
+    segments = ask(server, "/analytics/segments")["segments"]
+    cards = page.locator("#segments .card")
+    assert cards.count() == len(segments)
+    for place, segment in enumerate(sorted(segments, key=lambda segment: -segment["mean_Monetary"])):
+        card = cards.nth(place)
+        assert sees(card.locator("h3")) == segment["name"]
+        assert sees(card.locator("[data-is=customers]")) == f"{segment['customers']:,}"
+        assert (
+            sees(card.locator("[data-is=revenue-share]"))
+            == f"{charts.percent(segment['revenue_share'])} of all"
+        )
+        assert segment["action"] in sees(card)
+        assert f"{charts.amount(segment['median_Monetary'])} spent" in sees(card)
+
+
+def test_kind_of_data_date_and_version_are_said_first(page, server):
+    overview = ask(server, "/analytics/overview")
+    stamp = sees(page.locator(".stamp"))
+    assert "Demo data" in stamp
+    assert f"Model version {overview['model_version']}" in stamp
+    assert f"As of {charts.day(overview['as_of'])}" in stamp
+
+
+def test_customer_is_found_by_typing_an_id_and_enter(page, server):
+    customer = ask(server, "/analytics/anomalies?limit=1")["customers"][0]
+    page.fill("#customer", f" {customer['customer_id']}.0 ")
+    page.press("#customer", "Enter")
+    result = page.locator("#lookup-result")
+    result.locator("table").wait_for()
+    said = sees(result)
+    assert f"Customer {customer['customer_id']}: {customer['segment_name']}" in said
+    assert charts.plainly(customer["anomaly_reason"]) in said
+    assert charts.amount(customer["Monetary"]) in said
+    assert page.url.endswith("#lookup")
+    assert "customer=" in page.url
+
+
+def test_address_with_a_customer_opens_with_that_customer(new_page, server):
+    customer = ask(server, "/analytics/segments/0/customers?limit=1")["customers"][0]["customer_id"]
+    page = new_page()
+    page.goto(f"/ui?customer={customer}")
+    page.locator("#lookup-result h3", has_text=f"Customer {customer}").wait_for()
+    page.goto("/ui?customer=nobody")
+    page.locator("#lookup-result .error", has_text="There is no customer 'nobody'").wait_for()
+
+
+def test_unknown_customer_is_told(page):
+    page.fill("#customer", "nobody at all")
+    page.press("#customer", "Enter")
+    page.locator("#lookup-result .error", has_text="There is no customer 'nobody at all'").wait_for()
+
+
+def test_a_click_on_the_map_looks_the_customer_up(page):
+    wait_for_charts(page)
+    page.evaluate(
+        "document.getElementById('chart-map').scrollIntoView({block: 'center', behavior: 'instant'})"
+    )
+    box = page.locator("#chart-map .scatterlayer .trace:last-child .point").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    hover = page.locator("#chart-map .hoverlayer .hovertext").first
+    hover.wait_for()
+    said = hover.text_content()
+    assert "Anomaly score" in said
+    page.mouse.down()
+    page.mouse.up()
+    heading = page.locator("#lookup-result h3")
+    heading.wait_for()
+    assert re.match(r"Customer (\S+?):", sees(heading))[1] in said
+
+
+def test_made_up_customer_is_scored_as_the_api_does(page, server):
+    given = {"Recency": 3, "Frequency": 40, "Monetary": 90_000, "Tenure": 360}
+    for name, value in given.items():
+        page.fill(f"#score-{name}", str(value))
+    assert page.input_value("#score-AverageOrderValue") == "2250"
+    page.press("#score-Tenure", "Enter")
+    result = page.locator("#score-result")
+    result.locator("table").wait_for()
+    scored = ask(server, "/score", method="POST", json=given)
+    assert sees(result.locator("h3")) == scored["segment_name"]
+    assert f"nomaly score {scored['anomaly_score']:.2f}" in sees(result)
+    assert ("Unusual." in sees(result)) == scored["is_anomaly"]
+
+
+def test_form_starts_with_a_customer_that_can_be_scored(page):
+    page.click("#score-form button[type=submit]")
+    page.locator("#score-result table").wait_for()
+    assert page.locator("#score-form .error:not(:empty)").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "says"),
+    [
+        ("Recency", "9999", "Given 9999, expected at most days since first order."),
+        ("Frequency", "0", "Given 0, expected at least 1"),
+        ("Monetary", "much", 'Given "much", expected a number.'),
+        ("Tenure", "", "Fill this in."),
+        ("AverageOrderValue", "-1", "Given -1, expected at least 0."),
+    ],
+)
+def test_bad_value_is_told_at_its_field(page, name, typed, says):
+    page.fill(f"#score-{name}", typed)
+    page.click("#score-form button[type=submit]")
+    page.locator(f"#error-{name}:not(:empty)").wait_for()
+    assert says in sees(page.locator(f"#error-{name}"))
+    assert page.get_attribute(f"#score-{name}", "aria-invalid") == "true"
+    assert page.locator("[aria-invalid]").count() == 1
+    assert page.evaluate("document.activeElement.name") == name
+    assert "traceback" not in sees(page.locator("#score")).lower()
+
+
+def test_audience_is_downloaded_whole(page, server):
+    number = page.get_attribute("#segments .card >> nth=0", "data-segment")
+    with page.expect_download() as download:
+        page.locator("#segments .card").first.get_by_text("Download CSV").click()
+    assert download.value.suggested_filename == f"segment-{number}-customers-v1.csv"
+    with Path(download.value.path()).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    listed = ask(server, f"/analytics/segments/{number}/customers?limit=500")
+    assert len(rows) == listed["total"]
+    assert rows[0]["customer_id"] == listed["customers"][0]["customer_id"]
+    assert {row["segment"] for row in rows} == {number}
+
+
+def test_lists_are_read_page_by_page(page, server):
+    unusual = ask(server, "/analytics/anomalies?limit=500")["customers"]
+    names = page.locator("#unusual-list tbody th")
+    shown = names.all_inner_texts()
+    assert shown == [row["customer_id"] for row in unusual[: len(shown)]]
+
+    cards = page.locator("#segments .card")
+    cards.first.get_by_text("List customers").click()
+    audience = page.locator("#audience")
+    audience.locator("tbody tr").first.wait_for()
+    number = cards.first.get_attribute("data-segment")
+    listed = [
+        row["customer_id"]
+        for row in ask(server, f"/analytics/segments/{number}/customers?limit=60")["customers"]
+    ]
+    assert audience.locator("tbody th").all_inner_texts() == listed[:20]
+    assert audience.get_by_text("Previous").is_disabled()
+    audience.get_by_text("Next").click()
+    audience.get_by_text("Page 2 of").wait_for()
+    assert audience.locator("tbody th").all_inner_texts() == listed[20:40]
+    audience.get_by_text("Close").click()
+    assert audience.is_hidden()
+    assert page.evaluate("document.activeElement.textContent") == "List customers"
+
+
+def test_each_endpoint_can_be_tried(page):
+    forms = page.locator("#api form")
+    for place in range(forms.count()):
+        form = forms.nth(place)
+        form.locator("[type=submit]").click()
+        form.locator(".answer pre").wait_for()
+        assert sees(form.locator(".answer")).startswith("200 OK"), form.locator("input").input_value()
+        if form.locator("input").input_value() == "/health":
+            assert '"model_version": 1' in sees(form.locator("pre"))
+    assert page.told == []
+
+
+def test_swagger_ui_executes(new_page, server):
+    page = new_page()
+    page.goto("/apidocs")
+    operation = page.locator("#operations-analytics-overview")
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    answer = operation.locator(".live-responses-table")
+    answer.wait_for()
+    assert "200" in sees(answer.locator(".response-col_status").last)
+    assert '"model_version": 1' in sees(answer)
+    assert page.told == []
+    assert all(url.startswith((f"{server}/", "data:")) for url in page.asked)
+
+
+def test_a_promotion_is_told_and_versions_are_not_mixed(new_page, server, crown):
+    page = new_page()
+    page.clock.install()
+    page.goto("/ui")
+    page.wait_for_load_state("networkidle")
+    assert sees(page.locator("#notice")) == ""
+    crown(2)
+    for _ in range(100):
+        if ask(server, "/health")["model_version"] == 2:
+            break
+        threading.Event().wait(0.1)
+    page.clock.fast_forward(POLL)
+    page.locator("#notice", has_text="Version 2 is live now: reload").wait_for()
+    page.fill("#customer", page.get_attribute("#customer", "placeholder"))
+    page.press("#customer", "Enter")
+    page.locator("#lookup-result .error", has_text="Version 2 is live now").wait_for()
+    page.locator("#notice").get_by_role("button", name="Reload").click()
+    page.locator(".stamp", has_text="Model version 2").wait_for()
+    page.locator("#lookup-result table").wait_for()
+    crown(1)
+    for _ in range(100):
+        if ask(server, "/health")["model_version"] == 1:
+            break
+        threading.Event().wait(0.1)
+
+
+def test_a_champion_that_may_not_be_the_newest_is_told(new_page, api_app, monkeypatch):
+    monkeypatch.setattr(type(api_app.extensions["champion"]), "stale", "Version 9 could not be loaded.")
+    page = new_page()
+    page.goto("/ui")
+    page.locator("#notice", has_text="Version 9 could not be loaded.").wait_for()
+
+
+def test_phone_does_not_scroll_sideways(new_page):
+    page = new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.goto("/ui")
+    wait_for_charts(page)
+    page.locator("#segments .card").first.get_by_text("List customers").click()
+    page.locator("#audience tbody tr").first.wait_for()
+    page.locator("#unusual-list tbody a").first.click()
+    page.locator("#lookup-result table").wait_for()
+    width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert width == [390, 390]
+
+
+def test_look_up_with_the_keyboard_alone(page):
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "customer":
+            break
+    assert page.locator("#customer").evaluate("field => getComputedStyle(field).outlineStyle") == "solid"
+    page.keyboard.type(page.get_attribute("#customer", "placeholder"))
+    page.keyboard.press("Enter")
+    page.locator("#lookup-result table").wait_for()
+
+
+def hostile():
+    """A snapshot whose every text tries to be markup."""
+    count = len(HOSTILE)
+    frame = pd.DataFrame(
+        {name: np.arange(1.0, count + 1) for name in FEATURES}
+        | {
+            "customer_id": HOSTILE,
+            "Returned": 0.0,
+            "country": HOSTILE[::-1],
+            "segment": [0, 0, 1, 1, 1],
+            "segment_name": HOSTILE[0],
+            "is_anomaly": [True, False, True, False, True],
+            "anomaly_score": np.arange(9.0, 9.0 - count, -1.0),
+            "anomaly_reason": f"Monetary {HOSTILE[2]}",
+            "distance": 1.0,
+            "pca_1": np.arange(float(count)),
+            "pca_2": 0.0,
+        }
+    )
+    profiles = [
+        {"segment": segment, "name": HOSTILE[2 * segment], "customers": 2, "share": 0.5, "revenue": 1.0}
+        | {"revenue_share": 0.5, "anomalies": 0, "action": HOSTILE[0]}
+        | {f"{statistic}_{name}": 1.0 for statistic in ("mean", "median") for name in FEATURES}
+        for segment in (0, 1)
+    ]
+    summary = {"as_of": "2024-01-01T00:00:00", "data": "real", "outcome": [HOSTILE[0]]}
+    return Snapshot.of(7, frame, profiles, summary, scorer=None)
+
+
+def test_texts_of_the_data_are_shown_and_never_run(new_page, api_app, monkeypatch):
+    snapshot = hostile()
+    follower = api_app.extensions["champion"]
+    monkeypatch.setattr(follower, "current", lambda: snapshot)
+    monkeypatch.setattr(follower, "snapshot", snapshot)
+    page = new_page()
+    page.goto("/ui")
+    wait_for_charts(page)
+    assert page.locator("#unusual-list tbody th").all_inner_texts() == HOSTILE[::2]
+    assert HOSTILE[0] in page.locator("#segments h3").all_inner_texts()
+    assert HOSTILE[0] in re.sub(r"\s+", "", page.locator("#chart-map .legend").text_content())
+    page.locator("#segments .card").first.get_by_text("List customers").click()
+    page.locator("#audience tbody tr").first.wait_for()
+    for customer in HOSTILE:
+        page.fill("#customer", customer)
+        page.press("#customer", "Enter")
+        page.locator("#lookup-result h3", has_text=f"Customer {customer}: {HOSTILE[0]}").wait_for()
+    assert page.locator("main img, main script, main b:text('bold')").count() == 0
+    assert page.told == []
+
+
+def test_page_without_javascript_still_shows_segments_and_unusual_customers(new_page, server):
+    page = new_page(java_script_enabled=False)
+    page.goto("/ui")
+    names = [segment["name"] for segment in ask(server, "/analytics/segments")["segments"]]
+    assert sorted(page.locator("#segments .card h3").all_inner_texts()) == sorted(names)
+    assert page.locator("#unusual-list tbody tr").count() > 1
+    assert "JavaScript is off" in page.locator("noscript").inner_text()
+    assert page.locator("#score-form").is_hidden()
+
+
+def test_page_works_with_a_token(new_page, api_store, api_of):
+    with api_of(api_store, token="sesame") as app, listening(app) as address:
+        page = new_page(base_url=address, http_credentials={"username": "anyone", "password": "sesame"})
+        page.goto("/ui")
+        wait_for_charts(page)
+        page.fill("#customer", page.get_attribute("#customer", "placeholder"))
+        page.press("#customer", "Enter")
+        page.locator("#lookup-result table").wait_for()
+        assert page.told == []
+
+
+def test_without_a_champion_a_person_reads_which_command_to_run(new_page, new_folder, api_of):
+    with api_of(new_folder("nothing")) as app:
+        client = app.test_client()
+        assert client.get("/ui").json["error"]["code"] == 503
+        answer = client.get("/ui", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert (answer.status_code, answer.mimetype) == (503, "text/html")
+        assert answer.headers["Retry-After"]
+        with listening(app) as address:
+            page = new_page(base_url=address)
+            page.goto("/ui")
+            assert "segments train --promote" in page.locator("main pre").inner_text()
+
+
+def test_charting_library_is_packed_and_kept_by_the_browser(client):
+    path = f"/static/plotly-{charts.plotly_release()}.min.js"
+    packed = client.get(path, headers={"Accept-Encoding": "gzip, br"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.mimetype == "text/javascript"
+    assert "immutable" in packed.headers["Cache-Control"]
+    assert len(packed.data) < 2_500_000
+    plain = client.get(path)
+    assert "Content-Encoding" not in plain.headers
+    assert b"plotly.js" in plain.data[:200]
+    assert client.get("/static/plotly-0.0.0.min.js").status_code == 404

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import davies_bouldin_score, silhouette_score
+from sklearn.metrics import silhouette_samples as usual_samples
+
+from training.evaluate import (
+    principal_map,
+    silhouette,
+    silhouette_samples,
+    stability,
+    without_anomaly_removal,
+)
+from training.segmenter import standardise
+
+
+def blobs(n=900, spread=0.5, seed=0):
+    random = np.random.default_rng(seed)
+    centres = np.array([[0, 0], [3, 0], [0, 3]])
+    labels = random.integers(3, size=n)
+    return centres[labels] + random.normal(0, spread, size=(n, 2)), labels.astype(np.int64)
+
+
+def test_silhouette_is_the_usual_one():
+    points, labels = blobs()
+    assert np.allclose(silhouette_samples(points, labels), usual_samples(points, labels), atol=1e-12)
+    assert silhouette(points, labels).value == pytest.approx(silhouette_score(points, labels), abs=1e-12)
+
+
+def test_silhouette_worked_by_hand():
+    # 0 and 1 together, 4 alone: a = 1, b = 4 and 3; a segment of one counts 0.
+    points, labels = np.array([[0.0], [1.0], [4.0]]), np.array([0, 0, 1])
+    assert silhouette_samples(points, labels).tolist() == [3 / 4, 2 / 3, 0]
+
+
+def test_sampled_silhouette_is_within_its_stated_error():
+    points, labels = blobs(n=12_000, spread=1.2)
+    exact = silhouette(points, labels, exact_up_to=len(points)).value
+    off = []
+    for seed in range(3):
+        sampled = silhouette(points, labels, seed, exact_up_to=0)
+        assert sampled.asked == 10_000
+        assert 0 < sampled.standard_error < 0.01
+        off.append(abs(sampled.value - exact) / sampled.standard_error)
+    assert max(off) < 4
+    assert max(off) > 0
+
+
+def test_clear_segments_are_stable_and_arbitrary_ones_are_not():
+    clear, _ = blobs(spread=0.3)
+    cloud = np.random.default_rng(0).normal(size=(600, 2))
+    assert stability(clear, 3, refits=5) > 0.99
+    assert stability(cloud, 7, refits=5) < 0.8
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_segment_of_anomalies_alone_does_not_count_in_the_comparison():
+    points, _ = blobs(300, spread=0.2)
+    points = np.concatenate([points, [[50.0, 50.0], [50.1, 50.0]]])
+    anomalies = np.arange(len(points)) >= 300
+    assert 0 < without_anomaly_removal(points, anomalies, 3)["silhouette_on_all"] < 1
+
+
+def test_principal_map_is_pca():
+    points = standardise(np.random.default_rng(0).gamma(2, 3, size=(200, 5)))[1]
+    found, usual = principal_map(points), PCA(2).fit(points)
+    assert np.allclose(found.explained, usual.explained_variance_ratio_)
+    assert np.allclose(np.abs(found.coordinates), np.abs(usual.transform(points)))
+
+
+@pytest.mark.realdata
+def test_the_published_two_segments_of_the_uci_data(uci_shop):
+    rfm = uci_shop("drop").customers[["Recency", "Frequency", "Monetary"]].to_numpy()
+    points = standardise(rfm)[1]
+    kmeans = KMeans(2, n_init=10, random_state=42).fit(points)
+    labels = kmeans.labels_.astype(np.int64)
+    assert round(silhouette(points, labels).value, 4) == 0.4328
+    assert round(davies_bouldin_score(points, labels), 4) == 0.8925
+    assert round(kmeans.inertia_, 1) == 6483.6
+    assert sorted(np.bincount(labels)) == [1666, 2672]

@@ -1,0 +1,171 @@
+"""What one training leaves behind, looked at through MLflow as a user would."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from training.demo import planted
+from training.features import FEATURES
+from training.tracking import NAME
+
+
+@pytest.fixture(scope="module")
+def client(store):
+    mlflow.set_tracking_uri(store.environment["MLFLOW_TRACKING_URI"])
+    yield mlflow.MlflowClient()
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture(scope="module")
+def version(client):
+    return client.get_model_version_by_alias(NAME, "champion")
+
+
+@pytest.fixture(scope="module")
+def run(client, version):
+    return client.get_run(version.run_id)
+
+
+@pytest.fixture(scope="module")
+def trials(client, run):
+    return client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
+
+
+def test_one_child_run_a_trial_with_what_the_compare_page_needs(trials):
+    assert len(trials) == 20
+    for trial in trials:
+        assert trial.info.status == "FINISHED"
+        assert set(trial.data.params) == {"k", "eps", "min_samples"}
+        assert {
+            "silhouette",
+            "davies_bouldin",
+            "calinski_harabasz",
+            "inertia",
+            "anomaly_rate",
+            "smallest_share",
+            "feasible",
+        } <= set(trial.data.metrics)
+
+
+def test_the_winner_is_the_best_feasible_trial(run, trials):
+    feasible = [trial.data.metrics["silhouette"] for trial in trials if trial.data.metrics["feasible"]]
+    assert run.data.metrics["silhouette"] == max(feasible)
+
+
+def test_the_parent_says_what_came_out_and_of_what(run):
+    note = run.data.tags["mlflow.note.content"].splitlines()
+    assert len(note) == 5
+    assert note[0].startswith("- 1,463 customers from 40,548 lines (demo data), as of 2024-12-21")
+    assert run.data.tags["data"] == "demo"
+    assert run.data.tags["code_version"]
+    assert run.data.params["returns"] == "net"
+    (dataset,) = run.inputs.dataset_inputs
+    assert len(dataset.dataset.digest) == 36
+
+
+def test_elbow_and_silhouette_are_metrics_by_step(client, run):
+    for name in ("by_k_inertia", "by_k_silhouette"):
+        steps = [point.step for point in client.get_metric_history(run.info.run_id, name)]
+        assert sorted(steps) == list(range(2, 13))
+
+
+def test_the_run_shows_what_removing_anomalies_was_worth(run):
+    assert run.data.metrics["silhouette"] > run.data.metrics["silhouette_on_all"]
+    assert 0 < run.data.metrics["stability_on_all"] <= 1
+
+
+def test_figures_and_report_are_there(client, run):
+    def names(folder=""):
+        return {item.path for item in client.list_artifacts(run.info.run_id, folder)}
+
+    assert {
+        "report.html",
+        "profiles.json",
+        "choice.json",
+        "trials.csv",
+        "summary.json",
+        "facts.json",
+    } <= names()
+    assert len(names("figures")) == 10
+    assert names("data") == {"data/customers.parquet", "data/features.parquet", "data/funnel.json"}
+
+
+def test_the_planted_customers_are_the_anomalies(store):
+    scored = pd.read_parquet(store.artifact("data/customers.parquet")).set_index("customer_id")
+    there = scored.loc[scored.index.intersection(planted())]
+    assert len(there) == 9  # the tenth cancelled all it bought
+    assert there.is_anomaly.all()
+    assert (there.anomaly_reason != "").all()
+
+
+def test_segments_are_numbered_by_mean_monetary_and_three_are_low_medium_and_high(store):
+    profiles = json.loads(store.artifact("profiles.json").read_text())
+    means = [profile["mean_Monetary"] for profile in profiles]
+    assert means == sorted(means)
+    assert [p["name"].split()[0] for p in profiles] == ["Low-value", "Medium-value", "High-value"]
+
+
+@pytest.mark.usefixtures("client")
+def test_the_version_carries_signature_example_and_tags(version):
+    model = mlflow.models.get_model_info(version.source)
+    assert model.signature.inputs.input_names() == list(FEATURES)
+    assert {str(kind) for kind in model.signature.inputs.input_types()} == {"DataType.double"}
+    assert model.signature.outputs.input_names() == [
+        "segment",
+        "segment_name",
+        "is_anomaly",
+        "anomaly_score",
+        "anomaly_reason",
+        "distance",
+    ]
+    assert model.saved_input_example_info is not None
+    assert version.tags["data"] == "demo"
+    assert set(version.aliases) == {"challenger", "champion"}
+    assert version.description.startswith("- 1,463 customers")
+
+
+def test_same_data_and_seed_give_the_same_model(store, new_folder):
+    again = new_folder("again")
+    again.run("train", "--trials", "20")
+    for path in ("profiles.json", "choice.json", "trials.csv", "data/customers.parquet", "facts.json"):
+        assert again.artifact(path).read_bytes() == store.artifact(path).read_bytes(), path
+    one, two = (
+        pd.read_parquet(folder.artifact("data/features.parquet"))[list(FEATURES)] for folder in (store, again)
+    )
+    assert np.array_equal(one, two)
+
+
+def test_an_interrupted_training_is_resumed(new_folder, store, monkeypatch):
+    folder = new_folder("interrupted")
+    command = [sys.executable, "-m", "training.cli", "train", "--trials", "20"]
+    process = subprocess.Popen(command, cwd=folder.folder, env=folder.environment, stderr=subprocess.DEVNULL)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", folder.environment["MLFLOW_TRACKING_URI"])
+    deadline = time.monotonic() + 60
+    while not any(
+        path.read_text().count('"op_code":6') > 4 for path in folder.folder.glob("mlruns/studies/*.journal")
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    folder.run("train", "--trials", "20", "--resume")
+    assert folder.artifact("trials.csv").read_bytes() == store.artifact("trials.csv").read_bytes()
+    assert not list(folder.folder.glob("mlruns/studies/*.journal"))
+    runs = mlflow.MlflowClient(folder.environment["MLFLOW_TRACKING_URI"]).search_runs(["1"])
+    finished = [run for run in runs if run.info.status == "FINISHED"]
+    assert len([run for run in finished if "trial" in run.data.tags]) == 20
+    assert len([run for run in finished if "trial" not in run.data.tags]) == 1
+
+
+def test_resume_with_nothing_to_resume_says_so(store):
+    done = store.run("train", "--trials", "20", "--resume", check=False)
+    assert done.returncode == 2
+    assert "no interrupted training" in done.stderr

@@ -1,0 +1,174 @@
+"""From transaction lines to orders, with a funnel that accounts for every line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from training.errors import InputError
+
+if TYPE_CHECKING:
+    import ibis
+
+CANCELLED_INVOICE = r"^C\d"
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """What became of the lines. The counts of all steps sum to `read`.
+
+    `customers` counts those with a readable line; `gross` and `returned` are money, exact.
+    """
+
+    read: int
+    missing_customer: int
+    unreadable: int
+    after_as_of: int
+    duplicates: int
+    worthless: int
+    cancellations: int
+    purchases: int
+    customers: int
+    gross: Decimal
+    returned: Decimal
+
+    STEPS = (
+        ("missing_customer", "no customer id"),
+        ("unreadable", "unreadable date or number"),
+        ("after_as_of", "on or after the as-of date"),
+        ("duplicates", "exact duplicate of another line"),
+        ("worthless", "price <= 0 or quantity 0"),
+        ("cancellations", "cancellation"),
+        ("purchases", "purchase"),
+    )
+
+    def rows(self) -> list[tuple[str, int, int]]:
+        """(step, its lines, lines left after it), in order; the last step is what is left."""
+        left, rows = self.read, []
+        for name, title in self.STEPS:
+            lines = getattr(self, name)
+            left -= lines if name != "purchases" else 0
+            rows.append((title, lines, left))
+        return rows
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Orders (one row a customer and order), the funnel, and the moment everything is seen from."""
+
+    orders: ibis.Table
+    funnel: Funnel
+    as_of: datetime
+
+
+def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = False) -> Cleaned:
+    """Transaction lines (as `transactions.read` gives them) to orders, one row a customer and order.
+
+    Lines are looked at in a fixed order: no customer; unreadable date or number; on or after
+    `as_of`; exact duplicates of another line (kept on request); price <= 0 or quantity 0; then
+    cancellations (an invoice number of `C` and digits, or a negative quantity or amount) and
+    purchases. Without an invoice a customer's lines of one day are one order.
+
+    The result's `orders` has the columns customer_id, order_id, country, date (its earliest),
+    first_date, last_date (of the purchases in it, null when it has none), purchased and returned
+    (money, exact decimals, both >= 0) and the number of lines of each kind. `as_of` is by default the
+    latest date plus one day; a given date stands for the end of that day, and lines of that day or
+    later are not used: so the last purchase is always at least one day back.
+
+    Raises InputError when no line is left.
+    """
+    import ibis
+
+    missing = lines.customer_id.isnull()
+    unreadable = ~missing & (lines.date.isnull() | lines.amount.isnull())
+    readable = ~(missing | unreadable)
+    counted = lines.aggregate(
+        read=lines.count(),
+        missing=missing.sum(),
+        unreadable=unreadable.sum(),
+        latest=lines.date.max(where=readable),
+    )
+    read, missing_count, unreadable_count, latest = _only_row(counted)
+    funnel = {"read": read, "missing_customer": missing_count or 0, "unreadable": unreadable_count or 0}
+    if latest is None:
+        raise InputError(_nothing_left(funnel))
+    end = end_of(as_of) if as_of else latest + timedelta(days=1)
+    used = lines.filter(readable)
+    if as_of:
+        used = used.filter(used.date < ibis.timestamp(datetime.combine(as_of, time())))
+
+    distinct = used if keep_duplicates else used.distinct()
+    worthless = (distinct.price.fill_null(1) <= 0) | (distinct.amount == 0)
+    cancelled = ~worthless & (
+        distinct.invoice.re_search(CANCELLED_INVOICE).fill_null(False)
+        | (distinct.quantity.fill_null(1) < 0)
+        | (distinct.amount < 0)
+    )
+    bought = ~(worthless | cancelled)
+    distinct = distinct.mutate(
+        order_id=ibis.coalesce(distinct.invoice, distinct.date.strftime("%Y-%m-%d")),
+        worthless=worthless,
+        cancelled=cancelled,
+        bought=bought,
+    )
+    orders = distinct.group_by("customer_id", "order_id").aggregate(
+        country=distinct.country.max(),
+        date=distinct.date.min(),
+        first_date=distinct.date.min(where=distinct.bought),
+        last_date=distinct.date.max(where=distinct.bought),
+        purchased=distinct.amount.sum(where=distinct.bought).fill_null(0),
+        returned=distinct.amount.abs().sum(where=distinct.cancelled).fill_null(0),
+        purchase_lines=distinct.bought.sum(),
+        cancellation_lines=distinct.cancelled.sum(),
+        worthless_lines=distinct.worthless.sum(),
+    )
+    backend = lines.get_backend()
+    orders = backend.create_table(ibis.util.gen_name("orders"), orders, temp=True)
+    totals = orders.aggregate(
+        worthless=orders.worthless_lines.sum(),
+        cancellations=orders.cancellation_lines.sum(),
+        purchases=orders.purchase_lines.sum(),
+        customers=orders.customer_id.nunique(),
+        gross=orders.purchased.sum(),
+        returned=orders.returned.sum(),
+    )
+    used_count = used.count().to_pyarrow().as_py()
+    worthless_count, cancellations, purchases, customers, gross, returned = (
+        v or 0 for v in _only_row(totals)
+    )
+    funnel |= {
+        "after_as_of": read - funnel["missing_customer"] - funnel["unreadable"] - used_count,
+        "duplicates": used_count - worthless_count - cancellations - purchases,
+        "worthless": worthless_count,
+        "cancellations": cancellations,
+        "purchases": purchases,
+        "customers": customers,
+    }
+    if not purchases:
+        raise InputError(_nothing_left(funnel))
+    return Cleaned(orders, Funnel(gross=Decimal(gross), returned=Decimal(returned), **funnel), end)
+
+
+def end_of(day: date) -> datetime:
+    """The moment that an as-of day stands for: its last second, from which whole days back are calendar days."""
+    return datetime.combine(day, time(23, 59, 59))
+
+
+def _only_row(table: ibis.Table) -> Sequence:
+    return list(table.to_pyarrow().to_pylist()[0].values())
+
+
+def _nothing_left(funnel: dict[str, int]) -> str:
+    reasons = ", ".join(
+        f"{funnel[name]:,} {title}"
+        for name, title in Funnel.STEPS
+        if funnel.get(name) and name != "purchases"
+    )
+    return (
+        f"No purchase is left of {funnel['read']:,} lines ({reasons or 'the table is empty'}). "
+        "Expected lines with a customer, a date, and a price and quantity above zero. "
+        "Check the column mapping (--column) and the date and decimal forms."
+    )

@@ -1,0 +1,471 @@
+"""The `segments` command. Each command imports what it needs, so that `segments --help` answers at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from training import __version__
+from training.errors import InputError
+from training.features import FEATURES
+
+if TYPE_CHECKING:
+    from training.shop import Reading
+    from training.sweep import Limits
+
+RAW = Path("data/raw")
+
+
+class Commands(click.Group):
+    """Commands whose errors that a user can mend are told without a traceback, with exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (InputError, OSError) as error:
+            message = str(error)
+        except Exception as error:
+            if type(error).__module__.split(".")[0] not in ("mlflow", "sqlalchemy"):
+                raise
+            address = os.environ.get("MLFLOW_TRACKING_URI", "mlruns/mlflow.db")
+            message = (
+                f"The MLflow store at {address} cannot be used: {str(error).splitlines()[0]} Expected a database "
+                "that MLflow can read and write, with its artifacts. Check MLFLOW_TRACKING_URI."
+            )
+        click.echo(f"Error: {message}", err=True)
+        sys.exit(2)
+
+
+@click.group(cls=Commands, context_settings={"max_content_width": 110, "show_default": True})
+@click.version_option(__version__)
+def main() -> None:
+    """From raw shop transactions to tracked, tuned, registered and served customer segments.
+
+    The MLflow address is read from MLFLOW_TRACKING_URI; without it everything is kept in ./mlruns.
+    """
+
+
+def _with(options: Sequence[Callable], command: Callable) -> Callable:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def reading_options(command: Callable) -> Callable:
+    """The options that say how transactions are read."""
+    options = [
+        click.option(
+            "--column",
+            "columns",
+            multiple=True,
+            metavar="ROLE=NAME",
+            help="Which column is customer, invoice, date, quantity, price, amount, stock_code or country.",
+        ),
+        click.option(
+            "--date-order",
+            type=click.Choice(["auto", "day-first", "month-first"]),
+            default="auto",
+            help="How 01/02/2024 is meant; auto lets the data decide.",
+        ),
+        click.option(
+            "--decimal",
+            type=click.Choice(["auto", "point", "comma"]),
+            default="auto",
+            help="How 1,234 is meant; auto lets the data decide.",
+        ),
+        click.option("--table", default="", help="The table, when INPUT is a database: duckdb://shop.db."),
+        click.option(
+            "--as-of",
+            default="auto",
+            metavar="YYYY-MM-DD",
+            help="Look back from this day, whose lines are not used any more; auto: latest date + 1 day.",
+        ),
+    ]
+    return _with(options, command)
+
+
+def counting_options(command: Callable) -> Callable:
+    """The options that decide what counts as money; a model keeps them for its scoring."""
+    options = [
+        click.option(
+            "--returns",
+            type=click.Choice(["net", "drop"]),
+            default="net",
+            help="Subtract cancellations from the customer's money, or just remove their lines.",
+        ),
+        click.option(
+            "--duplicates",
+            type=click.Choice(["drop", "keep"]),
+            default="drop",
+            help="Exact duplicate lines: drop them, or keep each as a purchase of its own.",
+        ),
+    ]
+    return _with(options, command)
+
+
+def limit_options(command: Callable) -> Callable:
+    """The limits that a segmentation must keep to be of use."""
+    options = [
+        click.option(
+            "--min-segments", default=3, type=click.IntRange(2), help="Fewest segments that are of use."
+        ),
+        click.option(
+            "--max-segments", default=12, type=click.IntRange(2), help="Most segments that are of use."
+        ),
+        click.option("--min-share", default=0.05, help="Smallest segment, as a share of all customers."),
+        click.option(
+            "--min-anomaly-rate", default=0.001, help="Fewest anomalies, as a share of all customers."
+        ),
+        click.option("--max-anomaly-rate", default=0.05, help="Most anomalies, as a share of all customers."),
+        click.option(
+            "--min-stability", default=0.8, help="Agreement with bootstrap refits (mean adjusted Rand index)."
+        ),
+    ]
+    return _with(options, command)
+
+
+@main.command()
+@click.option("--to", "folder", type=click.Path(path_type=Path), default=RAW, help="Where to put it.")
+@click.option("--url", default="", help="Another address of the archive.")
+def fetch(folder: Path, url: str) -> None:
+    """Download the UCI Online Retail data and check it by its known counts."""
+    from training import fetch as fetching
+
+    path = fetching.fetch(folder / "online_retail.xlsx", url or fetching.UCI_URL)
+    click.echo(f"{path} holds the UCI Online Retail data. Next: segments train")
+
+
+@main.command()
+@click.option("--to", "folder", type=click.Path(path_type=Path), default=RAW, help="Where to put it.")
+def demo(folder: Path) -> None:
+    """Write the demo shop: a small made-up year with the dirt of a real export."""
+    from training.demo import DEMO_FILE, write_demo
+
+    click.echo(f"The demo shop is in {write_demo(folder / DEMO_FILE)}. Next: segments train")
+
+
+@main.command()
+@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+@reading_options
+@counting_options
+@click.option(
+    "--features", default=",".join(FEATURES), help="The features used for distances, comma-separated."
+)
+@click.option("--trials", default=100, type=click.IntRange(1), help="Settings to try.")
+@click.option("--seed", default=0, help="Same data, same seed: same model.")
+@limit_options
+@click.option("--resume/--no-resume", default=False, help="Go on with an interrupted training of these data.")
+@click.option("--promote/--no-promote", default=False, help="Promote the model if the gate passes.")
+def train(
+    inputs: tuple[str, ...],
+    features: str,
+    trials: int,
+    seed: int,
+    resume: bool,
+    promote: bool,
+    **options: Any,
+) -> None:
+    """Train on INPUT (files, folders, patterns, a database address; by default data/raw) and register a challenger.
+
+    Where data/raw is empty the demo shop is written there first.
+    """
+    from tqdm import tqdm
+
+    from training import train as training
+    from training.shop import count_customers
+
+    names = _features(features)
+    limits = _limits(options)
+    sources, demo_data = _sources(inputs)
+    reading = _reading(**options)
+    click.echo(f"Reading {', '.join(sources)}")
+    shop = count_customers(sources, reading)
+    _table(("step", "lines", "left"), shop.funnel.rows())
+    click.echo(f"{len(shop.customers):,} customers as of {shop.as_of:%Y-%m-%d %H:%M}")
+    click.echo(
+        f"{shop.funnel.customers - len(shop.customers):,} more bought nothing, or cancelled all they bought\n"
+    )
+
+    best = 0.0
+    with tqdm(total=trials, desc="Sweep", unit="trial", file=sys.stderr, delay=0.5) as bar:
+
+        def tell(trial: Any) -> None:
+            nonlocal best
+            if trial.feasible and trial.metrics["silhouette"] > best:
+                best = trial.metrics["silhouette"]
+                bar.set_postfix_str(f"best silhouette {best:.4f} at k={trial.k}")
+            bar.update()
+            if bar.n == bar.total:
+                bar.set_description("Testing stability, fitting, drawing")
+
+        settings = training.Settings(limits, trials, seed, names)
+        outcome = training.train(shop, ", ".join(sources), reading, settings, demo_data, resume, tell)
+    click.echo("\n" + "\n".join(outcome.lines) + "\n")
+    _segment_table(outcome.profiles)
+    click.echo(f"\nRegistered as version {outcome.version}, alias 'challenger' (run {outcome.run_id}).")
+    if promote and not _promote(str(outcome.version), limits):
+        sys.exit(1)
+
+
+@main.command("promote")
+@click.argument("version", default="challenger")
+@limit_options
+def promote_version(version: str, **options: Any) -> None:
+    """Make VERSION (a number or an alias) the champion, if it keeps the limits and answers."""
+    if not _promote(version, _limits(options)):
+        sys.exit(1)
+
+
+@main.command()
+def rollback() -> None:
+    """Swap the champion and the one before it."""
+    from training import registry, tracking
+
+    now, before = registry.rollback(tracking.connect())
+    click.echo(f"Version {now} is champion again; version {before} is 'previous'.")
+
+
+@main.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), required=True, help="A .parquet or .csv file."
+)
+@click.option("--model", default="champion", help="Which version: an alias or a number.")
+@reading_options
+def score(inputs: tuple[str, ...], output: Path, model: str, **options: Any) -> None:
+    """Score transactions, or a feature table, and write one row a customer.
+
+    Transactions are cleaned and counted as the model's training data were. Each row is stamped with
+    the model's version and the as-of date.
+    """
+    from training.score import score as score_customers
+
+    scored = score_customers(inputs, model, _reading(**options), output)
+    anomalies = int(scored.is_anomaly.sum())
+    click.echo(f"{len(scored):,} customers, {anomalies:,} of them unusual, written to {output}.")
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
+@click.option("--port", default=5001)
+@click.option("--workers", default=1, type=click.IntRange(1))
+@click.option("--model", default="champion", help="Which version: an alias or a number.")
+def serve(host: str, port: int, workers: int, model: str) -> None:
+    """Serve the scoring endpoint: POST /invocations, as `mlflow models serve` does, with stricter checks."""
+    from training import registry, tracking
+    from training.processes import free, replace_by
+
+    version = registry.find(tracking.connect(), model)
+    free(host, port)
+    os.environ["SEGMENTS_MODEL"] = f"models:/{registry.NAME}/{version}"
+    click.echo(f"Scoring with version {version} on http://{host}:{port}/invocations")
+    scoring = ["--factory", "serving.scoring:create_app", "--no-access-log", "--workers", workers]
+    replace_by("uvicorn", *scoring, "--host", host, "--port", port)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
+@click.option("--port", default=5000)
+@click.option("--workers", default=2, type=click.IntRange(1))
+def api(host: str, port: int, workers: int) -> None:
+    """Serve the analytics API, the dashboard (/ui) and Swagger UI (/apidocs)."""
+    from training.processes import free, replace_by
+    from training.tracking import address
+
+    free(host, port)
+    os.environ["MLFLOW_TRACKING_URI"] = address()
+    click.echo(f"Dashboard on http://{host}:{port}/ui, API documentation on http://{host}:{port}/apidocs")
+    replace_by(*_gunicorn(host, port, workers))
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
+@click.option("--port", default=5002)
+def ui(host: str, port: int) -> None:
+    """Open the MLflow UI on the runs and the registry."""
+    from training.processes import free, replace_by
+    from training.tracking import address
+
+    free(host, port)
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    click.echo(f"MLflow UI on http://{host}:{port}")
+    replace_by(*_mlflow_ui(host, port, address()))
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
+@click.option("--api-port", default=5000)
+@click.option("--scoring-port", default=5001)
+@click.option("--ui-port", default=5002)
+def up(host: str, api_port: int, scoring_port: int, ui_port: int) -> None:
+    """Start the analytics API, the scoring endpoint and the MLflow UI; Ctrl-C stops all three."""
+    from training import registry, tracking
+    from training.processes import free, run_together
+
+    registry.find(tracking.connect(), registry.CHAMPION)
+    for port in (api_port, scoring_port, ui_port):
+        free(host, port)
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    commands = {
+        "The analytics API": _gunicorn(host, api_port, 2),
+        "The scoring endpoint": ["segments", "serve", "--host", host, "--port", scoring_port],
+        "The MLflow UI": _mlflow_ui(host, ui_port, tracking.address()),
+    }
+
+    def tell() -> None:
+        click.echo(
+            f"Dashboard    http://{host}:{api_port}/ui   (API documentation: /apidocs)\n"
+            f"Scoring      http://{host}:{scoring_port}/invocations\n"
+            f"MLflow UI    http://{host}:{ui_port}\n"
+            "They take some seconds to answer. Ctrl-C stops all three."
+        )
+
+    sys.exit(run_together(commands, tell))
+
+
+def _gunicorn(host: str, port: int, workers: int) -> list[object]:
+    listening = ["--bind", f"{host}:{port}", "--workers", workers, "--threads", 4]
+    return ["gunicorn", "--config", "python:serving.workers", *listening, "serving:create_app()"]
+
+
+def _mlflow_ui(host: str, port: int, store: str) -> list[object]:
+    return ["mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", port]
+
+
+def _promote(wanted: str, limits: Limits) -> bool:
+    from training import registry, tracking
+
+    client = tracking.connect()
+    version = registry.find(client, wanted)
+    rules = registry.gate(client, version, limits)
+    _table(
+        ("rule", "expected", "found", "verdict"),
+        [(rule.name, rule.expected, rule.found, "pass" if rule.holds else "FAIL") for rule in rules],
+    )
+    if all(rule.holds for rule in rules):
+        registry.promote(client, version)
+        click.echo(f"Version {version} is champion. Next: segments serve")
+        return True
+    click.echo(f"Version {version} was not promoted.", err=True)
+    return False
+
+
+def _limits(options: dict[str, Any]) -> Limits:
+    """Take the limits out of a command's options."""
+    from training.sweep import Limits
+
+    limits = Limits(**{name: options.pop(name) for name in Limits.__dataclass_fields__})
+    for low, high in (("min_segments", "max_segments"), ("min_anomaly_rate", "max_anomaly_rate")):
+        least, most = getattr(limits, low), getattr(limits, high)
+        if not 0 < least <= most:
+            raise InputError(
+                f"--{low.replace('_', '-')} {least:g} and --{high.replace('_', '-')} {most:g} leave nothing between. "
+                "Expected the first above 0 and the second no lower. Change one of them."
+            )
+    return limits
+
+
+def _sources(inputs: Sequence[str]) -> tuple[list[str], bool]:
+    """The sources to read and whether they are the demo shop, which never mixes with other files."""
+    from training.demo import DEMO_FILE, write_demo
+    from training.transactions import files, is_readable
+
+    given = [source for source in inputs if source]
+    if any("://" in source for source in given):
+        return given, False
+    if not given:
+        RAW.mkdir(parents=True, exist_ok=True)
+        if not any(is_readable(path) for path in RAW.iterdir()):
+            click.echo(
+                f"{RAW} is empty: writing the demo shop there. Put your own export in it, or run `make fetch`."
+            )
+            write_demo(RAW / DEMO_FILE)
+    paths = files(given or [RAW])
+    own = [path for path in paths if path.name != DEMO_FILE]
+    if own and len(own) < len(paths):
+        click.echo(f"{DEMO_FILE} is left out, because there are other data.")
+    return [str(path) for path in own or paths], not own
+
+
+def _features(names: str) -> tuple[str, ...]:
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in FEATURES]
+    if unknown or not wanted:
+        raise InputError(
+            f"--features {names} has no known feature {', '.join(unknown)}. Expected some of {', '.join(FEATURES)}. "
+            "Correct the names."
+        )
+    return tuple(name for name in FEATURES if name in wanted)
+
+
+def _reading(columns: Sequence[str], as_of: str, **options: str) -> Reading:
+    from training.shop import Reading
+
+    pairs = [pair for text in columns for pair in re.split(r",(?=\w+=)", text) if pair]
+    unusable = [pair for pair in pairs if "=" not in pair]
+    if unusable:
+        raise InputError(
+            f"--column {unusable[0]} names no column. Expected ROLE=NAME. Write --column customer=NAME."
+        )
+    mapping = dict(pair.split("=", 1) for pair in pairs)
+    given = {name: value for name, value in options.items() if value not in ("auto", "")}
+    return Reading(columns=mapping, as_of=None if as_of == "auto" else _day(as_of), **given)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"--as-of {text} is not a day. Expected YYYY-MM-DD, such as 2011-12-10.") from None
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print rows under a head; numbers to the right."""
+    texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *texts, strict=True)]
+    for row, cells in [(head, head), *zip(rows, texts, strict=True)]:
+        click.echo(
+            "  ".join(
+                text.rjust(width) if isinstance(cell, int) else text.ljust(width)
+                for cell, text, width in zip(row, cells, widths, strict=True)
+            ).rstrip()
+        )
+
+
+def _segment_table(profiles: Any) -> None:
+    _table(
+        (
+            "segment",
+            "name",
+            "customers",
+            "share",
+            "revenue share",
+            "median spent",
+            "median orders",
+            "days since last",
+        ),
+        [
+            (
+                row.segment,
+                row.name,
+                row.customers,
+                f"{row.share:.1%}",
+                f"{row.revenue_share:.1%}",
+                f"{row.median_Monetary:,.2f}",
+                f"{row.median_Frequency:g}",
+                f"{row.median_Recency:g}",
+            )
+            for row in profiles.itertuples(index=False)
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,409 @@
+"""Obtain the UCI Online Retail data: download, continue after an interruption, unpack, check by count.
+
+Only what is known to be good gets the name of good input: the archive grows under `<name>.part`, the workbook
+is unpacked as `<name>.unchecked`, and what turns out wrong ends as `<name>.rejected`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sys
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training.errors import InputError
+
+if TYPE_CHECKING:
+    import requests
+
+UCI_URL = "https://archive.ics.uci.edu/static/public/352/online+retail.zip"
+
+ATTEMPTS = 4
+TIMEOUT = (10, 60)  # seconds: to connect, and between two pieces of an answer
+CHUNK = 16 * 1024
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a file must hold to be taken for the data set, and how large it may be to be looked at."""
+
+    rows: int = 541_909
+    missing_customers: int = 135_080
+    customers: int = 4_372
+    columns: tuple[str, ...] = (
+        "InvoiceNo",
+        "StockCode",
+        "Description",
+        "Quantity",
+        "InvoiceDate",
+        "UnitPrice",
+        "CustomerID",
+        "Country",
+    )
+    largest_file: int = 100 * MEGABYTE  # bytes, of the archive and of the file in it (really 23 MB)
+    largest_sheet: int = 1_000 * MEGABYTE  # bytes, of a workbook's contents (it is a zip archive, too)
+
+
+UCI = Expected()
+
+
+class _TryAgain(Exception):
+    """The connection or the server failed in a way that may pass; the message says how."""
+
+
+def fetch(
+    destination: Path,
+    url: str = UCI_URL,
+    show_progress: bool = True,
+    *,
+    expected: Expected = UCI,
+    pause: float = 1.0,
+) -> Path:
+    """Address of the zip archive -> the checked data file at `destination`, which is returned.
+
+    The archive's one file with the destination's ending (`.xlsx` or `.csv`) is unpacked. A destination that
+    already holds the data is left as it is; one that holds something else is moved aside. An interrupted
+    download continues where it stopped, now or at the next call, unless the file on the server has changed
+    since. `pause` is the time in seconds before the second attempt, and doubles with each one more.
+
+    Raises:
+        InputError: no connection, a refusal, an answer that is not the archive, or not the expected data.
+    """
+    destination = Path(destination)
+    if destination.suffix.lower() not in (".xlsx", ".csv") or destination.is_dir():
+        raise InputError(
+            f"The data was to be written to {destination}. Expected the name of a file that ends in .xlsx or "
+            ".csv. Name it data/raw/online_retail.xlsx, for example."
+        )
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if destination.exists() and _holds_the_data(destination, expected, show_progress):
+            return destination
+
+        archive = _beside(destination, "part")
+        unchecked = _beside(destination, "unchecked")
+        _download(url, archive, expected.largest_file, show_progress, pause)
+        try:
+            _unpack(archive, unchecked, destination.suffix.lower(), expected.largest_file)
+        except InputError as error:
+            kept = archive.replace(_beside(destination, "rejected"))
+            raise InputError(f"{url}: {error} It was moved aside to {kept}. {_by_hand(url)}") from error
+        finally:
+            _note(archive).unlink(missing_ok=True)
+
+        _say(f"Checking {destination.name} by its known counts ...", show_progress)
+        try:
+            check(unchecked, expected)
+        except InputError as error:
+            kept = unchecked.replace(_beside(destination, "rejected"))
+            raise InputError(f"{error} It came from {url} and was moved aside to {kept}.") from error
+        finally:
+            archive.unlink(missing_ok=True)
+        unchecked.replace(destination)
+    except OSError as error:
+        raise InputError(
+            f"The data could not be written to {destination} ({error.strerror or error}). Expected a folder "
+            "with 150 MB free that can be written to. Choose another place, or free some space."
+        ) from error
+    _say(f"{destination} holds the {expected.rows:,} rows that were expected.", show_progress)
+    return destination
+
+
+def check(path: Path, expected: Expected = UCI) -> None:
+    """A workbook or CSV -> nothing, if its column names and counts are those of the data. It is only read.
+
+    Counted over the rows under the header: rows, rows with an empty CustomerID, and distinct CustomerIDs.
+
+    Raises:
+        InputError: the file is missing, cannot be read, or differs; the message lists every difference.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}. Expected {_in_words(expected)}. {_by_hand(UCI_URL)}")
+    rows = _workbook_rows(path, expected) if zipfile.is_zipfile(path) else _csv_rows(path)
+    columns = tuple(str(cell).strip() for cell in next(rows, []))
+    if columns != expected.columns:
+        found = ", ".join(columns)[:200] or "nothing"
+        raise InputError(
+            f"{path} is not the data set: its columns are {found}. Expected {', '.join(expected.columns)}. "
+            f"{_by_hand(UCI_URL)}"
+        )
+
+    where = columns.index("CustomerID")
+    count = missing = 0
+    customers = set()
+    for row in rows:
+        if all(cell == "" for cell in row):
+            continue
+        count += 1
+        customer = str(row[where]).strip() if len(row) > where else ""
+        if customer:
+            customers.add(customer)
+        else:
+            missing += 1
+
+    counted = [
+        ("data rows", count, expected.rows),
+        ("rows without CustomerID", missing, expected.missing_customers),
+        ("customers", len(customers), expected.customers),
+    ]
+    wrong = [f"{given:,} {what} (expected {wanted:,})" for what, given, wanted in counted if given != wanted]
+    if wrong:
+        differences = ", ".join(wrong)
+        raise InputError(f"{path} is not the data set, or not all of it: {differences}. {_by_hand(UCI_URL)}")
+
+
+def _workbook_rows(path: Path, expected: Expected) -> Iterator[list[Any]]:
+    """The rows of a workbook's first sheet, header first; empty cells are ''."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        with zipfile.ZipFile(path) as parts:
+            size = sum(part.file_size for part in parts.infolist())
+        if size > expected.largest_sheet:
+            raise InputError(
+                f"{path} would unpack to {size / MEGABYTE:,.0f} MB. Expected at most "
+                f"{expected.largest_sheet / MEGABYTE:,.0f} MB. Do not open it. {_by_hand(UCI_URL)}"
+            )
+        with path.open("rb") as file, CalamineWorkbook.from_filelike(file) as workbook:
+            yield from workbook.get_sheet_by_index(0).iter_rows()
+    except (CalamineError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} cannot be read as a workbook ({error}). Expected {_in_words(expected)}. "
+            f"{_by_hand(UCI_URL)}"
+        ) from error
+
+
+def _csv_rows(path: Path) -> Iterator[list[str]]:
+    """The rows of a comma-separated file in UTF-8, header first."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        try:
+            yield from csv.reader(file)
+        except csv.Error as error:
+            raise InputError(
+                f"{path} cannot be read as a table ({error}). Expected a workbook or a comma-separated file. "
+                f"{_by_hand(UCI_URL)}"
+            ) from error
+
+
+def _holds_the_data(destination: Path, expected: Expected, show_progress: bool) -> bool:
+    """True if the file is good already; otherwise it is moved aside."""
+    _say(f"{destination} exists. Checking it ...", show_progress)
+    try:
+        check(destination, expected)
+    except InputError as error:
+        kept = destination.replace(_beside(destination, "rejected"))
+        _say(f"{error}\nIt was moved aside to {kept}. Downloading it anew.", show_progress)
+        return False
+    _say(f"{destination} already holds the data. Nothing was downloaded.", show_progress)
+    return True
+
+
+def _download(url: str, archive: Path, largest: int, show_progress: bool, pause: float) -> None:
+    """Address -> the complete file `archive`, continuing what an earlier attempt left there."""
+    import requests
+
+    trouble = ""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            _say(f"{trouble}. Attempt {attempt + 1} of {ATTEMPTS} ...", show_progress)
+            time.sleep(pause * 2 ** (attempt - 1))
+        try:
+            return _attempt(url, archive, largest, show_progress)
+        except _TryAgain as error:
+            trouble = str(error)
+        except requests.Timeout:
+            trouble = "The server did not answer in time"
+        except requests.exceptions.SSLError:
+            trouble = "No secure connection could be made"
+        except requests.exceptions.ChunkedEncodingError:
+            trouble = "The connection broke off"
+        except requests.ConnectionError:
+            trouble = "No connection could be made"
+        except requests.RequestException as error:
+            raise InputError(f"The address {url} cannot be used ({error}). {_by_hand(url)}") from error
+    have, _ = _so_far(url, archive)
+    kept = f" The {have:,} bytes that arrived are kept: the next attempt continues there." if have else ""
+    raise InputError(
+        f"{url} could not be downloaded in {ATTEMPTS} attempts. {trouble}. Expected a zip archive.{kept} "
+        f"Is there an internet connection? {_by_hand(url)}"
+    )
+
+
+def _attempt(url: str, archive: Path, largest: int, show_progress: bool) -> None:
+    """One request: append to `archive` if the server continues the very same file, else start over."""
+    import requests
+    from tqdm import tqdm
+
+    have, note = _so_far(url, archive)
+    if have and have == note["total"]:
+        return
+    headers = {"Accept-Encoding": "identity"}  # a Range counts the bytes of the file itself
+    if have:
+        headers["Range"] = f"bytes={have}-"
+        if note["validator"]:
+            headers["If-Range"] = note["validator"]
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+        if answer.status_code in (408, 416, 429) or answer.status_code >= 500:
+            if answer.status_code == 416:  # what we have is no part of what the server has
+                archive.unlink(missing_ok=True)
+            raise _TryAgain(f"The server answered {answer.status_code} {answer.reason}")
+        if answer.status_code not in (200, 206):
+            raise InputError(
+                f"{url} answered {answer.status_code} {answer.reason}. Expected a zip archive. "
+                f"{_by_hand(url)}"
+            )
+        current = {"url": url, "validator": _validator(answer), "total": _total(answer)}
+        if answer.status_code == 206 and (_start(answer) != have or _differ(current, note)):
+            archive.unlink(missing_ok=True)
+            raise _TryAgain("The file on the server has changed, so the download starts over")
+        if answer.status_code == 200:
+            have, note = 0, current
+            archive.unlink(missing_ok=True)
+            _note(archive).write_text(json.dumps(note))
+
+        total = note["total"]
+        with (
+            archive.open("ab") as file,
+            tqdm(
+                desc=archive.stem,
+                total=total,
+                initial=have,
+                unit="B",
+                unit_scale=True,
+                disable=not show_progress,
+            ) as bar,
+        ):
+            for piece in answer.iter_content(CHUNK):
+                have += len(piece)
+                if have > largest:
+                    break
+                file.write(piece)
+                bar.update(len(piece))
+    if have > largest:
+        archive.unlink()
+        _note(archive).unlink()
+        raise InputError(
+            f"{url} sends more than {largest / MEGABYTE:,.0f} MB. Expected an archive of 23 MB. "
+            f"{_by_hand(url)}"
+        )
+    if total is not None and have != total:
+        raise _TryAgain(f"The connection broke off after {have:,} of {total:,} bytes")
+
+
+def _so_far(url: str, archive: Path) -> tuple[int, dict[str, Any]]:
+    """Bytes of `archive` that can be continued, and what was noted when its download began."""
+    nothing = {"url": url, "validator": None, "total": None}
+    try:
+        have, note = archive.stat().st_size, json.loads(_note(archive).read_text())
+    except (OSError, ValueError):
+        return 0, nothing
+    if not isinstance(note, dict) or note.get("url") != url:
+        return 0, nothing
+    note = nothing | note
+    # Without an ETag, date or size there is no telling whether the server still has the same file.
+    return (have, note) if note["validator"] or note["total"] else (0, nothing)
+
+
+def _differ(current: dict[str, Any], note: dict[str, Any]) -> bool:
+    """True if ETag (or date) or size are known on both sides and are not the same."""
+    return any(current[key] and note[key] and current[key] != note[key] for key in ("validator", "total"))
+
+
+def _validator(answer: requests.Response) -> str | None:
+    """What If-Range may ask for: the ETag, unless it is a weak one, or else the date."""
+    etag = answer.headers.get("ETag", "")
+    return etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified")
+
+
+def _total(answer: requests.Response) -> int | None:
+    """Size of the whole file in bytes, where the server says it."""
+    if answer.status_code == 206:
+        size = answer.headers.get("Content-Range", "").rpartition("/")[2]
+    else:
+        size = answer.headers.get("Content-Length", "")
+    return int(size) if size.isdecimal() else None
+
+
+def _start(answer: requests.Response) -> int | None:
+    """The first byte of a partial answer (`Content-Range: bytes 100-199/200`)."""
+    first = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return int(first) if first.isdecimal() else None
+
+
+def _unpack(archive: Path, target: Path, suffix: str, largest: int) -> None:
+    """The archive's one file with that suffix -> `target`. Names inside the archive never become paths."""
+    if not zipfile.is_zipfile(archive):
+        raise InputError(f"The answer is {_likeness(archive)}. Expected a whole zip archive.")
+    try:
+        with zipfile.ZipFile(archive) as contents:
+            names = contents.namelist()
+            fitting = [name for name in names if name.lower().endswith(suffix) and _plain(name)]
+            if len(fitting) != 1:
+                found = ", ".join(names[:5]) or "nothing"
+                raise InputError(
+                    f"The archive holds {found}. Expected exactly one {suffix} file, in no folder."
+                )
+            part = contents.getinfo(fitting[0])
+            if part.file_size > largest:
+                raise InputError(
+                    f"{part.filename} would unpack to {part.file_size / MEGABYTE:,.0f} MB. Expected at most "
+                    f"{largest / MEGABYTE:,.0f} MB."
+                )
+            # zipfile reads no more than file_size, so the size cannot be a lie.
+            with contents.open(part) as packed, target.open("wb") as file:
+                shutil.copyfileobj(packed, file)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        target.unlink(missing_ok=True)
+        raise InputError(f"The archive is damaged ({error}). Expected a zip archive.") from error
+
+
+def _plain(name: str) -> bool:
+    """True for a name without folders, drives or dots that lead elsewhere."""
+    return not any(mark in name for mark in "/\\:") and not name.startswith(".")
+
+
+def _likeness(path: Path) -> str:
+    """What a file that is no zip archive looks like."""
+    with path.open("rb") as file:
+        start = file.read(512).lstrip()
+    if not start:
+        return "empty"
+    if start.startswith(b"PK"):
+        return "a zip archive that was cut off"
+    if start.startswith(b"<"):
+        return "a web page, not a file"
+    return "not a zip archive"
+
+
+def _beside(destination: Path, state: str) -> Path:
+    return destination.with_name(f"{destination.name}.{state}")
+
+
+def _note(archive: Path) -> Path:
+    """Where the address, ETag and size of a download under way are kept."""
+    return archive.with_name(f"{archive.name}.json")
+
+
+def _in_words(expected: Expected) -> str:
+    return f"a workbook or CSV of {expected.rows:,} rows and {len(expected.columns)} columns"
+
+
+def _by_hand(url: str) -> str:
+    return (
+        f"Download {url} by hand in a browser and put the .xlsx or .csv it holds in data/raw; or run "
+        "`segments demo` for a made-up shop."
+    )
+
+
+def _say(message: str, show_progress: bool) -> None:
+    if show_progress:
+        print(message, file=sys.stderr)

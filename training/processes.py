@@ -1,0 +1,93 @@
+"""Other programs: become one, or run several together and stop them together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from training.errors import InputError
+
+GRACE = 10.0  # seconds from SIGTERM to SIGKILL
+
+
+def replace_by(program: object, *arguments: object) -> NoReturn:
+    """Become `program` of this Python environment, so that signals and exit codes are its own."""
+    _use_this_environment()
+    os.execvp(str(program), [str(program), *map(str, arguments)])
+
+
+def free(host: str, port: int) -> None:
+    """Raise InputError when host:port cannot be listened on."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(
+                f"Port {port} on {host} cannot be used ({error.strerror}). Expected a free port. "
+                "Stop the program that holds it or give another one."
+            ) from None
+
+
+def run_together(commands: Mapping[str, Sequence[object]], ready: Callable[[], None]) -> int:
+    """Run named commands until SIGINT, SIGTERM or the end of one of them, then stop all; the exit code.
+
+    Each command has a process group of its own, so that its workers go with it. `ready` is called
+    once all are started. The code is 0 after a signal and 1 when a command ended by itself.
+    """
+    _use_this_environment()
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    running: dict[str, subprocess.Popen] = {}
+    try:
+        for name, command in commands.items():
+            running[name] = subprocess.Popen([str(part) for part in command], start_new_session=True)
+        ready()
+        while not stopping:
+            ended = [name for name, process in running.items() if process.poll() is not None]
+            if ended:
+                print(f"{ended[0]} has ended by itself; stopping the others.", file=sys.stderr)
+                return 1
+            time.sleep(0.1)
+        return 0
+    finally:
+        _stop(running.values())
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(processes: Collection[subprocess.Popen]) -> None:
+    for process in processes:
+        _signal_group(process, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.1, deadline - time.monotonic()))
+        _signal_group(process, signal.SIGKILL)  # also what a leader left behind
+        process.wait()
+
+
+def _signal_group(process: subprocess.Popen, number: int) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _use_this_environment() -> None:
+    """Put this Python environment's commands first on the path."""
+    folder = str(Path(sys.executable).parent)
+    os.environ["PATH"] = folder + os.pathsep + os.environ.get("PATH", "")

@@ -1,0 +1,231 @@
+"""The search over k, eps and min_samples with Optuna, within limits that keep the result useful."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.density import Neighbours, eps_for_rate, neighbours
+from training.errors import InputError
+from training.evaluate import companions, silhouette, stability
+from training.segmenter import fit_kmeans
+
+Floats = NDArray[np.float64]
+
+MIN_SAMPLES = (5, 25)
+BEYOND = 2  # the anomaly rate is searched up to this factor outside its limits
+TRIED_A_K = 2  # settings of one k whose stability is measured before the next k has its turn
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a segmentation must keep to be of use; shares are of all customers."""
+
+    min_segments: int = 3
+    max_segments: int = 12
+    min_share: float = 0.05
+    min_anomaly_rate: float = 0.001
+    max_anomaly_rate: float = 0.05
+    min_stability: float = 0.8
+
+    def excess(self, k: int, smallest_share: float, anomaly_rate: float) -> dict[str, float]:
+        """By how much each limit is missed; zero or less is within."""
+        return {
+            "min_segments": float(self.min_segments - k),
+            "min_share": self.min_share - smallest_share,
+            "min_anomaly_rate": self.min_anomaly_rate - anomaly_rate,
+            "max_anomaly_rate": anomaly_rate - self.max_anomaly_rate,
+        }
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting and how it did. `excess` says by how much each limit is broken: zero or less is within."""
+
+    number: int
+    k: int
+    eps: float
+    min_samples: int
+    metrics: dict[str, float]
+    excess: dict[str, float]
+
+    @property
+    def missed(self) -> dict[str, float]:
+        """The limits it breaks, and by how much."""
+        return {limit: by for limit, by in self.excess.items() if by > 0}
+
+    @property
+    def feasible(self) -> bool:
+        return not self.missed
+
+    @property
+    def setting(self) -> str:
+        return f"k={self.k}, eps={self.eps:.4f}, min_samples={self.min_samples}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The winner with its stability in `metrics`, the finalists looked at, and why, in words."""
+
+    winner: Trial
+    finalists: list[Trial]
+    reasons: list[str] = field(default_factory=list)
+
+
+class Evaluator:
+    """Answers for any (k, eps, min_samples) on one standardised matrix (n, d); each fit is done once."""
+
+    def __init__(self, points: Floats, limits: Limits, seed: int) -> None:
+        self.points, self.limits, self.seed = points, limits, seed
+        self._near: Neighbours = neighbours(points, min(MIN_SAMPLES[1], len(points)))
+        self._thresholds: dict[int, Floats] = {}
+        self._fits: dict[tuple[int, bytes], dict[str, float]] = {}
+
+    def threshold(self, min_samples: int) -> Floats:
+        """(n,) noise thresholds at min_samples."""
+        if min_samples not in self._thresholds:
+            self._thresholds[min_samples] = self._near.noise_threshold(min_samples)
+        return self._thresholds[min_samples]
+
+    def anomalies(self, trial: Trial) -> NDArray[np.bool_]:
+        """(n,) the customers that DBSCAN calls noise at a trial's setting."""
+        return self.threshold(trial.min_samples) > trial.eps
+
+    def eps(self, rate: float, min_samples: int) -> float:
+        """The eps at which a share `rate` of all customers is noise."""
+        return eps_for_rate(self.threshold(min_samples), rate)
+
+    def __call__(self, number: int, k: int, eps: float, min_samples: int) -> Trial:
+        noise = self.threshold(min_samples) > eps
+        key = fit_key(k, noise)
+        if key not in self._fits:
+            self._fits[key] = self._fit(k, noise)
+        metrics = self._fits[key]
+        excess = self.limits.excess(k, metrics["smallest_share"], metrics["anomaly_rate"])
+        return Trial(number, k, eps, min_samples, metrics, excess)
+
+    def _fit(self, k: int, noise: NDArray[np.bool_]) -> dict[str, float]:
+        ordinary = self.points[~noise]
+        kmeans = fit_kmeans(ordinary, k, 10, self.seed)
+        _, labels = np.unique(kmeans.labels_, return_inverse=True)  # fewer than k where customers coincide
+        score = silhouette(ordinary, labels, self.seed)
+        everyone = kmeans.predict(self.points)
+        return {
+            "silhouette": score.value,
+            "silhouette_se": score.standard_error,
+            **companions(ordinary, labels),
+            "inertia": float(kmeans.inertia_),
+            "anomaly_rate": float(noise.mean()),
+            "smallest_share": float(np.bincount(everyone, minlength=k).min() / len(self.points)),
+        }
+
+
+def fit_key(k: int, noise: NDArray[np.bool_]) -> tuple[int, bytes]:
+    """What a fit of k-means really depends on: settings that call the same customers noise share it."""
+    return k, np.packbits(noise).tobytes()
+
+
+def sweep(evaluate: Evaluator, trials: int, seed: int, journal: Path, name: str) -> Iterator[Trial]:
+    """Trials of an Optuna study (TPE, constrained), one by one; those already in `journal` come first.
+
+    eps is searched through the anomaly rate it stands for, on a log scale, because its range belongs
+    to the data. Each trial's sampler is seeded by the trial's number, so a study that was interrupted
+    goes on as if it had not been.
+    """
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+    study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+    for stale in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        study.tell(stale.number, state=optuna.trial.TrialState.FAIL)
+    finished = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    limits = evaluate.limits
+    rates = limits.min_anomaly_rate / BEYOND, min(0.5, limits.max_anomaly_rate * BEYOND)
+    for number in range(trials):
+        if number < len(finished):
+            chosen = finished[number].params
+        else:
+            study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + number)
+            asked = study.ask()
+            chosen = {
+                "k": asked.suggest_int("k", 2, limits.max_segments),
+                "anomaly_rate": asked.suggest_float("anomaly_rate", *rates, log=True),
+                "min_samples": asked.suggest_int("min_samples", *MIN_SAMPLES),
+            }
+        eps = evaluate.eps(chosen["anomaly_rate"], chosen["min_samples"])
+        trial = evaluate(number, chosen["k"], eps, chosen["min_samples"])
+        if number >= len(finished):
+            for limit, by in trial.excess.items():
+                asked.set_constraint(limit, by)
+            study.tell(asked, trial.metrics["silhouette"])
+        yield trial
+
+
+def choose(trials: list[Trial], evaluate: Evaluator) -> Choice:
+    """The feasible trial of highest silhouette whose segments also survive resampling.
+
+    Stability is measured in the order of silhouette, for at most two settings of each k, until one is
+    stable enough.
+
+    Raises InputError, naming the limit and by how much it was missed, when no trial keeps them all.
+    """
+    limits = evaluate.limits
+    feasible = sorted((t for t in trials if t.feasible), key=lambda t: -t.metrics["silhouette"])
+    if not feasible:
+        nearest = min(trials, key=lambda t: (len(t.missed), max(t.missed.values())))
+        by = ", ".join(
+            f"{limit} ({getattr(limits, limit):g}) by {v:.4g}" for limit, v in nearest.missed.items()
+        )
+        raise InputError(
+            f"None of {len(trials)} trials keeps the limits; the nearest ({nearest.setting}) misses {by}. "
+            "Expected at least one. Relax that limit or give more data; nothing was registered."
+        )
+    finalists: list[Trial] = []
+    seen: set[tuple[int, bytes]] = set()
+    for trial in feasible:
+        noise = evaluate.anomalies(trial)
+        key = fit_key(trial.k, noise)
+        if key in seen or sum(k == trial.k for k, _ in seen) == TRIED_A_K:
+            continue
+        seen.add(key)
+        measured = stability(evaluate.points[~noise], trial.k, seed=evaluate.seed)
+        finalists.append(replace(trial, metrics=trial.metrics | {"stability": measured}))
+        if measured >= limits.min_stability:
+            break
+    if finalists[-1].metrics["stability"] < limits.min_stability:
+        best = max(finalists, key=lambda t: t.metrics["stability"])
+        raise InputError(
+            f"The best {len(finalists)} settings are not stable: the steadiest ({best.setting}) agrees with its "
+            f"bootstrap refits by {best.metrics['stability']:.3f} (adjusted Rand index). Expected at least "
+            f"{limits.min_stability:g}. Lower --min-stability or give more data; nothing was registered."
+        )
+    return Choice(finalists[-1], finalists, _reasons(trials, finalists, limits))
+
+
+def _reasons(trials: list[Trial], finalists: list[Trial], limits: Limits) -> list[str]:
+    winner = finalists[-1]
+    reasons = [
+        f"{winner.setting} has the highest silhouette, {winner.metrics['silhouette']:.4f}, of the trials that keep "
+        f"every limit{' and are stable' if finalists[:-1] else ''}, and agrees with its bootstrap refits by "
+        f"{winner.metrics['stability']:.3f} (adjusted Rand index)."
+    ]
+    reasons += [
+        f"{loser.setting} has silhouette {loser.metrics['silhouette']:.4f} but is not stable: "
+        f"{loser.metrics['stability']:.3f}, below {limits.min_stability:g}."
+        for loser in finalists[:-1]
+    ]
+    for limit in ("min_segments", "min_share", "min_anomaly_rate", "max_anomaly_rate"):
+        cost = [t for t in trials if limit in t.missed]
+        if cost:
+            best = max(cost, key=lambda t: t.metrics["silhouette"])
+            reasons.append(
+                f"The limit {limit} = {getattr(limits, limit):g} cost {len(cost)} of {len(trials)} trials; the best of "
+                f"them, {best.setting}, had silhouette {best.metrics['silhouette']:.4f}."
+            )
+    return reasons

@@ -120,12 +120,12 @@ class Store:
         words = list(map(str, arguments))
         assert words[0] not in SERVERS, "A server would take this process over: use `process`."
         mlflow.set_tracking_uri(None)
-        with patch.dict(os.environ, self.environment | environment, clear=True), contextlib.chdir(self.folder):
+        given = self.environment | environment
+        with patch.dict(os.environ, given, clear=True), contextlib.chdir(self.folder):
             result = CliRunner().invoke(main, words, catch_exceptions=False)
             mlflow.set_tracking_uri(None)
-        return checked(
-            subprocess.CompletedProcess(words, result.exit_code, result.stdout, result.stderr), check
-        )
+        done = subprocess.CompletedProcess(words, result.exit_code, result.stdout, result.stderr)
+        return checked(done, check)
 
     def process(self, *arguments, check=True, **environment) -> subprocess.CompletedProcess:
         """`segments ARGUMENTS` in the folder, as a shell runs it."""
@@ -225,7 +225,7 @@ def served(free_port):
         try:
             deadline = time.monotonic() + 180
             while True:
-                with contextlib.suppress(requests.ConnectionError, requests.Timeout):  # bound, not yet answering
+                with contextlib.suppress(requests.ConnectionError, requests.Timeout):  # still starting
                     if requests.get(address + path, timeout=5).status_code < 500:
                         break
                 if process.poll() is not None or time.monotonic() > deadline:

@@ -83,7 +83,7 @@ def test_three_servers_answer_and_all_are_gone_after_ctrl_c(store, ports):
     up = start(store, ports)
     try:
         for name, path in PATHS.items():
-            wait_until(lambda port=ports[name], path=path: answers(port, path), 240, f"{name} does not answer")
+            wait_until(lambda port=ports[name], path=path: answers(port, path), 240, f"{name} is silent")
         shown = os.read(up.stdout.fileno(), 4096).decode()
         assert f"http://127.0.0.1:{ports['api']}/ui" in shown
         assert f"http://127.0.0.1:{ports['scoring']}/invocations" in shown

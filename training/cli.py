@@ -336,7 +336,7 @@ def _gunicorn(host: str, port: int, workers: int) -> list[object]:
 
 
 def _mlflow_ui(host: str, port: int, store: str) -> list[object]:
-    return ["mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", port]
+    return ["mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", port, "--workers", 1]
 
 
 def _promote(wanted: str, limits: Limits) -> bool:

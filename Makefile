@@ -11,7 +11,7 @@ test: $(READY)  ## ruff, mypy and the whole test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 up: $(READY)  ## analytics 5000, scoring 5001, MLflow UI 5002; Ctrl-C stops all
 	$(BIN)/segments up

@@ -15,6 +15,14 @@ from unittest.mock import patch
 import pytest
 from click.testing import CliRunner
 
+LONGEST = ("up", "api", "scoring_endpoint", "champion", "training", "dashboard", "mlproject", "cli")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that the workers end together."""
+    files = [f"test_{name}.py" for name in LONGEST]
+    items.sort(key=lambda item: files.index(item.path.name) if item.path.name in files else len(files))
+
 
 @pytest.fixture(scope="session")
 def uci_file() -> Path:

@@ -40,7 +40,9 @@ def following(api_store, api_of, registry):  # noqa: ARG001
     """A client of an API that looks at the alias often."""
     with api_of(api_store) as app:
         app.extensions["champion"].every = 0.1
-        yield app.test_client()
+        client = app.test_client()
+        wait_for(lambda: client.get("/health").status_code == 200)
+        yield client
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def gunicorn(api_store, registry, free_port):  # noqa: ARG001
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: healthy(address), 120)
+        wait_for(lambda: all(healthy(address) for _ in range(20)), 120)  # both workers
         yield process, address
     finally:
         process.kill()

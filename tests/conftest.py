@@ -159,7 +159,9 @@ def served(free_port):
         try:
             deadline = time.monotonic() + 60
             while True:
-                with contextlib.suppress(requests.ConnectionError, requests.Timeout):  # bound, not yet answering
+                with contextlib.suppress(
+                    requests.ConnectionError, requests.Timeout
+                ):  # bound, not yet answering
                     if requests.get(address + path, timeout=5).status_code < 500:
                         break
                 if process.poll() is not None or time.monotonic() > deadline:

@@ -104,6 +104,7 @@ def train(
             min_samples=winner.min_samples,
             columns=columns,
             order_by=FEATURES.index("Monetary"),
+            init=evaluate.centres(winner),
             random_state=settings.seed,
         ).fit(values)
         profiles = profile(shop.customers, segmenter.labels_, segmenter.anomalies_, FEATURES)

@@ -28,6 +28,7 @@ $(READY): requirements.lock pyproject.toml
 bench: $(READY)  ## the project's own methods beside the usual way; best on a machine that does nothing else
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/analytics.py
 
 lock:  ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra fast --extra dev --universal --generate-hashes \

@@ -64,6 +64,7 @@ class Usual(mlflow.pyfunc.PythonModel):
 def uvicorn(folder: Path, app: list[str], workers: int, environment: dict[str, str]):
     port = free_port()
     command = [BIN / "uvicorn", *app, "--port", str(port), "--workers", str(workers), "--no-access-log"]
+    command += ["--timeout-worker-healthcheck", "60"]
     server = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
     try:
         for _ in range(600):

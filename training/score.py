@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from training import textfile
 from training.cleaning import end_of
@@ -34,18 +34,13 @@ def score(sources: Sequence[str], model: str, reading: Reading, output: Path) ->
 
     from training import registry, tracking
 
-    if output.suffix not in (".parquet", ".csv"):
-        raise InputError(
-            f"--output {output} ends in '{output.suffix}'. Expected .parquet or .csv. Rename it."
-        )
+    check_output(output)
     version = registry.find(tracking.connect(), model)
     scorer = registry.load(version)
-    rules = scorer.metadata.metadata
     table = feature_table(sources)
     as_of: datetime | None
     if table is None:
-        reading = replace(reading, returns=rules["returns"], duplicates=rules["duplicates"])
-        shop = count_customers(sources, reading)
+        shop = count_customers(sources, counted_as_in_training(reading, scorer, version))
         customers, as_of = shop.customers, shop.as_of
     else:
         customers = table.drop(columns=[*(name for _, name in registry.OUTPUTS), *STAMPS], errors="ignore")
@@ -57,12 +52,36 @@ def score(sources: Sequence[str], model: str, reading: Reading, output: Path) ->
         raise InputError(error.message) from None
     scored = customers.assign(**numbers).join(answers)
     scored["model_version"], scored["as_of"] = version, as_of.isoformat() if as_of else None
+    write(scored, output)
+    return scored
+
+
+def write(table: pd.DataFrame, output: Path) -> None:
+    """Write a table to a .parquet or .csv file, whose folder is made when missing."""
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.suffix == ".parquet":
-        scored.to_parquet(output, index=False)
+        table.to_parquet(output, index=False)
     else:
-        scored.to_csv(output, index=False)
-    return scored
+        table.to_csv(output, index=False)
+
+
+def check_output(output: Path) -> None:
+    """Raise InputError unless `output` is named as a file that can be written."""
+    if output.suffix not in (".parquet", ".csv"):
+        raise InputError(
+            f"--output {output} ends in '{output.suffix}'. Expected .parquet or .csv. Rename it."
+        )
+
+
+def counted_as_in_training(reading: Reading, scorer: Any, version: int) -> Reading:
+    """`reading` with the returns and duplicates rules of a model. Raises InputError when it does not say them."""
+    rules = scorer.metadata.metadata or {}
+    if not {"returns", "duplicates"} <= rules.keys():
+        raise InputError(
+            f"Version {version} does not say how its training data were counted (no returns and duplicates in its "
+            "metadata). Expected a version that `segments train` made. Name another with --model."
+        )
+    return replace(reading, returns=rules["returns"], duplicates=rules["duplicates"])
 
 
 def feature_table(sources: Sequence[str]) -> pd.DataFrame | None:

@@ -133,9 +133,9 @@ def _sentences(
     by = {name: percent(value).replace(" %", "%") for name, value in explained.items()}
     winner = "segments" if explained["segments_log"] >= explained["rfm_log"] else "RFM tiers"
     return [
-        f"Segments made from the data up to {cut_off} alone were held against what the {customers:,} customers of then "
-        f"spent in the next {days} days: {top['name']} {amount(top.mean_spend)} a customer "
-        f"({top.bought_again:.0%} bought again), {low['name']} {amount(low.mean_spend)} ({low.bought_again:.0%}).",
+        f"Segments were made from the data up to {cut_off} alone. In the next {days} days their {customers:,} "
+        f"customers spent, on average: {top['name']} {amount(top.mean_spend)} ({top.bought_again:.0%} bought again), "
+        f"{low['name']} {amount(low.mean_spend)} ({low.bought_again:.0%}).",
         f"The segments explain {by['segments']} of the variance of that spend and {by['segments_log']} of that of "
         f"its logarithm (eta squared); as many tiers of summed RFM scores, the plain alternative, {by['rfm']} and "
         f"{by['rfm_log']}. On the logarithm, which a few big spenders do not decide, the {winner} say more.",

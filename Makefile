@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: train test up fetch lint lock
+.PHONY: train test up fetch bench lock
 
 train: $(READY)  ## environment, then train, sweep, register and promote on data/raw (or the demo shop)
 	$(BIN)/segments train --promote
@@ -11,7 +11,7 @@ test: $(READY)  ## ruff, mypy and the whole test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 up: $(READY)  ## analytics 5000, scoring 5001, MLflow UI 5002; Ctrl-C stops all
 	$(BIN)/segments up
@@ -25,6 +25,11 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+bench: $(READY)  ## the project's own methods beside the usual way; best on a machine that does nothing else
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/analytics.py
+
 lock:  ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra fast --extra dev --universal --generate-hashes \
 		--no-emit-index-url --no-header --python-version 3.11 --output-file requirements.lock

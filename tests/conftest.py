@@ -1,15 +1,27 @@
 import contextlib
+import fcntl
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from click.testing import CliRunner
+
+LONGEST = ("up", "api", "scoring_endpoint", "champion", "training", "dashboard", "mlproject", "cli")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that the workers end together."""
+    files = [f"test_{name}.py" for name in LONGEST]
+    items.sort(key=lambda item: files.index(item.path.name) if item.path.name in files else len(files))
 
 
 @pytest.fixture(scope="session")
@@ -30,13 +42,35 @@ def uci_shop(uci_file):
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory) -> Path:
-    """An MLflow database with its tables and nothing in them; to be copied, because making one takes seconds."""
-    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+def once(tmp_path_factory, worker_id):
+    """`once(name, fill)`: a folder that `fill(folder)` filled for all xdist workers. Only to be copied."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
 
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    _initialize_tables(create_sqlalchemy_engine(f"sqlite:///{path}"))
-    return path
+    def make(name, fill) -> Path:
+        with (shared / f"{name}.lock").open("a+") as made:
+            fcntl.flock(made, fcntl.LOCK_EX)
+            made.seek(0)
+            if path := made.read():
+                return Path(path)
+            folder = tmp_path_factory.mktemp(name)
+            fill(folder)
+            made.write(str(folder))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def empty_database(once) -> Path:
+    """An MLflow database with its tables and nothing in them; to be copied, because making one takes seconds."""
+
+    def fill(folder):
+        from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+
+        _initialize_tables(create_sqlalchemy_engine(f"sqlite:///{folder}/mlflow.db"))
+
+    return once("database", fill) / "mlflow.db"
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +94,14 @@ def new_store(empty_database):
 
 
 BIN = Path(sys.executable).parent
+SERVERS = ("serve", "api", "ui", "up")
+
+
+def checked(done, check):
+    """`done`, which must have ended well if `check`."""
+    if check and done.returncode:
+        raise AssertionError(f"segments {' '.join(map(str, done.args))}:\n{done.stdout}\n{done.stderr}")
+    return done
 
 
 @dataclass(frozen=True)
@@ -78,14 +120,39 @@ class Store:
         }
 
     def run(self, *arguments, check=True, **environment) -> subprocess.CompletedProcess:
-        """`segments ARGUMENTS` in the folder."""
+        """`segments ARGUMENTS` in the folder, in this process, which is seconds quicker than in one of its own."""
+        import mlflow
+
+        from training.cli import main
+
+        words = list(map(str, arguments))
+        assert words[0] not in SERVERS, "A server would take this process over: use `process`."
+        mlflow.set_tracking_uri(None)
+        given = self.environment | environment
+        with patch.dict(os.environ, given, clear=True), contextlib.chdir(self.folder):
+            result = CliRunner().invoke(main, words, catch_exceptions=False)
+            mlflow.set_tracking_uri(None)
+        done = subprocess.CompletedProcess(words, result.exit_code, result.stdout, result.stderr)
+        return checked(done, check)
+
+    def process(self, *arguments, check=True, **environment) -> subprocess.CompletedProcess:
+        """`segments ARGUMENTS` in the folder, as a shell runs it."""
         command = [BIN / "segments", *map(str, arguments)]
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment | environment, capture_output=True, text=True
         )
-        if check and done.returncode:
-            raise AssertionError(f"segments {' '.join(map(str, arguments))}:\n{done.stdout}\n{done.stderr}")
-        return done
+        return checked(done, check)
+
+    def copy(self, folder: Path) -> "Store":
+        """The same runs and versions in another folder, with artifacts of its own; MLflow's paths are absolute."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        database = folder / "mlruns" / "mlflow.db"
+        with contextlib.closing(sqlite3.connect(database)) as there:
+            dump = "\n".join(there.iterdump())
+        database.unlink()
+        with contextlib.closing(sqlite3.connect(database)) as here:
+            here.executescript(dump.replace(str(self.folder), str(folder)))
+        return Store(folder)
 
     def versions(self) -> list[str]:
         """The versions in the registry."""
@@ -99,31 +166,38 @@ class Store:
         (found,) = (self.folder / "mlruns" / "artifacts").glob(f"*/artifacts/{path}")
         return found
 
-    def score(self, name) -> Path:
-        """The demo shop scored in batch, into the file `name`."""
-        self.run("score", "data/raw/demo.csv.gz", "--output", name)
-        return self.folder / name
-
 
 @pytest.fixture(scope="session")
 def new_folder(empty_database, tmp_path_factory):
     """Makes a folder with an empty MLflow store, to be used through the command line."""
 
     def make(name) -> Store:
-        folder = tmp_path_factory.mktemp(name)
-        (folder / "mlruns").mkdir()
-        shutil.copy(empty_database, folder / "mlruns" / "mlflow.db")
-        return Store(folder)
+        return with_database(tmp_path_factory.mktemp(name), empty_database)
+
+    return make
+
+
+def with_database(folder, empty_database) -> Store:
+    (folder / "mlruns").mkdir()
+    shutil.copy(empty_database, folder / "mlruns" / "mlflow.db")
+    return Store(folder)
+
+
+@pytest.fixture(scope="session")
+def new_trained(once, empty_database, tmp_path_factory):
+    """`new_trained(name, train)`: a copy of the store that `train(store)` filled, once for all xdist workers."""
+
+    def make(name, train) -> Store:
+        original = once(name, lambda folder: train(with_database(folder, empty_database)))
+        return Store(original).copy(tmp_path_factory.mktemp(f"{name}-copy"))
 
     return make
 
 
 @pytest.fixture(scope="session")
-def store(new_folder) -> Store:
-    """A store with one champion, trained on the demo shop. Only to be looked at."""
-    store = new_folder("store")
-    store.run("train", "--promote", "--trials", "20")
-    return store
+def store(new_trained) -> Store:
+    """A store with one champion, trained on the demo shop by real processes. Only to be looked at."""
+    return new_trained("store", lambda store: store.process("train", "--promote", "--trials", "20"))
 
 
 @pytest.fixture(scope="session")
@@ -157,9 +231,9 @@ def served(free_port):
             )
         address = f"http://127.0.0.1:{port}"
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while True:
-                with contextlib.suppress(requests.ConnectionError, requests.Timeout):  # bound, not yet answering
+                with contextlib.suppress(requests.ConnectionError, requests.Timeout):  # still starting
                     if requests.get(address + path, timeout=5).status_code < 500:
                         break
                 if process.poll() is not None or time.monotonic() > deadline:
@@ -173,13 +247,16 @@ def served(free_port):
     return run
 
 
-@pytest.fixture(scope="session")
-def api_store(new_folder) -> Store:
-    """A store with two versions that answer differently: 1 is champion, 2 challenger. Leave 1 the champion."""
-    store = new_folder("api")
-    store.run("train", "--promote", "--trials", "8")
+def train_two(store):
+    store.run("demo")
+    store.run("train", "data/raw", "--promote", "--trials", "8")
     store.run("train", "--trials", "8", "--seed", "1", "--returns", "drop")
-    return store
+
+
+@pytest.fixture(scope="session")
+def api_store(new_trained) -> Store:
+    """A store with two versions that answer differently: 1 is champion, 2 challenger. Leave 1 the champion."""
+    return new_trained("api", train_two)
 
 
 @pytest.fixture(scope="session")

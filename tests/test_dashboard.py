@@ -65,7 +65,7 @@ def chromium():
 
 def listened_to(page):
     """The page with what its console complained of in `page.told`, and the addresses it asked for in `page.asked`."""
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.told, page.asked = [], []
     page.on(
         "console", lambda line: page.told.append(line.text) if line.type in ("error", "warning") else None

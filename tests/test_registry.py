@@ -7,12 +7,9 @@ from training.tracking import NAME
 
 
 @pytest.fixture(scope="module")
-def shop(new_folder):
+def shop(api_store, tmp_path_factory):
     """Two versions trained on the demo shop; the first is champion."""
-    shop = new_folder("registry")
-    shop.run("train", "--promote", "--trials", "12", "--seed", "1")
-    shop.run("train", "--trials", "12", "--seed", "2")
-    return shop
+    return api_store.copy(tmp_path_factory.mktemp("registry"))
 
 
 @pytest.fixture

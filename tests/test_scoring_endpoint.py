@@ -61,6 +61,13 @@ def scored(store):
     return pd.read_parquet(store.artifact("data/customers.parquet"))
 
 
+@pytest.fixture(scope="module")
+def batch(store):
+    """The demo shop scored in batch."""
+    store.process("score", "data/raw/demo.csv.gz", "--output", "demo.csv")
+    return pd.read_csv(store.folder / "demo.csv", dtype={"customer_id": str}, keep_default_na=False)
+
+
 def post(address, payload=None, **options):
     options = options or {"json": payload}
     return requests.post(f"{address}/invocations", timeout=60, **options)
@@ -70,7 +77,7 @@ def records(*rows):
     return {"dataframe_records": [GOOD | row for row in rows]}
 
 
-def test_http_answers_batch_scores_and_training_labels_agree_for_every_customer(endpoint, scored, store):
+def test_http_answers_batch_scores_and_training_labels_agree_for_every_customer(endpoint, scored, batch):
     rows = scored[list(FEATURES)].to_dict("records")
     answers = pd.DataFrame(post(endpoint, {"dataframe_records": rows}).json()["predictions"])
     assert answers.is_anomaly.sum() > 0
@@ -78,7 +85,6 @@ def test_http_answers_batch_scores_and_training_labels_agree_for_every_customer(
         assert answers[column].tolist() == scored[column].tolist()
     assert answers.anomaly_score.tolist() == pytest.approx(scored.anomaly_score.tolist())
 
-    batch = pd.read_csv(store.score("demo.csv"), dtype={"customer_id": str}, keep_default_na=False)
     assert batch.customer_id.tolist() == scored.customer_id.tolist()
     for column in ("segment", "segment_name", "anomaly_reason"):
         assert batch[column].tolist() == scored[column].tolist()
@@ -207,18 +213,22 @@ def test_segments_serve_refuses_a_broken_body_without_repeating_it(strict, body,
 def test_segments_serve_stops_at_once_on_sigterm(store, free_port):
     command = [BIN / "segments", "serve", "--port", str(free_port())]
     process = subprocess.Popen(command, cwd=store.folder, env=store.environment)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with contextlib.suppress(requests.ConnectionError):
-            if requests.get(f"http://127.0.0.1:{command[-1]}/ping", timeout=5).ok:
-                break
-        time.sleep(0.1)
-    process.terminate()
-    assert process.wait(timeout=10) in (0, -signal.SIGTERM)
+    try:
+        answers = False
+        deadline = time.monotonic() + 120
+        while not answers:
+            assert time.monotonic() < deadline, "It does not answer."
+            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+                answers = requests.get(f"http://127.0.0.1:{command[-1]}/ping", timeout=5).ok
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+    finally:
+        process.kill()
 
 
 def test_a_port_in_use_is_a_clear_error(strict, store):
     port = strict.rsplit(":", 1)[1]
-    done = store.run("serve", "--port", port, check=False)
+    done = store.process("serve", "--port", port, check=False)
     assert done.returncode == 2
     assert f"Port {port} on 127.0.0.1 cannot be used" in done.stderr

@@ -18,9 +18,9 @@ from training.tracking import NAME
 
 @pytest.fixture(scope="module")
 def client(store):
-    mlflow.set_tracking_uri(store.environment["MLFLOW_TRACKING_URI"])
-    yield mlflow.MlflowClient()
-    mlflow.set_tracking_uri(None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", store.environment["MLFLOW_TRACKING_URI"])
+        yield mlflow.MlflowClient()
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +172,7 @@ def test_an_interrupted_training_is_resumed(new_folder, store, monkeypatch):
     command = [sys.executable, "-m", "training.cli", "train", "--trials", "20"]
     process = subprocess.Popen(command, cwd=folder.folder, env=folder.environment, stderr=subprocess.DEVNULL)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", folder.environment["MLFLOW_TRACKING_URI"])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not any(
         path.read_text().count('"op_code":6') > 4 for path in folder.folder.glob("mlruns/studies/*.journal")
     ):

@@ -83,13 +83,13 @@ def test_three_servers_answer_and_all_are_gone_after_ctrl_c(store, ports):
     up = start(store, ports)
     try:
         for name, path in PATHS.items():
-            wait_until(lambda port=ports[name], path=path: answers(port, path), 90, f"{name} does not answer")
+            wait_until(lambda port=ports[name], path=path: answers(port, path), 240, f"{name} is silent")
         shown = os.read(up.stdout.fileno(), 4096).decode()
         assert f"http://127.0.0.1:{ports['api']}/ui" in shown
         assert f"http://127.0.0.1:{ports['scoring']}/invocations" in shown
         assert f"http://127.0.0.1:{ports['ui']}" in shown
         up.send_signal(signal.SIGINT)
-        assert up.wait(timeout=30) == 0
+        assert up.wait(timeout=60) == 0
     finally:
         up.kill()
     assert everything_is_gone(ports)
@@ -100,7 +100,7 @@ def test_sigterm_while_they_are_still_starting_stops_all(store, ports):
     try:
         assert "Ctrl-C stops all three" in "".join(up.stdout.readline() for _ in range(4))
         up.terminate()
-        assert up.wait(timeout=30) == 0
+        assert up.wait(timeout=60) == 0
     finally:
         up.kill()
     assert everything_is_gone(ports)
@@ -110,9 +110,9 @@ def test_when_one_ends_by_itself_the_others_are_stopped(store, ports):
     up = start(store, ports)
     try:
         up.stdout.readline()
-        wait_until(lambda: process_of("serve", ports["scoring"]), 30, "the scoring endpoint does not start")
+        wait_until(lambda: process_of("serve", ports["scoring"]), 120, "the scoring endpoint does not start")
         os.kill(process_of("serve", ports["scoring"]), signal.SIGKILL)
-        assert up.wait(timeout=30) == 1
+        assert up.wait(timeout=60) == 1
     finally:
         up.kill()
     assert everything_is_gone(ports)
@@ -123,13 +123,13 @@ def test_a_port_in_use_is_a_clear_error_and_nothing_is_started(store, ports):
         taken.bind(("127.0.0.1", ports["ui"]))
         taken.listen()
         options = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
-        done = store.run("up", *options, check=False)
+        done = store.process("up", *options, check=False)
     assert done.returncode == 2
     assert f"Port {ports['ui']} on 127.0.0.1 cannot be used" in done.stderr
     assert not listening(ports["api"])
 
 
 def test_without_a_champion_up_says_what_to_run(new_folder):
-    done = new_folder("nothing").run("up", check=False)
+    done = new_folder("nothing").process("up", check=False)
     assert done.returncode == 2
     assert "segments train" in done.stderr

@@ -287,6 +287,43 @@ def compare(inputs: tuple[str, ...], start: str, end: str, model: str, output: s
 
 
 @main.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--model", default="champion", help="Which version: an alias or a number.")
+@click.option("--watch", default=0.1, help="PSI from which a line is to be watched.")
+@click.option("--drift", "limit", default=0.25, help="PSI from which a line has drifted.")
+@click.option("--json", "file", default="", metavar="FILE", help="Also write the report as JSON.")
+@click.option("--log/--no-log", default=False, help="Also log the report to MLflow, as a run of its own.")
+@reading_options
+def drift(
+    inputs: tuple[str, ...], model: str, watch: float, limit: float, file: str, log: bool, **options: Any
+) -> None:
+    """Compare customers with those the model was trained on; exit code 1 when they have drifted.
+
+    INPUT is transactions or a feature table, as for score.
+    """
+    import json
+    from dataclasses import asdict
+
+    from training import monitor
+    from training.drift import Thresholds
+
+    if not 0 < watch <= limit:
+        raise InputError(
+            f"--watch {watch:g} and --drift {limit:g} are out of order. Expected the first above 0 and the second "
+            "no lower. Change one of them."
+        )
+    found = monitor.report(inputs, model, _reading(**options), Thresholds(watch, limit))
+    if file:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
+    _drift_table(found)
+    if log:
+        click.echo(f"Logged as run {monitor.log(found)}.")
+    if found.verdict == "drift":
+        sys.exit(1)
+
+
+@main.command()
 @click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
 @click.option("--port", default=5001)
 @click.option("--workers", default=1, type=click.IntRange(1))
@@ -370,7 +407,7 @@ def _gunicorn(host: str, port: int, workers: int) -> list[object]:
 
 
 def _mlflow_ui(host: str, port: int, store: str) -> list[object]:
-    return ["mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", port]
+    return ["mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", port, "--workers", 1]
 
 
 def _promote(wanted: str, limits: Limits) -> bool:
@@ -499,6 +536,25 @@ def _segment_table(profiles: Any) -> None:
             for row in profiles.itertuples(index=False)
         ],
     )
+
+
+def _drift_table(found: Any) -> None:
+    training, now = found.training, found.now
+    since = f" as of {now.as_of[:10]}" if now.as_of else ""
+    click.echo(
+        f"Version {found.model_version}: {training.customers:,} customers in training, as of {training.as_of[:10]}; "
+        f"{now.customers:,} now{since}.\n"
+    )
+    rows: list[tuple[str, ...]] = []
+    for line in found.lines:
+        psi = (f"{line.psi:.3f}", f"{line.by_chance:.3f}") if line.psi is not None else ("", "")
+        figure = "{:.2%}" if line.name == "is_anomaly" else "{:,.4g}"
+        figures = [figure.format(value) if value is not None else "" for value in (line.training, line.now)]
+        rows.append((line.name, *figures, *psi, line.verdict))
+        if line.name == "segment":
+            rows += [(f"  {b.label}", f"{b.training:.1%}", f"{b.now:.1%}", "", "", "") for b in line.bins]
+    _table(("what", "training", "now", "PSI", "by chance", "verdict"), rows)
+    click.echo("\n" + "\n".join([*found.notes, f"Verdict: {found.verdict}. {found.advice}"]))
 
 
 if __name__ == "__main__":

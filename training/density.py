@@ -16,8 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training import compiled
+
 Floats = NDArray[np.float64]
 ROUNDING = 1e-9  # two distances that differ by less, relatively, are the same distance
+ROWS_AT_ONCE = 100_000  # so that a query's own copies stay small
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Neighbours:
     """The k nearest of each point: `distances` and `indices`, both (n, k), nearest first, itself counted."""
 
     distances: Floats
-    indices: NDArray[np.intp]
+    indices: NDArray[np.int32]
 
     def core_distance(self, min_samples: int) -> Floats:
         """(n,) distance to the min_samples-th nearest point: a core point at eps has at most eps."""
@@ -40,14 +43,20 @@ class Neighbours:
 
 def neighbours(points: Floats, k: int) -> Neighbours:
     """The k nearest (Euclidean) of each of `points` (n, d); k <= n."""
+    tree = compiled.tree_of(points)
+    return Neighbours(*(tree.nearest(k) if tree else _nearest(points, k)))
+
+
+def _nearest(points: Floats, k: int) -> tuple[Floats, NDArray[np.int32]]:
     from scipy.spatial import cKDTree
 
     tree = cKDTree(points)
     order = tree.indices  # the tree's own leaf order keeps the query in the processor's cache
-    distances, indices = np.empty((len(points), k)), np.empty((len(points), k), dtype=np.intp)
-    found = tree.query(points[order], k=np.arange(1, k + 1), workers=-1)
-    distances[order], indices[order] = found
-    return Neighbours(distances, indices)
+    distances, indices = np.empty((len(points), k)), np.empty((len(points), k), dtype=np.int32)
+    for first in range(0, len(points), ROWS_AT_ONCE):
+        rows = order[first : first + ROWS_AT_ONCE]
+        distances[rows], indices[rows] = tree.query(points[rows], k=np.arange(1, k + 1), workers=-1)
+    return distances, indices
 
 
 def eps_for_rate(threshold: Floats, rate: float) -> float:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training import compiled
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 EXACT_UP_TO = 20_000
-SAMPLE = 10_000
+ERROR = 5e-4  # standard error that a sampled silhouette may have
+STABILITY_ON = 20_000
+PILOT = 2_000  # customers asked first, to see how many that takes
 ROWS_AT_ONCE = 512
 
 
@@ -27,43 +31,77 @@ class Silhouette:
 def silhouette(points: Floats, labels: Ints, seed: int = 0, exact_up_to: int = EXACT_UP_TO) -> Silhouette:
     """Mean silhouette (Rousseeuw 1987, Euclidean) of `points` (n, d) under `labels` (n,).
 
-    Exact up to `exact_up_to` points; above, the mean over a random sample, each of it against all the
-    others, with the standard error of that mean.
+    Exact up to `exact_up_to` points. Above, the mean of a random sample, each of it against all the others,
+    corrected by a control variate (Cochran 1977, "Sampling Techniques", ch. 7, the regression estimator): the
+    same formula with the root mean square distance to a segment in place of the mean distance, which is known
+    for every point. As many are asked as bring the standard error to ERROR.
     """
     n = len(points)
     if n <= exact_up_to:
         return Silhouette(float(silhouette_samples(points, labels).mean()), 0.0, n)
-    rows = np.random.default_rng(seed).choice(n, SAMPLE, replace=False)
-    values = silhouette_samples(points, labels, rows)
-    error = values.std(ddof=1) / np.sqrt(SAMPLE) * np.sqrt(1 - SAMPLE / n)
-    return Silhouette(float(values.mean()), float(error), SAMPLE)
+    order = np.random.default_rng(seed).permutation(n)
+    control = _formula(_root_mean_squares(points, labels), labels)
+    asked, values, spread = 0, np.empty(0), np.inf
+    wanted = min(n, PILOT)
+    while asked < wanted:
+        values = np.append(values, silhouette_samples(points, labels, order[asked:wanted]))
+        asked = wanted
+        known = control[order[:asked]]
+        slope = np.cov(values, known)[0, 1] / max(known.var(ddof=1), np.finfo(float).tiny)
+        rest = values - slope * known
+        spread = rest.std(ddof=2)
+        if asked <= PILOT:
+            wanted = min(n, int(np.ceil(1 / (ERROR**2 / max(spread**2, np.finfo(float).tiny) + 1 / n))))
+    error = spread * np.sqrt((1 - asked / n) / asked)
+    return Silhouette(float(rest.mean() + slope * control.mean()), float(error), asked)
 
 
 def silhouette_samples(points: Floats, labels: Ints, rows: Ints | None = None) -> Floats:
     """Silhouette of each of `rows` (all by default) against all `points`; (len(rows),), 0 in a segment of one."""
-    from scipy.spatial.distance import cdist
-
     rows = np.arange(len(points)) if rows is None else rows
     if not len(points) or labels.max() == 0:
         return np.zeros(len(rows))
     sizes = np.bincount(labels)
-    order = np.argsort(labels, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    by_segment = points[order]
-    result = np.empty(len(rows))
-    for first in range(0, len(rows), ROWS_AT_ONCE):
-        block = rows[first : first + ROWS_AT_ONCE]
-        own = labels[block]
-        here = np.arange(len(block))
-        sums = np.add.reduceat(cdist(points[block], by_segment), starts, axis=1)
-        within = sums[here, own] / np.maximum(sizes[own] - 1, 1)
-        means = sums / sizes
-        means[here, own] = np.inf
-        nearest = means.min(axis=1)
-        larger = np.maximum(within, nearest)
-        score = np.divide(nearest - within, larger, out=np.zeros(len(block)), where=larger > 0)
-        result[first : first + ROWS_AT_ONCE] = np.where(sizes[own] > 1, score, 0.0)
-    return result
+    by_segment = points[np.argsort(labels, kind="stable")]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    own, here = labels[rows], np.arange(len(rows))
+    sums = _distance_sums(points[rows], by_segment, starts)
+    means = sums / sizes
+    means[here, own] = sums[here, own] / np.maximum(sizes[own] - 1, 1)
+    return np.where(sizes[own] > 1, _formula(means, own), 0.0)
+
+
+def _formula(means: Floats, own: Ints) -> Floats:
+    """(n,) silhouettes from mean distances to each segment (n, k) and the own segments (n,)."""
+    here = np.arange(len(means))
+    within = means[here, own]
+    others = means.copy()
+    others[here, own] = np.inf
+    nearest = others.min(axis=1)
+    larger = np.maximum(within, nearest)
+    return np.divide(nearest - within, larger, out=np.zeros(len(means)), where=larger > 0)
+
+
+def _distance_sums(queries: Floats, points: Floats, starts: Ints) -> Floats:
+    """(q, k) sums of distances from `queries` (q, d) to each segment, points[starts[s] : starts[s + 1]]."""
+    if compiled.pays(points):
+        from training.compiled.silhouette import distance_sums
+
+        return distance_sums(queries, points, starts)
+    from scipy.spatial.distance import cdist
+
+    blocks = [queries[first : first + ROWS_AT_ONCE] for first in range(0, len(queries), ROWS_AT_ONCE)]
+    return np.concatenate([np.add.reduceat(cdist(block, points), starts[:-1], axis=1) for block in blocks])
+
+
+def _root_mean_squares(points: Floats, labels: Ints) -> Floats:
+    """(n, k) root mean square distances of all points to each segment: what its centre and spread say."""
+    columns = []
+    for segment in range(labels.max() + 1):
+        members = points[labels == segment]
+        centre = members.mean(axis=0)
+        columns.append(np.sqrt(((points - centre) ** 2).sum(axis=1) + members.var(axis=0).sum()))
+    return np.column_stack(columns)
 
 
 def companions(points: Floats, labels: Ints) -> dict[str, float]:
@@ -82,15 +120,18 @@ def stability(points: Floats, k: int, *, refits: int = 20, n_init: int = 10, see
     """Mean adjusted Rand index between k-means on `points` (n, d) and k-means on bootstrap samples of them.
 
     Each refit sees n points drawn with replacement and then labels all n. 1 means that resampling
-    the customers changes nothing. Source: Hennig (2007), "Cluster-wise assessment of cluster
+    the customers changes nothing. Of more than STABILITY_ON points a random sample stands for all, which
+    can only make them look less stable. Source: Hennig (2007), "Cluster-wise assessment of cluster
     stability", with the adjusted Rand index (Hubert and Arabie 1985) as the measure of agreement.
     """
     from sklearn.metrics import adjusted_rand_score
 
-    from training.segmenter import fit_kmeans
+    from training.kmeans import fit_kmeans
 
-    base = fit_kmeans(points, k, n_init, seed).labels_
     random = np.random.default_rng(seed)
+    if len(points) > STABILITY_ON:
+        points = points[random.choice(len(points), STABILITY_ON, replace=False)]
+    base = fit_kmeans(points, k, n_init, seed).labels_
     agreements = []
     for refit in range(refits):
         sample = points[random.integers(len(points), size=len(points))]
@@ -107,7 +148,7 @@ def without_anomaly_removal(
     silhouette_on_all: of the ordinary customers, under centres fitted on all `points` (n, d);
     stability_on_all: of k-means on all points.
     """
-    from training.segmenter import fit_kmeans
+    from training.kmeans import fit_kmeans
 
     labels = fit_kmeans(points, k, 10, seed).labels_
     _, ordinary = np.unique(labels[~anomalies], return_inverse=True)  # a segment may hold anomalies only

@@ -20,6 +20,7 @@ from scipy.spatial.distance import cdist
 
 UNUSUAL = 2.0  # standard deviations from the mean, in the log space, that make one feature remarkable
 PROBLEMS_NAMED = 5
+MANY = 10_000  # rows from which a second thread pays
 
 
 class SegmentModel(PythonModel):
@@ -65,11 +66,12 @@ class SegmentModel(PythonModel):
         points = (np.log1p(values[:, self.columns]) - self.mean) / self.scale
         to_centres = cdist(points, self.centres)
         segment = to_centres.argmin(axis=1)
-        gap, nearest = self.core_tree.query(points)
+        gap, nearest = self.core_tree.query(points, workers=-1 if len(points) >= MANY else 1)
         is_anomaly = gap > self.eps
         reason = np.full(len(values), "", dtype=object)
-        for row in np.flatnonzero(is_anomaly):
-            reason[row] = self._reason(values[row], points[row], self.core_samples[nearest[row]])
+        if is_anomaly.any():
+            unlike = points[is_anomaly] - self.core_samples[nearest[is_anomaly]]
+            reason[is_anomaly] = self._reasons(values[is_anomaly], points[is_anomaly], unlike)
         return {
             "segment": segment.astype(np.int64),
             "segment_name": self.names[segment],
@@ -79,21 +81,28 @@ class SegmentModel(PythonModel):
             "distance": to_centres[np.arange(len(values)), segment],
         }
 
-    def _reason(
-        self, values: NDArray[np.float64], point: NDArray[np.float64], neighbour: NDArray[np.float64]
-    ) -> str:
-        most = int(np.abs(point).argmax())
-        feature = self.columns[most]
-        if abs(point[most]) >= UNUSUAL:
-            direction = "high" if point[most] > 0 else "low"
-            given, typical = values[feature], self.typical[feature]
-            return (
-                f"{self.features[feature]} unusually {direction}: {_plain(given)} (typical {_plain(typical)})"
+    def _reasons(
+        self, values: NDArray[np.float64], points: NDArray[np.float64], unlike: NDArray[np.float64]
+    ) -> list[str]:
+        """One reason a row, from its metrics, its standardised point, and its difference to the nearest core sample."""
+        here = np.arange(len(points))
+        most = np.abs(points).argmax(axis=1)
+        extreme = points[here, most]
+        difference = np.abs(unlike).argmax(axis=1)
+        stands_out = unlike[here, difference]
+        typical = [_plain(value) for value in self.typical]
+        names = [self.features[column] for column in self.columns]
+        given = values[here, self.columns[most]]
+        return [
+            f"{names[first]} unusually {'high' if far > 0 else 'low'}: {_plain(value)} "
+            f"(typical {typical[self.columns[first]]})"
+            if abs(far) >= UNUSUAL
+            else f"unusual combination: {names[second]} {'high' if other > 0 else 'low'} "
+            "for otherwise similar customers"
+            for first, far, value, second, other in zip(
+                *(column.tolist() for column in (most, extreme, given, difference, stands_out)), strict=True
             )
-        difference = point - neighbour
-        most = int(np.abs(difference).argmax())
-        direction = "high" if difference[most] > 0 else "low"
-        return f"unusual combination: {self.features[self.columns[most]]} {direction} for otherwise similar customers"
+        ]
 
     def _numbers(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         missing = [name for name in self.features if name not in frame.columns]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import textfile
+from training.band import Band
 from training.cleaning import end_of
 from training.errors import InputError
 from training.features import FEATURES
@@ -23,20 +25,47 @@ TABLES = (".parquet", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 STAMPS = ("model_version", "as_of")
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Customers with their features and a model's answers, the as-of date (None: a feature table that was
+    given none), and the metadata of the model."""
+
+    customers: pd.DataFrame
+    as_of: datetime | None
+    metadata: Mapping[str, Any]
+
+
 def score(sources: Sequence[str], model: str, reading: Reading, output: Path) -> pd.DataFrame:
     """Score `sources` with a registered version and write the rows to `output` (.parquet or .csv).
 
     The rows are the customers with their features, the model's answers, and the stamps
-    model_version and as_of (empty for a feature table, unless `reading` gives it). Raises InputError
-    when the input or the output cannot be used.
+    model_version and as_of (empty for a feature table, unless `reading` gives it). A share of anomalies
+    that the model was not trained for is warned of on stderr. Raises InputError when the input or the
+    output cannot be used.
     """
-    from mlflow.exceptions import MlflowException
-
     from training import registry, tracking
 
     check_output(output)
     version = registry.find(tracking.connect(), model)
+    answered = answer(sources, version, reading)
+    scored, as_of = answered.customers, answered.as_of
+    scored["model_version"], scored["as_of"] = version, as_of.isoformat() if as_of else None
+    write(scored, output)
+    _warn_of_share(answered, version)
+    return scored
+
+
+def answer(sources: Sequence[str], version: int, reading: Reading) -> Scored:
+    """The customers of `sources`, counted as the training data of `version` were, and its answers for each.
+
+    Raises InputError when the input cannot be used.
+    """
+    from mlflow.exceptions import MlflowException
+
+    from training import registry
+
     scorer = registry.load(version)
+    rules = scorer.metadata.metadata
     table = feature_table(sources)
     as_of: datetime | None
     if table is None:
@@ -50,10 +79,7 @@ def score(sources: Sequence[str], model: str, reading: Reading, output: Path) ->
         answers = scorer.predict(numbers)
     except MlflowException as error:
         raise InputError(error.message) from None
-    scored = customers.assign(**numbers).join(answers)
-    scored["model_version"], scored["as_of"] = version, as_of.isoformat() if as_of else None
-    write(scored, output)
-    return scored
+    return Scored(customers.assign(**numbers).join(answers), as_of, rules)
 
 
 def write(table: pd.DataFrame, output: Path) -> None:
@@ -84,13 +110,25 @@ def counted_as_in_training(reading: Reading, scorer: Any, version: int) -> Readi
     return replace(reading, returns=rules["returns"], duplicates=rules["duplicates"])
 
 
+def _warn_of_share(scored: Scored, version: int) -> None:
+    band = Band.read(scored.metadata)
+    flagged, customers = int(scored.customers.is_anomaly.sum()), len(scored.customers)
+    if band is not None and not band.holds(flagged, customers):
+        print(
+            f"Warning: {flagged:,} of {customers:,} customers ({flagged / customers:.2%}) are flagged as anomalies. "
+            f"Version {version} was trained to flag {band.rate:.2%}; expected {band}. These customers are not "
+            "like those of its training, or a selection of them. If they are your whole shop, retrain with "
+            "`segments train`: eps belongs to the data it was found on (docs/model.md, Drift).",
+            file=sys.stderr,
+        )
+
+
 def feature_table(sources: Sequence[str]) -> pd.DataFrame | None:
     """The one file of `sources` as a feature table, texts as they are, or None when it is something else.
 
     A .parquet or delimited file with three or more of the five features is one. Raises InputError
     when a feature is missing.
     """
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -100,10 +138,12 @@ def feature_table(sources: Sequence[str]) -> pd.DataFrame | None:
         return None
     if name.endswith(".parquet"):
         try:
-            table = pd.read_parquet(path) if _is_features(parquet.read_schema(path).names, path) else None
+            if not _is_features(parquet.read_schema(path).names, path):
+                return None
+            # The row labels that pandas stored are one more column: a row's answer is found by its place.
+            return parquet.read_table(path).to_pandas(ignore_metadata=True)
         except (OSError, pa.ArrowInvalid):
             return None
-        return table
     with (
         gzip.open(path, "rt", errors="replace")
         if name.endswith(".gz")

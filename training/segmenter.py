@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Self
 
 import numpy as np
@@ -10,12 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from training.density import eps_for_rate, neighbours
+from training.kmeans import fit_kmeans, polish
 
 
 class Segmenter(ClusterMixin, BaseEstimator):
@@ -34,6 +32,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
     columns : indices of the features used for distances; None uses all.
     order_by : index of the feature that numbers the segments.
     n_init : k-means restarts; the best inertia wins.
+    init : (n_clusters, d) centres in the standardised space to start k-means from, instead of restarts.
     random_state : seed of k-means.
 
     Attributes
@@ -57,6 +56,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
         columns: list[int] | None = None,
         order_by: int = -1,
         n_init: int = 10,
+        init: NDArray[np.float64] | None = None,
         random_state: int | None = None,
     ) -> None:
         self.n_clusters = n_clusters
@@ -66,6 +66,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
         self.columns = columns
         self.order_by = order_by
         self.n_init = n_init
+        self.init = init
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: None = None) -> Self:  # noqa: ARG002
@@ -89,7 +90,11 @@ class Segmenter(ClusterMixin, BaseEstimator):
                 "Raise eps or lower min_samples."
             )
         self.core_samples_ = Z[near.core_distance(min(self.min_samples, len(Z))) <= self.eps_]
-        self.kmeans_ = fit_kmeans(ordinary, self.n_clusters, self.n_init, self.random_state)
+        self.kmeans_ = (
+            fit_kmeans(ordinary, self.n_clusters, self.n_init, self.random_state)
+            if self.init is None
+            else polish(ordinary, [self.init])
+        )
         number_by_mean(self.kmeans_, values[~self.anomalies_, self.order_by])
         self.labels_ = self.kmeans_.predict(Z).astype(np.int64)
         return self
@@ -124,13 +129,6 @@ def standardise(X: NDArray[np.float64]) -> tuple[StandardScaler, NDArray[np.floa
 def symmetric_log1p(X: NDArray[np.float64]) -> NDArray[np.float64]:
     """log1p for the features, which are never negative; mirrored below zero, so any real data will do."""
     return np.copysign(np.log1p(np.abs(X)), X)
-
-
-def fit_kmeans(Z: NDArray[np.float64], k: int, n_init: int, seed: int | None) -> KMeans:
-    """KMeans on Z (n, d), on one thread: two add up in an order of their own, and the last digits differ."""
-    with threadpool_limits(limits=1, user_api="openmp"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct customers than k
-        return KMeans(k, n_init=n_init, random_state=seed).fit(Z)
 
 
 def number_by_mean(kmeans: KMeans, values: NDArray[np.float64]) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 
+from training import compiled
 from training.density import Neighbours, eps_for_rate, neighbours
 from training.errors import InputError
 from training.evaluate import companions, silhouette, stability
-from training.segmenter import fit_kmeans
+from training.kmeans import RESTARTS_UP_TO, polish, starts
 
 Floats = NDArray[np.float64]
 
 MIN_SAMPLES = (5, 25)
+RESTARTS = 20  # of k-means, for each k
 BEYOND = 2  # the anomaly rate is searched up to this factor outside its limits
 TRIED_A_K = 2  # settings of one k whose stability is measured before the next k has its turn
 
@@ -77,11 +81,17 @@ class Choice:
 
 
 class Evaluator:
-    """Answers for any (k, eps, min_samples) on one standardised matrix (n, d); each fit is done once."""
+    """Answers for any (k, eps, min_samples) on one standardised matrix (n, d); each fit is done once.
+
+    The restarts of k-means are shared: they are made once for each k, without the customers that the highest
+    anomaly rate allowed leaves out; each trial goes on from their best outcomes with its own customers.
+    """
 
     def __init__(self, points: Floats, limits: Limits, seed: int) -> None:
         self.points, self.limits, self.seed = points, limits, seed
         self._near: Neighbours = neighbours(points, min(MIN_SAMPLES[1], len(points)))
+        self._tree = compiled.tree_of(points) if len(points) > RESTARTS_UP_TO else None
+        self._starts: dict[int, list[Floats]] = {}
         self._thresholds: dict[int, Floats] = {}
         self._fits: dict[tuple[int, bytes], dict[str, float]] = {}
 
@@ -110,7 +120,7 @@ class Evaluator:
 
     def _fit(self, k: int, noise: NDArray[np.bool_]) -> dict[str, float]:
         ordinary = self.points[~noise]
-        kmeans = fit_kmeans(ordinary, k, 10, self.seed)
+        kmeans = self._kmeans(k, noise)
         _, labels = np.unique(kmeans.labels_, return_inverse=True)  # fewer than k where customers coincide
         score = silhouette(ordinary, labels, self.seed)
         everyone = kmeans.predict(self.points)
@@ -122,6 +132,18 @@ class Evaluator:
             "anomaly_rate": float(noise.mean()),
             "smallest_share": float(np.bincount(everyone, minlength=k).min() / len(self.points)),
         }
+
+    def centres(self, trial: Trial) -> Floats:
+        """(k, d) centres of a trial's segments, in no order."""
+        return self._kmeans(trial.k, self.anomalies(trial)).cluster_centers_
+
+    def _kmeans(self, k: int, noise: NDArray[np.bool_]) -> KMeans:
+        if k not in self._starts:
+            size = min(MIN_SAMPLES[1], len(self.points))
+            usual = self.threshold(size) <= self.eps(self.limits.max_anomaly_rate, size)
+            self._starts[k] = starts(self.points[usual], k, RESTARTS, self.seed)
+        iterate = partial(self._tree.k_means, counted=~noise) if self._tree else None
+        return polish(self.points[~noise], self._starts[k], iterate)
 
 
 def fit_key(k: int, noise: NDArray[np.bool_]) -> tuple[int, bytes]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from training import __version__, package, registry, story, tracking
+from training.band import Band
 from training.errors import InputError
 from training.evaluate import principal_map, without_anomaly_removal
 from training.features import FEATURES
@@ -104,12 +105,14 @@ def train(
             min_samples=winner.min_samples,
             columns=columns,
             order_by=FEATURES.index("Monetary"),
+            init=evaluate.centres(winner),
             random_state=settings.seed,
         ).fit(values)
         profiles = profile(shop.customers, segmenter.labels_, segmenter.anomalies_, FEATURES)
         metadata = {"as_of": shop.as_of.isoformat(), "data": kind}
         metadata |= {"returns": reading.returns, "duplicates": reading.duplicates}
-        uri, answers = _log_model(segmenter, profiles, shop.customers[list(FEATURES)], metadata)
+        band = Band.of(winner.metrics["anomaly_rate"], len(values)).record()
+        uri, answers = _log_model(segmenter, profiles, shop.customers[list(FEATURES)], metadata | band)
         plane = principal_map(points)
         scored = shop.customers.join(answers)
         scored["pca_1"], scored["pca_2"] = plane.coordinates.T
@@ -146,13 +149,13 @@ def train(
         tracking.log_files(files)
         note = "\n".join(f"- {line}" for line in lines)
         mlflow.set_tags({tracking.NOTE: note, "stage": "done"})
-        version = registry.register(client, uri, _version_tags(shop, kind, winner), note)
+        version = registry.register(client, uri, _version_tags(shop, kind, winner, band), note)
     journal.unlink(missing_ok=True)
     return Outcome(run_id, version, lines, profiles)
 
 
 def _log_model(
-    segmenter: Segmenter, profiles: pd.DataFrame, customers: pd.DataFrame, metadata: dict[str, str]
+    segmenter: Segmenter, profiles: pd.DataFrame, customers: pd.DataFrame, metadata: dict[str, Any]
 ) -> tuple[str, pd.DataFrame]:
     """Log the model; (its URI, its answers for all customers), which must be the training's."""
     with tempfile.TemporaryDirectory() as folder:
@@ -186,10 +189,9 @@ def _params(reading: Reading, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _version_tags(shop: Shop, kind: str, winner: Trial) -> dict[str, str]:
-    numbers = {"eps": winner.eps} | {
-        name: winner.metrics[name] for name in ("silhouette", "stability", "smallest_share", "anomaly_rate")
-    }
+def _version_tags(shop: Shop, kind: str, winner: Trial, band: dict[str, float]) -> dict[str, str]:
+    measured = ("silhouette", "stability", "smallest_share")
+    numbers = {"eps": winner.eps} | {name: winner.metrics[name] for name in measured} | band
     return {
         "data": kind,
         "data_digest": shop.digest,

@@ -1,6 +1,6 @@
 """The analytics API beside a bare Flask route under the same server: requests a second, p50 and p99.
 
-    python benchmarks/serving.py [--requests 2000] [--clients 8]
+    python benchmarks/analytics.py [--requests 2000] [--clients 8]
 
 Trains on SEGMENTS_REAL_DATA, or on the demo shop, in a temporary folder. Both servers run at the same
 time under gunicorn with the same settings; rounds alternate between them.

@@ -1,0 +1,324 @@
+"""The project's own methods beside the usual way, in one run: `make bench`.
+
+    python benchmarks/speed.py [tracked] [noise] [silhouette] [kmeans] [whole] [growth] [--quick]
+
+Each part prints a table in Markdown: medians of alternating rounds, answers compared. Sizes above the
+shop's own are grown from it (`customers.grown`). `--quick` leaves out what takes the usual way minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import customers
+import numpy as np
+import usual
+
+from training import compiled, kmeans
+from training.density import Neighbours, eps_for_rate, neighbours
+from training.evaluate import silhouette
+from training.sweep import RESTARTS, Evaluator, Limits
+
+PARTS = ("tracked", "noise", "silhouette", "kmeans", "whole", "growth")
+SIZES = (5, 10, 15, 20)  # min_samples of the noise plane
+RATES = np.geomspace(0.01, 0.05, 13)  # its anomaly rates; 4 x 13 = 52 settings, 50 are used
+KS = range(2, 13)
+
+
+def timed(work: Callable) -> tuple[float, object]:
+    start = time.perf_counter()
+    answer = work()
+    return time.perf_counter() - start, answer
+
+
+def beside(title: str, ours: Callable, theirs: Callable, agree: Callable, rounds: int = 3) -> None:
+    """One row: medians of alternating rounds after one of ours to warm up, their ratio, and what was compared."""
+    ours()
+    taken: dict[str, list[float]] = {"ours": [], "usual": []}
+    for _ in range(rounds):
+        seconds, mine = timed(ours)
+        taken["ours"].append(seconds)
+        seconds, other = timed(theirs)
+        taken["usual"].append(seconds)
+    a, b = statistics.median(taken["ours"]), statistics.median(taken["usual"])
+    print(f"| {title} | {b:.3f} s | {a:.3f} s | **{b / a:.1f}x** | {agree(mine, other)} |", flush=True)
+
+
+def head(title: str) -> None:
+    print(f"\n### {title}\n\n| what | usual | ours | ratio | answers |\n|---|---|---|---|---|")
+
+
+def tracked(folder: Path, given: np.ndarray, quick: bool) -> None:
+    """Whole processes: imports, 100 trials, child runs in an MLflow database that exists already."""
+    import mlflow
+    import pandas as pd
+
+    head("The tracked search, 100 trials, whole process")
+    table = folder / "customers.parquet"
+    pd.DataFrame(given, columns=usual.FEATURES).to_parquet(table)
+    store = folder / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{store}").search_experiments()
+    here = Path(__file__).parent
+
+    def run(script: str, *more: str) -> Callable:
+        def work() -> None:
+            place = Path(tempfile.mkdtemp(dir=folder))
+            (place / "mlruns").mkdir()
+            shutil.copy(store, place / "mlruns" / "mlflow.db")
+            address = {"MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlruns/mlflow.db"}
+            quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": str(here.parent)}
+            command = [sys.executable, here / script, *more, table, "--trials", "100"]
+            environment = os.environ | address | quiet
+            subprocess.run(command, cwd=place, env=environment, check=True, capture_output=True)
+
+        return work
+
+    beside(
+        f"{len(given):,} customers",
+        run("speed.py", "--tracked"),
+        run("usual.py"),
+        lambda *_: "100 child runs each",
+        rounds=2 if quick else 3,
+    )
+
+
+def our_tracked(path: str, trials: int) -> None:
+    """The search as `segments train` runs it, without its figures and report."""
+    import pandas as pd
+
+    from training import tracking
+    from training.segmenter import standardise
+    from training.sweep import sweep
+
+    points = standardise(pd.read_parquet(path)[usual.FEATURES].to_numpy())[1]
+    client = tracking.connect()
+    with tracking.training_run(client, "benchmark", {}) as run:
+        log = tracking.TrialLog(client, run)
+        for trial in sweep(Evaluator(points, Limits(), 0), trials, 0, tracking.journal(run), run):
+            setting = {"k": trial.k, "eps": trial.eps, "min_samples": trial.min_samples}
+            log.write(trial.number, setting, trial.metrics, trial.missed)
+
+
+def plane(near: Neighbours) -> list[tuple[float, int]]:
+    """50 settings (eps, min_samples) read off the data, so that 1 % to 5 % are noise."""
+    thresholds = {m: near.noise_threshold(m) for m in SIZES}
+    return [(eps_for_rate(thresholds[m], rate), m) for m in SIZES for rate in RATES][:50]
+
+
+def noise(_: Path, given: np.ndarray, quick: bool) -> None:
+    """The whole (eps, min_samples) plane from one neighbour query."""
+    head("Noise at 50 settings of eps and min_samples")
+    for n in (len(given), 10_000, *([] if quick else [100_000])):
+        points = customers.points(given, n)
+        settings = plane(neighbours(points, max(SIZES)))
+
+        def ours(points=points, settings=settings) -> list[np.ndarray]:
+            near = neighbours(points, max(SIZES))
+            thresholds = {m: near.noise_threshold(m) for m in SIZES}
+            return [thresholds[m] > eps for eps, m in settings]
+
+        def differences(mine, other) -> str:
+            wrong = sum(int((a != b).sum()) for a, b in zip(mine, other, strict=True))
+            return f"{wrong} of {50 * len(mine[0]):,} differ"
+
+        def theirs(points=points, settings=settings) -> list[np.ndarray]:
+            return usual.noise(points, settings)
+
+        beside(f"{n:,} customers", ours, theirs, differences, 3 if n < 50_000 else 1)
+
+
+def silhouettes(_: Path, given: np.ndarray, quick: bool) -> None:
+    """Exact in float64, and sampled with its standard error."""
+    head("Silhouette, k=4")
+    for n in (len(given), 20_000, *([] if quick else [100_000])):
+        points = customers.points(given, n)
+        labels = usual.k_means(points, [4])[0].labels_.astype(np.int64)
+
+        def exact(points=points, labels=labels, n=n):
+            return silhouette(points, labels, exact_up_to=n)
+
+        def theirs(points=points, labels=labels) -> float:
+            return usual.silhouette(points, labels)
+
+        rounds = 3 if n < 50_000 else 1
+        beside(f"{n:,}, exact", exact, theirs, lambda a, b: f"{abs(a.value - b):.0e} apart", rounds)
+    known = exact().value
+    seconds, found = timed(lambda: silhouette(points, labels, exact_up_to=0))
+    off = (found.value - known) / found.standard_error
+    print(
+        f"\nSampled at {n:,}: {seconds:.2f} s, {found.asked:,} customers asked, standard error "
+        f"{found.standard_error:.1e}; {off:+.1f} standard errors from the exact {known:.4f}."
+    )
+
+
+def our_k_means(points: np.ndarray, ks=KS) -> list:
+    """The k-means of the search for each k: shared restarts, polished on all."""
+    tree = compiled.tree_of(points) if len(points) > kmeans.RESTARTS_UP_TO else None
+    everyone = np.ones(len(points), dtype=bool)
+    iterate = partial(tree.k_means, counted=everyone) if tree else None
+    return [kmeans.polish(points, kmeans.starts(points, k, RESTARTS, 0), iterate) for k in ks]
+
+
+def k_means(_: Path, given: np.ndarray, quick: bool) -> None:
+    """k=2..12 with 10 restarts each, against shared restarts on a sample."""
+    head("k-means for k=2..12")
+
+    def inertias(mine, other) -> str:
+        excess = [a.inertia_ / min(a.inertia_, b.inertia_) - 1 for a, b in zip(mine, other, strict=True)]
+        theirs = [b.inertia_ / min(a.inertia_, b.inertia_) - 1 for a, b in zip(mine, other, strict=True)]
+        return (
+            f"inertia above the better of the two: ours {max(excess):.1e}, usual {max(theirs):.1e} at worst"
+        )
+
+    for n in (len(given), 100_000, *([] if quick else [1_000_000])):
+        points = customers.points(given, n)
+        beside(
+            f"{n:,} customers",
+            lambda points=points: our_k_means(points),
+            lambda points=points: usual.k_means(points, KS),
+            inertias,
+            3 if n < 50_000 else 1,
+        )
+
+
+def whole(_: Path, given: np.ndarray, quick: bool) -> None:
+    """Noise plane, k-means sweep and silhouettes of one table, as one job."""
+    head("From features to the chosen k: noise at 50 settings, k=2..12, a silhouette each")
+    n = 20_000 if quick else 100_000
+    points = customers.points(given, n)
+    settings = plane(neighbours(points, max(SIZES)))
+
+    def chosen(fits, silhouettes) -> int:
+        return len(fits[int(np.argmax(silhouettes))].cluster_centers_)
+
+    def ours(exact_up_to: int) -> int:
+        near = neighbours(points, max(SIZES))
+        thresholds = {m: near.noise_threshold(m) for m in SIZES}
+        flags = [thresholds[m] > eps for eps, m in settings]
+        ordinary = points[~flags[25]]
+        fits = our_k_means(ordinary)
+        values = [silhouette(ordinary, fit.labels_.astype(np.int64), 0, exact_up_to).value for fit in fits]
+        return chosen(fits, values)
+
+    def theirs() -> int:
+        ordinary = points[~usual.noise(points, settings)[25]]
+        fits = usual.k_means(ordinary, KS)
+        return chosen(fits, [usual.silhouette(ordinary, fit.labels_) for fit in fits])
+
+    took, k = timed(theirs)
+    for title, exact_up_to in (("exact silhouettes", n), ("sampled silhouettes, as in the search", 0)):
+        seconds, mine = timed(lambda exact_up_to=exact_up_to: ours(exact_up_to))
+        agreed = f"k={mine} and k={k}"
+        print(
+            f"| {n:,} customers, {title} | {took:.1f} s | {seconds:.2f} s | **{took / seconds:.0f}x** | {agreed} |"
+        )
+
+
+def growth(folder: Path, given: np.ndarray, quick: bool) -> None:
+    """The search, 50 trials and the winner's stability, from 10,000 customers on, each in a process of its own."""
+    print("\n### How the search grows (50 trials, choice with stability; ours alone)\n")
+    print("| customers | neighbours s | search s | choice s | peak memory GB | k | eps | anomalies |")
+    print("|---|---|---|---|---|---|---|---|")
+    base = folder / "base.npy"
+    np.save(base, given)
+    rows = []
+    for n in (10_000, 30_000, 100_000, 300_000, 1_000_000, *([] if quick else [5_000_000])):
+        command = [sys.executable, __file__, "--grow", str(base), str(n)]
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        row = json.loads(done.stdout)
+        rows.append(row)
+        print(
+            f"| {n:,} | {row['neighbours']:.1f} | {row['search']:.1f} | {row['choice']:.1f} | {row['memory']:.2f} "
+            f"| {row['k']} | {row['eps']:.3f} | {row['rate']:.1%} |",
+            flush=True,
+        )
+    Path("growth.json").write_text(json.dumps(rows))
+    figure(rows, Path(__file__).with_name("growth.png"))
+
+
+def figure(rows: list[dict], path: Path) -> None:
+    """Time and memory over the number of customers, both on log scales."""
+    import matplotlib.pyplot as plt
+
+    sizes = [row["n"] for row in rows]
+    drawn, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for name, title in (("neighbours", "neighbour query"), ("search", "50 trials"), ("choice", "stability")):
+        left.loglog(sizes, [row[name] for row in rows], marker="o", label=title)
+    left.set(xlabel="customers", ylabel="seconds", title="Time of the search, 2 cores")
+    left.legend()
+    right.loglog(sizes, [row["memory"] for row in rows], marker="o", color="tab:purple")
+    right.set(xlabel="customers", ylabel="GB", title="Peak memory of the process")
+    for axis in (left, right):
+        axis.grid(which="major", alpha=0.3)
+    drawn.savefig(path, dpi=110)
+
+
+def grow(base: str, n: int) -> None:
+    """One size of `growth`, as JSON."""
+    import resource
+
+    from training.sweep import choose, sweep
+
+    points = customers.points(np.load(base), n)
+    small = customers.points(np.load(base), 30_000)
+    search(small, 2)  # compiled and imported
+    seconds, evaluate = timed(lambda: Evaluator(points, Limits(), 0))
+    with tempfile.TemporaryDirectory() as folder:
+        taken, trials = timed(lambda: list(sweep(evaluate, 50, 0, Path(folder) / "journal", "growth")))
+    chosen, choice = timed(lambda: choose(trials, evaluate))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    winner = choice.winner
+    found = {"n": n, "neighbours": seconds, "search": taken, "choice": chosen, "memory": memory}
+    print(json.dumps(found | {"k": winner.k, "eps": winner.eps, "rate": winner.metrics["anomaly_rate"]}))
+
+
+def search(points: np.ndarray, trials: int) -> list:
+    from training.sweep import sweep
+
+    with tempfile.TemporaryDirectory() as folder:
+        return list(sweep(Evaluator(points, Limits(), 0), trials, 0, Path(folder) / "journal", "search"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=PARTS)
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shop, found = customers.base(folder)
+        print(
+            f"{os.cpu_count()} cores, {platform.machine()}, {date.today()}; {shop}, {len(found):,} customers;"
+        )
+        print(
+            f"compiled loops: {'yes' if compiled.AVAILABLE else 'no'}; load when begun {os.getloadavg()[0]:.1f}"
+        )
+        jobs = {"tracked": tracked, "noise": noise, "silhouette": silhouettes, "kmeans": k_means}
+        jobs |= {"whole": whole, "growth": growth}
+        for part in given.parts:
+            jobs[part](folder, found, given.quick)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--tracked"]:
+        our_tracked(sys.argv[2], int(sys.argv[4]))
+    elif sys.argv[1:2] == ["--grow"]:
+        grow(sys.argv[2], int(sys.argv[3]))
+    else:
+        main()

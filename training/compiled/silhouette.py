@@ -1,0 +1,58 @@
+"""Summed distances to every segment, compiled: what a silhouette is made of."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from training.compiled import WIDTH
+
+Floats = NDArray[np.float64]
+
+
+def distance_sums(queries: Floats, points: Floats, starts: NDArray[np.int64]) -> Floats:
+    """(q, k) sums of the Euclidean distances from `queries` (q, d) to each segment of `points` (n, d).
+
+    The points are sorted by segment; segment s is points[starts[s] : starts[s + 1]], (k + 1,) in all.
+    """
+    return _sums(_columns(queries), _columns(points), starts)
+
+
+def _columns(points: Floats) -> Floats:
+    """(WIDTH, n): one row a coordinate of points (n, d); missing ones are 0, which changes no distance."""
+    return np.pad(points.T, ((0, WIDTH - points.shape[1]), (0, 0)))
+
+
+@njit(cache=True, fastmath={"reassoc", "nsz"})
+def _sum(point, a, b, c, d, e):
+    """The summed distance from `point` to the points with coordinates a to e; slices, so that it is vectorised."""
+    total = 0.0
+    for i in range(len(a)):
+        total += np.sqrt(
+            (a[i] - point[0]) ** 2
+            + (b[i] - point[1]) ** 2
+            + (c[i] - point[2]) ** 2
+            + (d[i] - point[3]) ** 2
+            + (e[i] - point[4]) ** 2
+        )
+    return total
+
+
+@njit(cache=True, parallel=True)
+def _sums(queries, columns, starts):
+    q, k = queries.shape[1], len(starts) - 1
+    sums = np.empty((q, k))
+    for i in prange(q):
+        point = queries[:, i].copy()
+        for segment in range(k):
+            start, end = starts[segment], starts[segment + 1]
+            sums[i, segment] = _sum(
+                point,
+                columns[0, start:end],
+                columns[1, start:end],
+                columns[2, start:end],
+                columns[3, start:end],
+                columns[4, start:end],
+            )
+    return sums

@@ -6,10 +6,9 @@ Every answer is made from one snapshot of the champion in memory; `champion.Foll
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 from flask import Response, current_app, g, render_template, request
 from flask_openapi3 import APIBlueprint, OpenAPI
 from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
@@ -21,6 +20,7 @@ from serving.documentation import ABOUT, ANALYTICS, CUSTOMER_ID, PAGING, ROWS, S
 from serving.snapshot import Snapshot, as_json
 
 CSV_EXAMPLE = "customer_id,Recency,...,model_version,as_of\r\n12347,2,...,3,2011-12-10T12:50:00\r\n"
+FALLEN_EXAMPLE = "customer_id,...,model_version,as_of\r\n17353,...,3,2011-12-10T12:50:00\r\n"
 EXTENSION = "champion"
 
 api = APIBlueprint("api", __name__, operation_id_callback=lambda name, path, method: name)  # noqa: ARG005
@@ -148,7 +148,30 @@ def anomalies() -> Response:
 def anomalies_csv() -> Response:
     """All unusual customers as a file for spreadsheets, most unusual first."""
     snapshot = _snapshot()
-    return _csv(snapshot, snapshot.unusual, "anomalies")
+    return _csv(snapshot, queries.audience_csv(snapshot, snapshot.unusual), "anomalies")
+
+
+@api.get(
+    "/analytics/movement",
+    tags=[ANALYTICS],
+    responses=answers(schemas.Movement, 400, 404, 503),
+    openapi_extensions=asks(query=PAGING),
+)
+def movement() -> Response:
+    """Who moved from which segment to which lately, and who left the best one, biggest spenders first."""
+    snapshot = _moved()
+    return _json(queries.movement(snapshot, *checks.page_and_limit(request.args)))
+
+
+@api.get(
+    "/analytics/movement.csv",
+    tags=[ANALYTICS],
+    responses=answers("text/csv", 404, 503, example=FALLEN_EXAMPLE),
+)
+def movement_csv() -> Response:
+    """All who left the best segment lately as a file for spreadsheets, biggest spenders first."""
+    snapshot = _moved()
+    return _csv(snapshot, queries.fallen_csv(snapshot), "fallen")
 
 
 @api.get(
@@ -174,7 +197,8 @@ def segment_csv() -> Response:
     """A segment's customers as a file for spreadsheets: the audience of a campaign."""
     snapshot = _snapshot()
     number = checks.segment(_from_path("segment"), snapshot.by_spending)
-    return _csv(snapshot, snapshot.by_spending[number], f"segment-{number}-customers")
+    places = snapshot.by_spending[number]
+    return _csv(snapshot, queries.audience_csv(snapshot, places), f"segment-{number}-customers")
 
 
 @api.post(
@@ -235,6 +259,14 @@ def _snapshot() -> Snapshot:
     return snapshot
 
 
+def _moved() -> Snapshot:
+    """The snapshot, if it knows who moved."""
+    snapshot = _snapshot()
+    if reason := queries.no_movement(snapshot):
+        raise NotFound(f"It is not known who moved. {reason}")
+    return snapshot
+
+
 def _from_path(name: str) -> str:
     return (request.view_args or {})[name]
 
@@ -247,8 +279,8 @@ def _fixed(query: Callable[[Snapshot], Any]) -> Response:
     return Response(_snapshot().answer(query), mimetype="application/json")
 
 
-def _csv(snapshot: Snapshot, places: np.ndarray, name: str) -> Response:
-    answer = Response(queries.audience_csv(snapshot, places), mimetype="text/csv")
+def _csv(snapshot: Snapshot, lines: Iterator[str], name: str) -> Response:
+    answer = Response(lines, mimetype="text/csv")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}-v{snapshot.version}.csv"'
     return answer
 

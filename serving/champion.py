@@ -192,14 +192,23 @@ def load(address: str, found: Any) -> Snapshot:
         customers = _part("data/customers.parquet", lambda part: _read_customers(fetch(part)))
         profiles = _part("profiles.json", lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
         summary = _part("summary.json", lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
+        movement = None
+        missing = summary.get("missing")  # None: of a version from before movement was kept
+        if missing is not None and "movement" not in missing:
+            movement = _part(
+                "movement.json", lambda part: json.loads(fetch(part).read_text(encoding="utf-8"))
+            )
         scorer = _part("model", lambda _: _load_scorer(address, found, Path(folder) / "model"))
     _part("answers", lambda _: _check_answers(scorer, customers.head(COMPARED)))
     snapshot = _part(
-        "tables", lambda _: Snapshot.of(int(found.version), customers, profiles, summary, scorer)
+        "tables",
+        lambda _: Snapshot.of(int(found.version), customers, profiles, summary, scorer, movement),
     )
     # Before anyone asks: a version that cannot answer must not become the snapshot.
     for query in queries.FIXED:
         _part(query.__name__, lambda _, query=query: snapshot.answer(query))
+    if movement:
+        _part("movement.json", lambda _: queries.movement(snapshot, 1, 1))
     return snapshot
 
 

@@ -103,6 +103,8 @@ def page(snapshot: Snapshot) -> dict[str, Any]:
         "overview": overview,
         "segments": segments,
         "top": max(segments, key=lambda segment: segment["revenue_share"] or 0),
+        "moved": _moved(snapshot, [segment["segment"] for segment in segments]),
+        "no_movement": queries.no_movement(snapshot),
         "unusual": queries.anomalies(snapshot, 1, ROWS_SHOWN),
         "example": snapshot.row(snapshot.by_spending[segments[0]["segment"]][0]),
         "features": features,
@@ -117,6 +119,44 @@ def page(snapshot: Snapshot) -> dict[str, Any]:
             "axes": [_axis(axis) for axis in typical["axes"]],
         },
     }
+
+
+def _moved(snapshot: Snapshot, order: list[int]) -> dict[str, Any] | None:
+    """Who moved, with a matrix for the page: rows and columns in the `order` of segments, New and Gone last."""
+    if snapshot.movement is None:
+        return None
+    told = queries.movement(snapshot, 1, ROWS_SHOWN)
+    cells = {(move["from_segment"], move["to_segment"]): move for move in told["moves"]}
+    starts = [place for place in (*order, None) if any(start == place for start, _ in cells)]
+    ends = [place for place in (*order, None) if any(end == place for _, end in cells)]
+    rows = []
+    for start in starts:
+        total = sum(move["customers"] for (place, _), move in cells.items() if place == start)
+        row = [
+            {
+                "end": end,
+                "customers": move["customers"],
+                "share": move["customers"] / total,
+                "money": move["Monetary_after"] if end is not None else move["Monetary_before"],
+                "way": _way(start, end),
+                "strength": round(100 * math.sqrt(move["customers"] / total)),
+            }
+            if (move := cells.get((start, end)))
+            else None
+            for end in ends
+        ]
+        rows.append({"segment": start, "customers": total, "cells": row})
+    names = {profile["segment"]: profile["name"] for profile in snapshot.profiles}
+    return told | {"names": names, "ends": ends, "rows": rows}
+
+
+def _way(start: int | None, end: int | None) -> str:
+    """Segments are numbered by what their customers are worth."""
+    if start is None:
+        return "new"
+    if start == end:
+        return "stayed"
+    return "rose" if end is not None and end > start else "fell"
 
 
 @cache

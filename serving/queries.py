@@ -17,6 +17,15 @@ MAP_POINTS = 4_000
 MAP_ORDINARY = 1_000  # ordinary customers that stay on the map however many anomalies there are
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 CSV_CHUNK = 1_000
+FALLEN = (
+    "customer_id",
+    "from_name",
+    "to_segment",
+    "to_name",
+    "Monetary_before",
+    "Monetary_after",
+    "Recency",
+)
 
 
 def overview(snapshot: Snapshot) -> dict[str, Any]:
@@ -120,6 +129,36 @@ def segment_customers(snapshot: Snapshot, segment: int, page: int, limit: int) -
     return _stamped(snapshot, segment=segment, name=name, **_page(snapshot, places, page, limit))
 
 
+def no_movement(snapshot: Snapshot) -> str | None:
+    """Why it is not known who moved, or None when it is."""
+    if snapshot.movement is not None:
+        return None
+    return snapshot.summary.get("missing", {}).get("movement") or (
+        f"Version {snapshot.version} was trained before movement was kept. Train anew: `segments train --promote`."
+    )
+
+
+def movement(snapshot: Snapshot, page: int, limit: int) -> dict[str, Any]:
+    """Who moved from which segment to which, and a page of who left the best one, biggest spenders first.
+
+    `no_movement` must be None.
+    """
+    told = dict(snapshot.movement or {})
+    fallen = told.pop("fallen")
+    return _stamped(snapshot, **told, **_paged(fallen, page, limit))
+
+
+def fallen_csv(snapshot: Snapshot) -> Iterator[str]:
+    """Who left the best segment as CSV, in pieces, as safe and as stamped as `audience_csv`."""
+    rows = (snapshot.movement or {})["fallen"]
+    yield _csv_lines([[*FALLEN, "model_version", "as_of"]])
+    for first in range(0, len(rows), CSV_CHUNK):
+        yield _csv_lines(
+            [*(_cell(row[name]) for name in FALLEN), snapshot.version, snapshot.as_of]
+            for row in rows[first : first + CSV_CHUNK]
+        )
+
+
 def audience_csv(snapshot: Snapshot, places: np.ndarray) -> Iterator[str]:
     """Customers as CSV, in pieces: one row each, stamped with model version and as-of date.
 
@@ -139,13 +178,18 @@ def _stamped(snapshot: Snapshot, **answer: Any) -> dict[str, Any]:
 
 
 def _page(snapshot: Snapshot, places: np.ndarray, page: int, limit: int) -> dict[str, Any]:
+    paged = _paged(places, page, limit)
+    return paged | {"customers": snapshot.table(paged["customers"])}
+
+
+def _paged(rows: Any, page: int, limit: int) -> dict[str, Any]:
     first = (page - 1) * limit
     return {
-        "total": len(places),
+        "total": len(rows),
         "page": page,
         "limit": limit,
-        "pages": -(-len(places) // limit),
-        "customers": snapshot.table(places[first : first + limit]),
+        "pages": -(-len(rows) // limit),
+        "customers": rows[first : first + limit],
     }
 
 

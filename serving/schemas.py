@@ -275,6 +275,70 @@ class SegmentPage(Page):
     name: str
 
 
+class Move(BaseModel):
+    """The customers who were in one place at the earlier date and in another, or the same, at the later."""
+
+    from_segment: int | None = Field(description="null: no customer yet")
+    from_name: str = Field(description="New: no customer yet")
+    to_segment: int | None = Field(
+        description="null: no customer any more, having taken back all they bought"
+    )
+    to_name: str = Field(description="Gone: no customer any more")
+    customers: int
+    Monetary_before: float = Field(description="Money they had spent by the earlier date")
+    Monetary_after: float = Field(description="Money they had spent by the later date")
+
+
+class Fallen(BaseModel):
+    """A customer who left the best segment."""
+
+    customer_id: str
+    from_name: str
+    to_segment: int | None
+    to_name: str
+    Monetary_before: float
+    Monetary_after: float | None
+    Recency: int | None = Field(description="Days from the last order to the later date")
+
+
+class Movement(Stamp):
+    """Who moved between two dates under the same model, and some of those who left the best segment."""
+
+    model_config = _with(
+        STAMP_EXAMPLE
+        | {"from_as_of": "2011-11-10T12:50:00", "to_as_of": "2011-12-10T12:50:00"}
+        | {"best": 2, "best_name": "High-value active"}
+        | {"sentences": ["85% of all customers stayed in their segment."]}
+        | {
+            "moves": [
+                {"from_segment": 2, "from_name": "High-value active", "to_segment": 0}
+                | {"to_name": "Low-value lapsed", "customers": 132}
+                | {"Monetary_before": 114240.28, "Monetary_after": 113867.73},
+            ],
+            "total": 132,
+            "page": 1,
+            "limit": 50,
+            "pages": 3,
+            "customers": [
+                {"customer_id": "17353", "from_name": "High-value active", "to_segment": 0}
+                | {"to_name": "Low-value lapsed", "Monetary_before": 1740.0, "Monetary_after": 1740.0}
+                | {"Recency": 129}
+            ],
+        }
+    )
+    from_as_of: str
+    to_as_of: str
+    best: int = Field(description="The segment of the highest mean Monetary")
+    best_name: str
+    sentences: list[str]
+    moves: list[Move]
+    total: int = Field(description="Customers who left the best segment")
+    page: int
+    limit: int
+    pages: int
+    customers: list[Fallen] = Field(description="Who left the best segment, biggest spenders first")
+
+
 class Points(BaseModel):
     """Points on the map, as arrays of one length."""
 

@@ -50,7 +50,7 @@ class Snapshot:
 
     customers: one sequence a column, all of one length; rows: customer_id to its place in them;
     by_spending: places of each segment's customers, biggest spenders first; unusual: places of the
-    anomalies, most unusual first.
+    anomalies, most unusual first; movement: what the training's movement.json says, None when there is none.
     """
 
     version: int
@@ -63,6 +63,7 @@ class Snapshot:
     by_spending: Mapping[int, np.ndarray]
     unusual: np.ndarray
     scorer: Scorer
+    movement: Mapping[str, Any] | None = None
     _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -73,8 +74,9 @@ class Snapshot:
         profiles: Sequence[Mapping[str, Any]],
         summary: Mapping[str, Any],
         scorer: Scorer,
+        movement: Mapping[str, Any] | None = None,
     ) -> Snapshot:
-        """The snapshot of a version from its scored customers (one row each), profiles and summary."""
+        """The snapshot of a version from its scored customers (one row each), profiles, summary and movement."""
         segment = customers["segment"].to_numpy()
         spent = customers["Monetary"].to_numpy()
         score = customers["anomaly_score"].to_numpy()
@@ -97,6 +99,7 @@ class Snapshot:
             },
             unusual=anomalies[np.argsort(-score[anomalies], kind="stable")],
             scorer=scorer,
+            movement=movement,
         )
 
     def __len__(self) -> int:

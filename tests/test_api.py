@@ -24,6 +24,7 @@ ANSWERS = [
     "/analytics/map",
     "/analytics/anomalies",
     "/analytics/segments/0/customers",
+    "/analytics/movement",
 ]
 
 
@@ -38,7 +39,13 @@ def table(api_store):
     return pd.read_parquet(folder / "data" / "customers.parquet").set_index("customer_id")
 
 
-def made_up(ids, **columns):
+def left(customer):
+    """A customer who left the segment High."""
+    places = {"from_name": "High", "to_segment": 0, "to_name": "Low"}
+    return {"customer_id": customer, **places, "Monetary_before": 9.5, "Monetary_after": 9.0, "Recency": 40}
+
+
+def made_up(ids, missing=None, movement=None, **columns):
     """A snapshot of made-up customers, a segment each for the small and the big spenders."""
     count = len(ids)
     frame = pd.DataFrame(
@@ -66,7 +73,8 @@ def made_up(ids, **columns):
         {"segment": segment, "name": name, "customers": 1, "share": 0.5, "revenue": 1.0, "revenue_share": 0.5}
         for segment, name in enumerate(("Low", "High"))
     ]
-    return Snapshot.of(7, frame, profiles, {"as_of": "2024-01-01T00:00:00", "data": "demo"}, scorer=None)
+    summary = {"as_of": "2024-01-01T00:00:00", "data": "demo"} | ({"missing": missing} if missing else {})
+    return Snapshot.of(7, frame, profiles, summary, scorer=None, movement=movement)
 
 
 def message(response):
@@ -134,6 +142,37 @@ def test_segment_customers_come_biggest_spenders_first(client, table):
     assert spent == sorted(spent, reverse=True)
     assert spent[0] == table[table.segment == 1].Monetary.max()
     assert {row["segment"] for row in page["customers"]} == {1}
+
+
+def test_movement_is_what_the_training_found_page_by_page(client, api_store):
+    import mlflow
+
+    address = api_store.environment["MLFLOW_TRACKING_URI"]
+    run = mlflow.MlflowClient(address, address).get_model_version("customer-segments", "1").run_id
+    path = api_store.folder / "mlruns" / "artifacts" / run / "artifacts" / "movement.json"
+    told = json.loads(path.read_text())
+    fallen = told.pop("fallen")
+    assert len(fallen) > 2
+    first = client.get("/analytics/movement?limit=2").json
+    second = client.get("/analytics/movement?limit=2&page=2").json
+    assert {name: first[name] for name in told} == told
+    assert first["total"] == len(fallen)
+    assert first["pages"] == -(-len(fallen) // 2)
+    assert first["customers"] + second["customers"] == fallen[:4]
+    lines = list(csv.DictReader(io.StringIO(client.get("/analytics/movement.csv").text)))
+    assert [line["customer_id"] for line in lines] == [row["customer_id"] for row in fallen]
+    assert {line["model_version"] for line in lines} == {"1"}
+    assert {line["as_of"] for line in lines} == {first["to_as_of"]}
+
+
+@pytest.mark.parametrize("path", ["/analytics/movement", "/analytics/movement.csv"])
+def test_where_it_is_not_known_who_moved_the_reason_is_told(client, api_app, monkeypatch, path):
+    follower = api_app.extensions["champion"]
+    why = "The data reach back 9 days."
+    monkeypatch.setattr(follower, "current", lambda: made_up(["1", "2"], missing={"movement": why}))
+    response = client.get(path)
+    assert response.status_code == 404
+    assert message(response) == f"It is not known who moved. {why}"
 
 
 def test_map_shows_all_anomalies_and_each_customer_at_most_once(client, table):
@@ -254,6 +293,19 @@ def test_spreadsheets_find_no_formula_in_a_csv():
         *["'=1+1", "'+1", "'-1", "'@A1", "'\t'=1", "'\r'=1"],
         *["plain", "Ærø, Denmark"],
     ]
+
+
+def test_spreadsheets_find_no_formula_in_the_list_of_who_left_either():
+    snapshot = made_up(["1", "2"], movement={"fallen": [left("=1+1"), left("a;=1"), left("7")]})
+    rows = list(csv.DictReader(io.StringIO("".join(queries.fallen_csv(snapshot)))))
+    assert [row["customer_id"] for row in rows] == ["'=1+1", "a;'=1", "7"]
+    assert rows[2] == {"customer_id": "7", "from_name": "High", "to_segment": "0", "to_name": "Low"} | {
+        "Monetary_before": "9.5",
+        "Monetary_after": "9.0",
+        "Recency": "40",
+        "model_version": "7",
+        "as_of": "2024-01-01T00:00:00",
+    }
 
 
 def test_spreadsheets_that_split_at_semicolons_find_no_formula_either():

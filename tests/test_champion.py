@@ -1,6 +1,7 @@
 """The analytics API follows the alias: new champions answer without a restart, and a broken one never does."""
 
 import contextlib
+import json
 import shutil
 import signal
 import subprocess
@@ -132,7 +133,9 @@ def test_an_alias_moved_by_hand_is_followed(following, crown):
     assert following.get("/health").headers["X-Model-Version"] == "2"
 
 
-@pytest.mark.parametrize("damage", ["data/customers.parquet", "profiles.json", "summary.json", "model"])
+@pytest.mark.parametrize(
+    "damage", ["data/customers.parquet", "profiles.json", "summary.json", "movement.json", "model"]
+)
 @pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "damaged"])
 def test_a_champion_that_cannot_be_loaded_leaves_the_old_one_answering(
     api_store, following, registry, crown, damage, deleted
@@ -160,6 +163,27 @@ def test_a_champion_that_cannot_be_loaded_leaves_the_old_one_answering(
         assert following.get("/analytics/overview").json["model_version"] == 1
     finally:
         path.write_bytes(whole)
+
+
+def test_a_version_from_before_movement_was_kept_is_loaded(api_store, following, registry, crown):
+    run = registry.get_model_version("customer-segments", "2").run_id
+    folder = api_store.folder / "mlruns" / "artifacts" / run / "artifacts"
+    summary, moved = folder / "summary.json", folder / "movement.json"
+    kept = summary.read_text(), moved.read_text()
+    old = json.loads(kept[0])
+    del old["missing"]
+    try:
+        summary.write_text(json.dumps(old))
+        moved.unlink()
+        crown(2)
+        wait_for(lambda: following.get("/health").json["model_version"] == 2)
+        answer = following.get("/analytics/movement")
+        assert answer.status_code == 404
+        assert "Version 2 was trained before movement was kept" in answer.json["error"]["message"]
+        assert "trained before movement was kept" in following.get("/ui").text
+    finally:
+        summary.write_text(kept[0])
+        moved.write_text(kept[1])
 
 
 def test_a_repaired_champion_is_tried_again(api_store, crown, monkeypatch):

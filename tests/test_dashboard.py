@@ -309,6 +309,29 @@ def test_lists_are_read_page_by_page(page, server):
     assert page.evaluate("document.activeElement.textContent") == "List customers"
 
 
+def test_who_moved_is_a_matrix_and_a_list_that_leads_to_the_customers(page, server):
+    told = ask(server, "/analytics/movement?limit=500")
+    section = page.locator("#movement")
+    assert section.locator(".said li").all_inner_texts() == told["sentences"]
+    rows = section.locator(".matrix tbody tr")
+    best = [move for move in told["moves"] if move["from_segment"] == told["best"]]
+    assert (
+        sees(rows.first.locator("th")) == f"{told['best_name']} {sum(move['customers'] for move in best):,}"
+    )
+    for move in best:
+        way = "stayed" if move["to_segment"] == told["best"] else "fell"
+        cells = [" ".join(text.split()) for text in rows.first.locator(f"td.{way}").all_inner_texts()]
+        count = f"{'↓ ' if way == 'fell' else ''}{move['customers']:,} "
+        money = move["Monetary_after"] if move["to_segment"] is not None else move["Monetary_before"]
+        assert any(text.startswith(count) and text.endswith(f" {charts.amount(money)}") for text in cells)
+    fallen = section.locator("#fallen-list")
+    listed = [customer["customer_id"] for customer in told["customers"]]
+    assert fallen.locator("tbody th").all_inner_texts() == listed[:20]
+    fallen.locator("tbody a").first.click()
+    page.locator("#lookup-result table").wait_for()
+    assert page.told == []
+
+
 def test_each_endpoint_can_be_tried(page):
     forms = page.locator("#api form")
     for place in range(forms.count()):
@@ -420,8 +443,19 @@ def hostile():
         | {f"{statistic}_{name}": 1.0 for statistic in ("mean", "median") for name in FEATURES}
         for segment in (0, 1)
     ]
-    summary = {"as_of": "2024-01-01T00:00:00", "data": "real", "outcome": [HOSTILE[0]]}
-    return Snapshot.of(7, frame, profiles, summary, scorer=None)
+    summary = {"as_of": "2024-01-01T00:00:00", "data": "real", "outcome": [HOSTILE[0]], "missing": {}}
+    names = {"from_segment": 1, "from_name": HOSTILE[2], "to_segment": 0, "to_name": HOSTILE[0]}
+    money = {"Monetary_before": 3.0, "Monetary_after": 3.0}
+    movement = {
+        "from_as_of": "2023-12-02T00:00:00",
+        "to_as_of": "2024-01-01T00:00:00",
+        "best": 1,
+        "best_name": HOSTILE[2],
+        "sentences": [HOSTILE[4]],
+        "moves": [names | money | {"customers": 1}],
+        "fallen": [{"customer_id": HOSTILE[2], **names, **money, "Recency": 40}],
+    }
+    return Snapshot.of(7, frame, profiles, summary, scorer=None, movement=movement)
 
 
 def test_texts_of_the_data_are_shown_and_never_run(new_page, api_app, monkeypatch):
@@ -434,6 +468,8 @@ def test_texts_of_the_data_are_shown_and_never_run(new_page, api_app, monkeypatc
     wait_for_charts(page)
     assert page.locator("#unusual-list tbody th").all_inner_texts() == HOSTILE[::2]
     assert HOSTILE[0] in page.locator("#segments h3").all_inner_texts()
+    assert page.locator("#movement .said li").all_inner_texts() == [HOSTILE[4]]
+    assert page.locator("#fallen-list tbody th").all_inner_texts() == [HOSTILE[2]]
     assert HOSTILE[0] in re.sub(r"\s+", "", page.locator("#chart-map .legend").text_content())
     page.locator("#segments .card").first.get_by_text("List customers").click()
     page.locator("#audience tbody tr").first.wait_for()

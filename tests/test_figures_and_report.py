@@ -17,6 +17,19 @@ from training.features import FEATURES
 from training.report import DESCRIPTIONS, render
 
 MIN_SAMPLES, EPS = 5, 1.3
+GROUPS = pd.DataFrame(
+    [
+        {
+            "kind": kind,
+            "group": n,
+            "name": f"{kind} {n}",
+            "mean_spend": 10.0 + 40 * n,
+            "bought_again": 0.4 + 0.2 * n,
+        }
+        for kind in ("segment", "rfm")
+        for n in range(3)
+    ]
+)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -126,6 +139,7 @@ def drawn(customers, points, threshold, scored, profiles, months):
         "k_distance": figures.k_distance(threshold, EPS, MIN_SAMPLES),
         "pca_map": figures.pca_map(principal_map(points), FEATURES, labels, ~ordinary, names),
         "profiles": figures.profiles(profiles, scored),
+        "forward": figures.forward(GROUPS, 90),
     }
 
 
@@ -155,6 +169,8 @@ def story(drawn, profiles, scored, months, funnel):
         "scored": scored,
         "facts": explore(scored, months, funnel),
         "funnel": funnel,
+        "movement": ["9 customers left <High>."],
+        "forward": ["The segments explain 19% of the variance."],
         "reasons": ["k=3 has the highest silhouette."],
         "method": {"eps": "1.3", "as of": "2024-03-21"},
         "figures": {name: figures.picture(figure) for name, figure in drawn.items()},
@@ -194,6 +210,9 @@ def test_titles_hold_the_numbers(drawn, scored):
     assert (
         drawn["silhouette_by_k"].get_suptitle()
         == "Of 3 segments or more, 3 are the clearest: silhouette 0.400"
+    )
+    assert (
+        drawn["forward"].get_suptitle() == "segment 2: 90 a customer in the next 90 days, 9 times the lowest"
     )
     assert f"{scored['is_anomaly'].sum()} unusual customers" in drawn["pca_map"].get_suptitle()
 
@@ -269,6 +288,10 @@ def test_report_tells_the_story_in_order(page, story):
     parts = [
         "Three segments.",
         'id="segments"',
+        'id="movement"',
+        "9 customers left &lt;High&gt;.",
+        'id="forward"',
+        "The segments explain 19% of the variance.",
         'id="unusual"',
         'id="insights"',
         'id="quality"',

@@ -92,9 +92,34 @@ def test_figures_and_report_are_there(client, run):
         "trials.csv",
         "summary.json",
         "facts.json",
+        "movement.json",
+        "fallen.csv",
+        "forward.json",
     } <= names()
-    assert len(names("figures")) == 10
+    assert len(names("figures")) == 11
     assert names("data") == {"data/customers.parquet", "data/features.parquet", "data/funnel.json"}
+
+
+def test_movement_ends_where_the_customers_are(store):
+    movement = json.loads(store.artifact("movement.json").read_text())
+    scored = pd.read_parquet(store.artifact("data/customers.parquet"))
+    assert movement["from_as_of"] == "2024-11-21T17:45:00"
+    for segment, own in scored.groupby("segment"):
+        arrived = [move for move in movement["moves"] if move["to_segment"] == segment]
+        assert sum(move["customers"] for move in arrived) == len(own)
+        assert sum(move["Monetary_after"] for move in arrived) == pytest.approx(own.Monetary.sum())
+    fallen = pd.read_csv(store.artifact("fallen.csv"), dtype={"customer_id": str})
+    assert fallen.customer_id.tolist() == [row["customer_id"] for row in movement["fallen"]]
+    assert json.loads(store.artifact("summary.json").read_text())["missing"] == {}
+
+
+def test_the_run_says_how_its_segments_hold_forward(run, store):
+    checked = json.loads(store.artifact("forward.json").read_text())
+    assert {f"forward_eta_squared_{name}": value for name, value in checked["eta_squared"].items()} == {
+        name: value for name, value in run.data.metrics.items() if name.startswith("forward_")
+    }
+    assert all(0 < value < 1 for value in checked["eta_squared"].values())
+    assert checked["cut_off"] == "2024-09-22T17:45:00"
 
 
 def test_the_planted_customers_are_the_anomalies(store):

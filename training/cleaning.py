@@ -76,7 +76,8 @@ def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = 
     first_date, last_date (of the purchases in it, null when it has none), purchased and returned
     (money, exact decimals, both >= 0) and the number of lines of each kind. `as_of` is by default the
     latest date plus one day; a given date stands for the end of that day, and lines of that day or
-    later are not used: so the last purchase is always at least one day back.
+    later are not used: so the last purchase is always at least one day back. A given datetime is that
+    moment, and lines less than a day before it are not used.
 
     Raises InputError when no line is left.
     """
@@ -98,7 +99,7 @@ def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = 
     end = end_of(as_of) if as_of else latest + timedelta(days=1)
     used = lines.filter(readable)
     if as_of:
-        used = used.filter(used.date < ibis.timestamp(datetime.combine(as_of, time())))
+        used = used.filter(used.date < ibis.timestamp(end - timedelta(days=1) + timedelta(seconds=1)))
 
     distinct = used if keep_duplicates else used.distinct()
     worthless = (distinct.price.fill_null(1) <= 0) | (distinct.amount == 0)
@@ -153,7 +154,12 @@ def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = 
 
 
 def end_of(day: date) -> datetime:
-    """The moment that an as-of day stands for: its last second, from which whole days back are calendar days."""
+    """The moment that an as-of day stands for: its last second, from which whole days back are calendar days.
+
+    A datetime stands for itself, to the second.
+    """
+    if isinstance(day, datetime):
+        return day.replace(microsecond=0)
     return datetime.combine(day, time(23, 59, 59))
 
 

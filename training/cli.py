@@ -58,8 +58,8 @@ def _with(options: Sequence[Callable], command: Callable) -> Callable:
     return command
 
 
-def reading_options(command: Callable) -> Callable:
-    """The options that say how transactions are read."""
+def source_options(command: Callable) -> Callable:
+    """The options that say how the files or the table of transactions are read."""
     options = [
         click.option(
             "--column",
@@ -81,14 +81,19 @@ def reading_options(command: Callable) -> Callable:
             help="How 1,234 is meant; auto lets the data decide.",
         ),
         click.option("--table", default="", help="The table, when INPUT is a database: duckdb://shop.db."),
-        click.option(
-            "--as-of",
-            default="auto",
-            metavar="YYYY-MM-DD",
-            help="Look back from this day, whose lines are not used any more; auto: latest date + 1 day.",
-        ),
     ]
     return _with(options, command)
+
+
+def reading_options(command: Callable) -> Callable:
+    """The options that say how transactions are read, and from which day they are looked back on."""
+    as_of = click.option(
+        "--as-of",
+        default="auto",
+        metavar="YYYY-MM-DD",
+        help="Look back from this day, whose lines are not used any more; auto: latest date + 1 day.",
+    )
+    return source_options(as_of(command))
 
 
 def counting_options(command: Callable) -> Callable:
@@ -250,6 +255,35 @@ def score(inputs: tuple[str, ...], output: Path, model: str, **options: Any) -> 
     scored = score_customers(inputs, model, _reading(**options), output)
     anomalies = int(scored.is_anomaly.sum())
     click.echo(f"{len(scored):,} customers, {anomalies:,} of them unusual, written to {output}.")
+
+
+@main.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--from", "start", required=True, metavar="YYYY-MM-DD", help="The earlier as-of day.")
+@click.option("--to", "end", required=True, metavar="YYYY-MM-DD", help="The later as-of day.")
+@click.option("--model", default="champion", help="Which version: an alias or a number.")
+@click.option("--output", "-o", default="", help="Where to list who left the best segment: .parquet or .csv.")
+@source_options
+def compare(inputs: tuple[str, ...], start: str, end: str, model: str, output: str, **options: Any) -> None:
+    """Count transactions at two as-of days, and say who moved from which segment to which.
+
+    Both counts are scored with the same model, as its training data were counted.
+    """
+    from training.compare import compare as compare_days
+
+    days = _day("--from", start), _day("--to", end)
+    file = Path(output) if output else None
+    moved = compare_days(inputs, model, _reading(as_of="auto", **options), *days, file)
+    for title, column in (
+        ("Customers", "customers"),
+        (f"Money spent by {end}", "Monetary_after"),
+    ):
+        head, *rows = moved.table(column)
+        _table((f"{title}, from \\ to", *head), [[name, *map(round, cells)] for name, *cells in rows])
+        click.echo()
+    click.echo("\n".join(moved.sentences))
+    if file:
+        click.echo(f"{len(moved.fallen):,} who left {moved.names[moved.best]} are listed in {file}.")
 
 
 @main.command()
@@ -453,14 +487,14 @@ def _reading(columns: Sequence[str], as_of: str, **options: str) -> Reading:
         )
     mapping = dict(pair.split("=", 1) for pair in pairs)
     given = {name: value for name, value in options.items() if value not in ("auto", "")}
-    return Reading(columns=mapping, as_of=None if as_of == "auto" else _day(as_of), **given)
+    return Reading(columns=mapping, as_of=None if as_of == "auto" else _day("--as-of", as_of), **given)
 
 
-def _day(text: str) -> date:
+def _day(option: str, text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise InputError(f"--as-of {text} is not a day. Expected YYYY-MM-DD, such as 2011-12-10.") from None
+        raise InputError(f"{option} {text} is not a day. Expected YYYY-MM-DD, such as 2011-12-10.") from None
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -437,6 +437,46 @@ def profiles(table: pd.DataFrame, scored: pd.DataFrame) -> Figure:
     return figure
 
 
+def forward(groups: pd.DataFrame, days: int) -> Figure:
+    """Mean spend in the `days` after a cut-off and share who bought again, as `Forward.groups` has them.
+
+    Segments and, in grey, as many RFM tiers; best on top.
+    """
+    segments = groups[groups["kind"] == "segment"]
+    best, rest = segments.loc[segments["mean_spend"].idxmax()], segments["mean_spend"].min()
+    times = f", {best['mean_spend'] / rest:.0f} times the lowest" if rest > 0 else ""
+    figure = _figure(
+        f"{best['name']}: {amount(best['mean_spend'])} a customer in the next {days} days{times}",
+        11,
+        1.8 + 0.32 * len(groups),
+    )
+    shades = segment_colours(int(segments["group"].max()) + 1)
+    colours = [
+        shades[group] if kind == "segment" else MUTED
+        for kind, group in zip(groups["kind"], groups["group"], strict=True)
+    ]
+    above = int((groups["kind"] == "rfm").sum()) + 0.6
+    place = groups["group"] + np.where(groups["kind"] == "segment", above, 0)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axis, column, words in (
+        (left, "mean_spend", f"mean spend in the next {days} days, money a customer"),
+        (right, "bought_again", f"share who bought in the next {days} days"),
+    ):
+        axis.barh(place, groups[column], color=colours)
+        for spot, value in zip(place, groups[column], strict=True):
+            text = amount(value) if column == "mean_spend" else percent(value)
+            axis.annotate(
+                text, (value, spot), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8.5
+            )
+        axis.set_xlim(0, 1.18 * float(groups[column].max()))
+        axis.set_xlabel(words)
+    left.set_yticks(place, [textwrap.fill(name, 28) for name in groups["name"]])
+    left.xaxis.set_major_formatter(THOUSANDS)
+    right.xaxis.set_major_formatter(SHARES)
+    right.tick_params(axis="y", labelleft=False)
+    return figure
+
+
 def _figure(title: str, width: float, height: float) -> Figure:
     """An empty figure (inches) whose title wraps to its width."""
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))

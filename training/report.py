@@ -21,6 +21,8 @@ DESCRIPTIONS = {
     "customers and of revenue.",
     "pca_map": "Scatter plot of the customers on two principal components, coloured by segment, with unusual "
     "customers as crosses and arrows for the features.",
+    "forward": "Bars of the mean spend after the cut-off and of the share who bought again, by segment and by RFM "
+    "tier.",
     "k_distance": "Curve of how isolated each customer is, sorted, and curve of the anomaly rate over eps; the eps "
     "used is marked in both.",
     "concentration": "Curve of the share of revenue over the share of customers, best customers first.",
@@ -42,15 +44,17 @@ def render(
     facts: Facts,
     funnel: Funnel,
     reasons: Sequence[str],
+    movement: Sequence[str],
+    forward: Sequence[str],
     method: Mapping[str, str],
     figures: Mapping[str, Picture],
 ) -> str:
     """The whole story as one HTML page without any outside request.
 
-    `outcome` and `reasons` are sentences; `profiles` has a row a segment, as `profiles.profile` gives
-    it; `scored` is customers plus segment_name, is_anomaly, anomaly_score and anomaly_reason; `method`
-    maps a setting's name to its value as the reader shall see it; `figures` maps the names of
-    `DESCRIPTIONS` to pictures, and those that are left out are left out of the page.
+    `outcome`, `reasons`, `movement` and `forward` are sentences; `profiles` has a row a segment, as
+    `profiles.profile` gives it; `scored` is customers plus segment_name, is_anomaly, anomaly_score and
+    anomaly_reason; `method` maps a setting's name to its value as the reader shall see it; `figures`
+    maps the names of `DESCRIPTIONS` to pictures, and those that are left out are left out of the page.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -76,6 +80,8 @@ def render(
         facts=facts,
         funnel=funnel,
         reasons=reasons,
+        movement=movement,
+        forward=forward,
         method=method,
         images={name: _image(name, picture) for name, picture in figures.items()},
     )

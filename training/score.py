@@ -45,19 +45,12 @@ def score(sources: Sequence[str], model: str, reading: Reading, output: Path) ->
     """
     from training import registry, tracking
 
-    if output.suffix not in (".parquet", ".csv"):
-        raise InputError(
-            f"--output {output} ends in '{output.suffix}'. Expected .parquet or .csv. Rename it."
-        )
+    check_output(output)
     version = registry.find(tracking.connect(), model)
     answered = answer(sources, version, reading)
     scored, as_of = answered.customers, answered.as_of
     scored["model_version"], scored["as_of"] = version, as_of.isoformat() if as_of else None
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix == ".parquet":
-        scored.to_parquet(output, index=False)
-    else:
-        scored.to_csv(output, index=False)
+    write(scored, output)
     _warn_of_share(answered, version)
     return scored
 
@@ -76,8 +69,7 @@ def answer(sources: Sequence[str], version: int, reading: Reading) -> Scored:
     table = feature_table(sources)
     as_of: datetime | None
     if table is None:
-        reading = replace(reading, returns=rules["returns"], duplicates=rules["duplicates"])
-        shop = count_customers(sources, reading)
+        shop = count_customers(sources, counted_as_in_training(reading, scorer, version))
         customers, as_of = shop.customers, shop.as_of
     else:
         customers = table.drop(columns=[*(name for _, name in registry.OUTPUTS), *STAMPS], errors="ignore")
@@ -88,6 +80,34 @@ def answer(sources: Sequence[str], version: int, reading: Reading) -> Scored:
     except MlflowException as error:
         raise InputError(error.message) from None
     return Scored(customers.assign(**numbers).join(answers), as_of, rules)
+
+
+def write(table: pd.DataFrame, output: Path) -> None:
+    """Write a table to a .parquet or .csv file, whose folder is made when missing."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if output.suffix == ".parquet":
+        table.to_parquet(output, index=False)
+    else:
+        table.to_csv(output, index=False)
+
+
+def check_output(output: Path) -> None:
+    """Raise InputError unless `output` is named as a file that can be written."""
+    if output.suffix not in (".parquet", ".csv"):
+        raise InputError(
+            f"--output {output} ends in '{output.suffix}'. Expected .parquet or .csv. Rename it."
+        )
+
+
+def counted_as_in_training(reading: Reading, scorer: Any, version: int) -> Reading:
+    """`reading` with the returns and duplicates rules of a model. Raises InputError when it does not say them."""
+    rules = scorer.metadata.metadata or {}
+    if not {"returns", "duplicates"} <= rules.keys():
+        raise InputError(
+            f"Version {version} does not say how its training data were counted (no returns and duplicates in its "
+            "metadata). Expected a version that `segments train` made. Name another with --model."
+        )
+    return replace(reading, returns=rules["returns"], duplicates=rules["duplicates"])
 
 
 def _warn_of_share(scored: Scored, version: int) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from training.cleaning import Funnel, clean
@@ -37,6 +37,8 @@ class Reading:
 class Shop:
     """A shop's customers, one row each, and how they came about."""
 
+    lines: ibis.Table
+    reading: Reading
     customers: pd.DataFrame
     orders: ibis.Table
     funnel: Funnel
@@ -50,6 +52,10 @@ class Shop:
         rows = pd.util.hash_pandas_object(self.customers, index=False).to_numpy()
         return hashlib.sha256(rows.tobytes()).hexdigest()[:36]
 
+    def earlier(self, days: int) -> Shop:
+        """The same shop as it was counted `days` before; its files are not read again."""
+        return _counted(self.lines, replace(self.reading, as_of=self.as_of - timedelta(days=days)))
+
 
 def count_customers(sources: Sequence[str], reading: Reading) -> Shop:
     """A shop's transactions to one row a customer. Raises InputError when they cannot be used."""
@@ -60,9 +66,13 @@ def count_customers(sources: Sequence[str], reading: Reading) -> Shop:
         decimal=reading.decimal,
         table=reading.table,
     )
+    return _counted(lines, reading)
+
+
+def _counted(lines: ibis.Table, reading: Reading) -> Shop:
     cleaned = clean(lines, reading.as_of, keep_duplicates=reading.duplicates == "keep")
     customers = features(cleaned.orders, cleaned.as_of, reading.returns).to_pandas()
-    return Shop(customers, cleaned.orders, cleaned.funnel, cleaned.as_of)
+    return Shop(lines, reading, customers, cleaned.orders, cleaned.funnel, cleaned.as_of)
 
 
 def check_usable(customers: pd.DataFrame, used: Sequence[str]) -> None:

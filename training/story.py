@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from training.evaluate import Map
+    from training.past import Past
     from training.segmenter import Segmenter
     from training.shop import Shop
     from training.sweep import Choice, Evaluator, Trial
@@ -59,6 +60,7 @@ def files(
     used: Sequence[str],
     choice: Choice,
     fitted: Fitted,
+    past: Past,
     curve: pd.DataFrame,
     outcome: Sequence[str],
     method: Mapping[str, str],
@@ -94,6 +96,8 @@ def files(
         labels = fitted.segmenter.labels_[ordinary]
         values = silhouette_samples(evaluate.points[ordinary], labels)
         drawn["silhouette_plot"] = figures.silhouette_plot(values, labels, names)
+    if past.forward:
+        drawn["forward"] = figures.forward(past.forward.groups, past.forward.days)
     pictures = {name: figures.picture(figure) for name, figure in drawn.items()}
     report = render(
         title="Customer segments",
@@ -103,6 +107,8 @@ def files(
         facts=facts,
         funnel=shop.funnel,
         reasons=choice.reasons,
+        movement=past.movement.sentences if past.movement else [past.missing["movement"]],
+        forward=past.forward.sentences if past.forward else [past.missing["forward"]],
         method=method,
         figures=pictures,
     )

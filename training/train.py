@@ -18,6 +18,7 @@ from training.band import Band
 from training.errors import InputError
 from training.evaluate import principal_map, without_anomaly_removal
 from training.features import FEATURES
+from training.past import look_back
 from training.profiles import profile
 from training.segmenter import Segmenter, standardise
 from training.shop import Reading, Shop, check_usable
@@ -119,6 +120,8 @@ def train(
 
         metrics = winner.metrics | {"eps": winner.eps, "customers": len(values), "lines": shop.funnel.read}
         metrics |= without_anomaly_removal(points, segmenter.anomalies_, winner.k, settings.seed)
+        past = look_back(shop, scored, segmenter, profiles.name.tolist())
+        metrics |= past.metrics
         mlflow.log_metrics(metrics)
         curve = _curve(evaluate, winner)
         tracking.log_curve(client, run_id, curve)
@@ -135,12 +138,14 @@ def train(
                 "setting": _setting(winner),
                 "metrics": metrics,
                 "explained_variance": plane.explained.tolist(),
+                "missing": past.missing,
             },
             "choice.json": asdict(choice),
             "trials.csv": _trial_table(trials),
         }
         method = {name: str(value) for name, value in (params | _setting(winner)).items()}
-        files |= story.files(shop, evaluate, settings.features, choice, fitted, curve, lines, method)
+        files |= past.files
+        files |= story.files(shop, evaluate, settings.features, choice, fitted, past, curve, lines, method)
         tracking.log_files(files)
         note = "\n".join(f"- {line}" for line in lines)
         mlflow.set_tags({tracking.NOTE: note, "stage": "done"})

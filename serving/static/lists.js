@@ -1,10 +1,13 @@
-// Lists of customers, page by page: the audience of a segment, and the unusual customers.
+// Lists of customers, page by page: the audience of a segment, who left the best one, and the unusual customers.
 import { amount, ask, element, known, orders, plainly, whole } from "./data.js";
 
 const COLUMNS = {
   audience: (row) => [
     money(row.Monetary), cell(orders(row.Frequency), "n"), money(row.AverageOrderValue), count(row.Recency), count(row.Tenure),
     cell(row.country ?? "–", "keep"), cell(row.is_anomaly ? plainly(row.anomaly_reason) : "no", "why"),
+  ],
+  fallen: (row) => [
+    cell(row.to_name, "keep"), money(row.Monetary_before), money(row.Monetary_after), count(row.Recency),
   ],
   unusual: (row) => [
     cell(plainly(row.anomaly_reason), "why"), cell(row.anomaly_score.toFixed(2), "n"), cell(row.segment_name, "keep"),
@@ -76,8 +79,10 @@ class List {
 }
 
 export function startLists() {
-  const box = document.getElementById("unusual-list");
-  new List(box).start("/analytics/anomalies", Number(box.dataset.pages), Number(box.dataset.total));
+  for (const [id, path] of [["unusual-list", "/analytics/anomalies"], ["fallen-list", "/analytics/movement"]]) {
+    const box = document.getElementById(id);
+    if (box) new List(box).start(path, Number(box.dataset.pages), Number(box.dataset.total));
+  }
 
   const panel = document.getElementById("audience");
   const title = document.getElementById("audience-title");

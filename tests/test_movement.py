@@ -1,0 +1,190 @@
+"""Who moved between two dates: made-up shops whose movement is known, and the command that tells it."""
+
+from datetime import date, datetime
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from training.cli import main
+from training.errors import InputError
+from training.movement import movement
+from training.score import counted_as_in_training
+from training.shop import Reading, count_customers
+
+NAMES = ["Low", "Medium", "High"]
+JANUARY, MARCH = datetime(2024, 1, 31), datetime(2024, 3, 1)
+
+
+def table(**customers):
+    """Customers as id=(segment, days since the last order, money)."""
+    rows = [(customer, *values) for customer, values in customers.items()]
+    return pd.DataFrame(rows, columns=["customer_id", "segment", "Recency", "Monetary"])
+
+
+BEFORE = table(ann=(2, 3, 900), bob=(2, 9, 800), cid=(2, 8, 700), dot=(1, 20, 90), eve=(2, 1, 600))
+AFTER = table(ann=(2, 4, 990), bob=(1, 39, 800), dot=(2, 2, 290), eve=(0, 31, 600.5), fay=(1, 5, 80))
+
+
+@pytest.fixture(scope="module")
+def moved():
+    return movement(BEFORE, AFTER, NAMES, JANUARY, MARCH)
+
+
+def test_the_matrix_counts_every_customer_once(moved):
+    head, *rows = moved.table("customers")
+    assert head == ["Low", "Medium", "High", "Gone", "All"]
+    assert rows == [
+        ["Low", 0, 0, 0, 0, 0],
+        ["Medium", 0, 0, 1, 0, 1],
+        ["High", 1, 1, 1, 1, 4],
+        ["New", 0, 1, 0, 0, 1],
+        ["All", 1, 2, 2, 1, 6],
+    ]
+
+
+def test_the_money_of_both_dates_is_all_there(moved):
+    _, *before = moved.table("Monetary_before")
+    _, *after = moved.table("Monetary_after")
+    assert before[2] == ["High", 600, 800, 900, 700, 3000]
+    assert after[2] == ["High", 600.5, 800, 990, 0, 2390.5]
+    assert before[-1][-1] == BEFORE.Monetary.sum()
+    assert after[-1][-1] == AFTER.Monetary.sum()
+
+
+def test_who_left_the_best_segment_is_listed_biggest_spenders_first(moved):
+    assert moved.as_json()["fallen"] == [
+        {
+            "customer_id": customer,
+            "from_name": "High",
+            "to_segment": segment,
+            "to_name": name,
+            "Monetary_before": before,
+            "Monetary_after": after,
+            "Recency": days,
+        }
+        for customer, segment, name, before, after, days in [
+            ("bob", 1, "Medium", 800, 800, 39),
+            ("cid", None, "Gone", 700, None, None),
+            ("eve", 0, "Low", 600, 600.5, 31),
+        ]
+    ]
+
+
+def test_the_sentences_hold_the_numbers(moved):
+    assert moved.sentences == [
+        "3 customers, 75% of High, left it from 2024-01-31 to 2024-03-01: 1 to Medium, 1 to Low and 1 gone. "
+        "They had brought 2,100, 70% of its revenue.",
+        "1 customer rose to High and 0 new customers began there: it had 4 and has 2.",
+        "20% of all customers stayed in their segment; 1 new customer brought 80.",
+    ]
+
+
+def test_where_nobody_moved_nobody_is_said_to():
+    still = movement(BEFORE, BEFORE, NAMES, JANUARY, MARCH)
+    assert still.fallen.empty
+    assert still.sentences[0] == "Nobody left High from 2024-01-31 to 2024-03-01."
+    assert still.sentences[2].startswith("100% of all customers stayed")
+
+
+LINES = """Customer;Invoice;Date;Amount
+ann;1;2024-01-05 10:00;10
+ann;1;2024-01-05 10:00;10
+ann;1;2024-02-10 10:00;5
+ann;C2;2024-02-12 10:00;-4
+bob;3;2024-01-20 18:00;7
+bob;C4;2024-02-20 09:00;-7
+fay;5;2024-03-01 12:00;3
+"""
+
+
+@pytest.fixture
+def small_shop(tmp_path):
+    (tmp_path / "shop.csv").write_text(LINES)
+    return lambda **options: count_customers([str(tmp_path / "shop.csv")], Reading(**options))
+
+
+def test_a_shop_counted_again_is_as_if_it_had_been_counted_then(small_shop):
+    # Order 1 goes on after the earlier day, and bob's return comes later.
+    later, then = small_shop(as_of=date(2024, 3, 2)), small_shop(as_of=date(2024, 2, 1))
+    again = later.earlier(30)
+    assert again.as_of == then.as_of
+    pd.testing.assert_frame_equal(again.customers, then.customers)
+    assert then.customers.set_index("customer_id").Monetary.to_dict() == {"ann": 10, "bob": 7}
+    assert later.customers.set_index("customer_id").Monetary.to_dict() == {"ann": 11, "fay": 3}
+
+
+def test_without_a_day_given_the_moment_moves_back(small_shop):
+    again = small_shop().earlier(40)
+    assert again.as_of == datetime(2024, 1, 22, 12)  # 2024-03-02 12:00 less 40 days
+    assert again.customers.set_index("customer_id").Recency.to_dict() == {"ann": 17, "bob": 1}
+
+
+def test_the_counting_rules_of_training_are_kept(small_shop):
+    assert small_shop(returns="drop", duplicates="keep").earlier(1).customers.Monetary.tolist() == [25, 7]
+
+
+@pytest.fixture
+def segments(store, monkeypatch):
+    """`segments ARGUMENTS` in the store's folder, in this process."""
+    import mlflow
+
+    monkeypatch.chdir(store.folder)
+    for name, value in store.environment.items():
+        if name.startswith("MLFLOW_"):
+            monkeypatch.setenv(name, value)
+    yield lambda *arguments: CliRunner().invoke(main, [str(word) for word in arguments])
+    mlflow.set_tracking_uri(None)
+
+
+FROM, TO = "2024-11-10", "2024-12-15"
+
+
+def test_compare_agrees_with_scoring_each_day_by_itself(segments, tmp_path):
+    compared = segments(
+        "compare", "data/raw/demo.csv.gz", "--from", FROM, "--to", TO, "-o", tmp_path / "f.parquet"
+    )
+    assert compared.exit_code == 0, compared.output
+    scored = []
+    for day in (FROM, TO):
+        done = segments("score", "data/raw/demo.csv.gz", "--as-of", day, "-o", tmp_path / f"{day}.parquet")
+        assert done.exit_code == 0, done.output
+        scored.append(pd.read_parquet(tmp_path / f"{day}.parquet").set_index("customer_id"))
+    before, after = scored
+    best = before.segment.max()
+    were, are = set(before.index[before.segment == best]), set(after.index[after.segment == best])
+    fallen = pd.read_parquet(tmp_path / "f.parquet").set_index("customer_id")
+    assert set(fallen.index) == were - are != set()
+    assert (fallen.Monetary_before == before.Monetary[fallen.index]).all()
+    assert set(fallen["model_version"]) == {1}
+    assert set(fallen["from"]) == {FROM}
+    lines = compared.output.splitlines()
+    name = before.segment_name[before.segment == best].iloc[0]
+    row = next(line for line in lines if line.startswith(name))
+    assert row.split()[-1] == f"{len(were):,}"
+    assert f"{len(fallen)} customers, " in compared.output
+    assert f"it had {len(were):,} and has {len(are):,}." in compared.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--from", TO, "--to", FROM], f"--from {TO} is not before --to {FROM}"),
+        (["--from", TO, "--to", TO], "Expected an earlier day"),
+        (["--from", "yesterday", "--to", TO], "--from yesterday is not a day"),
+        (["--from", FROM, "--to", TO, "--model", "9"], "No model version '9'"),
+        (["--from", FROM, "--to", TO, "--output", "list.xlsx"], "Expected .parquet or .csv"),
+        (["--from", "2019-05-05", "--to", TO], "There was no customer on 2019-05-05: the first order is of"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_says_why(segments, options, message):
+    done = segments("compare", "data/raw/demo.csv.gz", *options)
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
+def test_a_model_that_does_not_say_how_its_data_were_counted_is_refused():
+    stranger = SimpleNamespace(metadata=SimpleNamespace(metadata=None))
+    with pytest.raises(InputError, match="Version 3 does not say how its training data were counted"):
+        counted_as_in_training(Reading(), stranger, 3)

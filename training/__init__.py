@@ -2,8 +2,9 @@
 
 transactions (read a shop's export) -> cleaning (what counts, with a funnel) -> features (one row a
 customer): together `shop`. density (who is unusual, for any eps) and segmenter -> evaluate -> sweep
-(search and choice) -> profiles -> explore, figures, report: the `story`. model and package (what is
-shipped), tracking and registry (the only ones that know MLflow). `train` and `score` put the steps
+(search and choice) -> profiles -> identity (the champion's numbers and names) -> explore, figures,
+report: the `story`. model and package (what is shipped), tracking, registry, gate and history (the only
+ones that know MLflow), endpoint (the scoring server as a process). `train` and `score` put the steps
 together, `cli` is what people type.
 """
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training import __version__, package, registry, story, tracking
+from training import __version__, identity, package, registry, story, tracking
 from training.errors import InputError
 from training.evaluate import principal_map, without_anomaly_removal
 from training.features import FEATURES
@@ -41,6 +41,7 @@ class Outcome:
     version: int
     lines: list[str]
     profiles: pd.DataFrame
+    identity: str
 
 
 def train(
@@ -106,6 +107,8 @@ def train(
             random_state=settings.seed,
         ).fit(values)
         profiles = profile(shop.customers, segmenter.labels_, segmenter.anomalies_, FEATURES)
+        predecessor = registry.predecessor(client, kind, tuple(settings.features))
+        profiles, decided = identity.keep(segmenter, profiles, tuple(settings.features), predecessor)
         metadata = {"as_of": shop.as_of.isoformat(), "data": kind}
         metadata |= {"returns": reading.returns, "duplicates": reading.duplicates}
         uri, answers = _log_model(segmenter, profiles, shop.customers[list(FEATURES)], metadata)
@@ -134,6 +137,7 @@ def train(
                 "explained_variance": plane.explained.tolist(),
             },
             "choice.json": asdict(choice),
+            "identity.json": decided.as_dict(),
             "trials.csv": _trial_table(trials),
         }
         method = {name: str(value) for name, value in (params | _setting(winner)).items()}
@@ -141,9 +145,10 @@ def train(
         tracking.log_files(files)
         note = "\n".join(f"- {line}" for line in lines)
         mlflow.set_tags({tracking.NOTE: note, "stage": "done"})
-        version = registry.register(client, uri, _version_tags(shop, kind, winner), note)
+        marks = _version_tags(shop, kind, winner) | decided.tags()
+        version = registry.register(client, uri, marks, note)
     journal.unlink(missing_ok=True)
-    return Outcome(run_id, version, lines, profiles)
+    return Outcome(run_id, version, lines, profiles, str(decided))
 
 
 def _log_model(

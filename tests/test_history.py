@@ -129,7 +129,7 @@ def test_killed_between_any_two_writes_there_is_a_valid_champion(versions, tmp_p
             registry.promote(client, 1, "second")
             cases.append((os.environ["MLFLOW_TRACKING_URI"], command, writes))
     subprocess.run([sys.executable, "-c", KILLED, json.dumps(cases)], check=True)
-    for (store, command, writes), aliases in zip(cases, after.values(), strict=True):
+    for (store, command, _), aliases in zip(cases, after.values(), strict=True):
         client = mlflow.MlflowClient(store, store)
         assert (registry.alias(client, "champion"), registry.alias(client, "previous")) == aliases
         assert lines(client)[-1][2] == f"{command} (cut off)"

@@ -113,8 +113,6 @@ def rollback(client: Any, command: str) -> tuple[int, int]:
 
 def predecessor(client: Any, kind: str, features: tuple[str, ...]) -> Predecessor:
     """The champion, for a model of `kind` (real or demo) data whose distances are of `features`."""
-    from mlflow.exceptions import MlflowException
-
     version = alias(client, CHAMPION)
     if version is None:
         return Predecessor(None, None, "there is no champion")
@@ -123,7 +121,7 @@ def predecessor(client: Any, kind: str, features: tuple[str, ...]) -> Predecesso
         return Predecessor(version, None, f"version {version} is of {of} data")
     try:
         found = segments(version)
-    except (OSError, MlflowException) as error:
+    except Exception as error:  # missing, cut short, of another form: no reason to lose a training
         return Predecessor(version, None, f"version {version} cannot be read ({type(error).__name__})")
     if found.features != features:
         return Predecessor(

@@ -49,7 +49,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def segments(snapshot: Snapshot) -> dict[str, Any]:
-    """Each segment's profile, lowest mean Monetary first."""
+    """Each segment's profile, in the order of their numbers."""
     return _stamped(snapshot, segments=list(snapshot.profiles))
 
 

@@ -186,7 +186,7 @@ class Profile(SegmentCount):
 
 
 class Segments(Stamp):
-    """All segments, lowest mean Monetary first."""
+    """All segments, in the order of their numbers."""
 
     model_config = _with(STAMP_EXAMPLE | {"segments": [SEGMENT_EXAMPLE]})
     segments: list[Profile]

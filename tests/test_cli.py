@@ -192,13 +192,6 @@ def test_several_columns_are_mapped_in_one_option(folder):
     assert "1 customers are left" in done.stderr
 
 
-def test_promote_can_be_told_other_limits(store):
-    done = store.run("promote", "1", "--min-segments", "9", check=False)
-    assert done.returncode == 1
-    assert "segments" in done.stdout
-    assert ">= 9" in done.stdout
-
-
 def test_scoring_without_a_champion_says_what_to_run(folder):
     folder.run("demo")
     done = folder.run("score", "data/raw/demo.csv.gz", "--output", "out.csv", check=False)

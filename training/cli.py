@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -17,6 +18,7 @@ from training.errors import InputError
 from training.features import FEATURES
 
 if TYPE_CHECKING:
+    from training.gate import Tolerance
     from training.shop import Reading
     from training.sweep import Limits
 
@@ -136,6 +138,19 @@ def limit_options(command: Callable) -> Callable:
     return _with(options, command)
 
 
+def gate_options(command: Callable) -> Callable:
+    """How far a challenger may differ from the champion."""
+    options = [
+        click.option(
+            "--max-silhouette-loss", default=0.02, help="How much lower than the champion's it may be."
+        ),
+        click.option(
+            "--max-moved", default=0.2, help="Customers who may change segment, as a share of all customers."
+        ),
+    ]
+    return _with(options, command)
+
+
 @main.command()
 @click.option("--to", "folder", type=click.Path(path_type=Path), default=RAW, help="Where to put it.")
 @click.option("--url", default="", help="Another address of the archive.")
@@ -166,6 +181,7 @@ def demo(folder: Path) -> None:
 @click.option("--trials", default=100, type=click.IntRange(1), help="Settings to try.")
 @click.option("--seed", default=0, help="Same data, same seed: same model.")
 @limit_options
+@gate_options
 @click.option("--resume/--no-resume", default=False, help="Go on with an interrupted training of these data.")
 @click.option("--promote/--no-promote", default=False, help="Promote the model if the gate passes.")
 def train(
@@ -187,7 +203,7 @@ def train(
     from training.shop import count_customers
 
     names = _features(features)
-    limits = _limits(options)
+    limits, tolerance = _limits(options), _tolerance(options)
     sources, demo_data = _sources(inputs)
     reading = _reading(**options)
     click.echo(f"Reading {', '.join(sources)}")
@@ -214,17 +230,25 @@ def train(
         outcome = training.train(shop, ", ".join(sources), reading, settings, demo_data, resume, tell)
     click.echo("\n" + "\n".join(outcome.lines) + "\n")
     _segment_table(outcome.profiles)
-    click.echo(f"\nRegistered as version {outcome.version}, alias 'challenger' (run {outcome.run_id}).")
-    if promote and not _promote(str(outcome.version), limits):
+    click.echo(f"\n{outcome.identity}")
+    click.echo(f"Registered as version {outcome.version}, alias 'challenger' (run {outcome.run_id}).")
+    if promote and not _promote(str(outcome.version), limits, tolerance):
         sys.exit(1)
 
 
 @main.command("promote")
 @click.argument("version", default="challenger")
 @limit_options
-def promote_version(version: str, **options: Any) -> None:
-    """Make VERSION (a number or an alias) the champion, if it keeps the limits and answers."""
-    if not _promote(version, _limits(options)):
+@gate_options
+@click.option(
+    "--force", default="", metavar="REASON", help="Promote in spite of what compares with the champion."
+)
+def promote_version(version: str, force: str, **options: Any) -> None:
+    """Make VERSION (a number or an alias) the champion, if it passes the gate.
+
+    It must keep the limits, compare well with the champion on the same customers, and answer over HTTP.
+    """
+    if not _promote(version, _limits(options), _tolerance(options), force.strip()):
         sys.exit(1)
 
 
@@ -233,8 +257,40 @@ def rollback() -> None:
     """Swap the champion and the one before it."""
     from training import registry, tracking
 
-    now, before = registry.rollback(tracking.connect())
+    now, before = registry.rollback(tracking.connect(), _typed())
     click.echo(f"Version {now} is champion again; version {before} is 'previous'.")
+
+
+@main.command()
+def history() -> None:
+    """Show which version was champion when, by whom and why."""
+    from training import history as past
+    from training import registry, tracking
+
+    client = tracking.connect()
+    champion = registry.alias(client, registry.CHAMPION)
+    changes = past.changes(client, champion)
+    if not changes:
+        click.echo("No version was champion yet. Next: segments train --promote")
+        return
+    _table(
+        ("when", "version", "before", "by", "how", "reason"),
+        [
+            (
+                f"{change.when:%Y-%m-%d %H:%M}" if change.when else "",
+                str(change.after or "none"),
+                str(change.before or "none"),
+                change.who,
+                change.how,
+                change.reason,
+            )
+            for change in changes
+        ],
+    )
+    if changes[-1].how == past.HAND:
+        click.echo(
+            f"\nThe champion's alias was moved by hand since the last entry; it is {champion or 'gone'} now."
+        )
 
 
 @main.command()
@@ -330,15 +386,14 @@ def drift(
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 def serve(host: str, port: int, workers: int, model: str) -> None:
     """Serve the scoring endpoint: POST /invocations, as `mlflow models serve` does, with stricter checks."""
-    from training import registry, tracking
+    from training import endpoint, registry, tracking
     from training.processes import free, replace_by
 
     version = registry.find(tracking.connect(), model)
     free(host, port)
     os.environ["SEGMENTS_MODEL"] = f"models:/{registry.NAME}/{version}"
     click.echo(f"Scoring with version {version} on http://{host}:{port}/invocations")
-    scoring = ["--factory", "serving.scoring:create_app", "--no-access-log", "--workers", workers]
-    replace_by("uvicorn", *scoring, "--host", host, "--port", port)
+    replace_by(*endpoint.command(host, port, workers))
 
 
 @main.command()
@@ -410,22 +465,57 @@ def _mlflow_ui(host: str, port: int, store: str) -> list[object]:
     return ["mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", port, "--workers", 1]
 
 
-def _promote(wanted: str, limits: Limits) -> bool:
-    from training import registry, tracking
+def _promote(wanted: str, limits: Limits, tolerance: Tolerance, reason: str = "") -> bool:
+    from training import gate, registry, tracking
 
     client = tracking.connect()
     version = registry.find(client, wanted)
-    rules = registry.gate(client, version, limits)
+    verdict = gate.judge(client, version, limits, tolerance, reason)
     _table(
         ("rule", "expected", "found", "verdict"),
-        [(rule.name, rule.expected, rule.found, "pass" if rule.holds else "FAIL") for rule in rules],
+        [(r.name, r.expected, r.found, "pass" if r.holds else "FAIL") for r in verdict.rules],
     )
-    if all(rule.holds for rule in rules):
-        registry.promote(client, version)
-        click.echo(f"Version {version} is champion. Next: segments serve")
+    gate.log(client, version, verdict)
+    if verdict.passes:
+        why = reason if verdict.forced else ""
+        registry.promote(client, version, _typed(), why, verdict.tags())
+        forced = f", forced: {why}" if why else ""
+        click.echo(f"Version {version} is champion{forced}. Next: segments serve")
         return True
     click.echo(f"Version {version} was not promoted.", err=True)
+    if all(rule.forcible for rule in verdict.failed):
+        click.echo(
+            f'It only compares badly with the champion: segments promote {version} --force "REASON" overrides that.',
+            err=True,
+        )
     return False
+
+
+def _typed() -> str:
+    """The command as it was given, without its inputs: their addresses may hold passwords."""
+    context = click.get_current_context()
+    words = ["segments", str(context.info_name)]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        given = context.get_parameter_source(name)
+        if name == "inputs" or given is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        for one in value if parameter.multiple else [value]:
+            if isinstance(parameter, click.Argument):
+                words.append(str(one))
+            elif isinstance(one, bool):
+                words.append((parameter.opts if one else parameter.secondary_opts)[0])
+            else:
+                words += [parameter.opts[0], str(one)]
+    return shlex.join(words)
+
+
+def _tolerance(options: dict[str, Any]) -> Tolerance:
+    """Take what the gate tolerates out of a command's options."""
+    from training.gate import Tolerance
+
+    return Tolerance(**{name: options.pop(name) for name in Tolerance.__dataclass_fields__})
 
 
 def _limits(options: dict[str, Any]) -> Limits:

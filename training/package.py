@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training.identity import Segments
 from training.segmenter import Segmenter
 
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scipy", "scikit-learn", "skops", "uvloop")
@@ -45,6 +46,16 @@ def write(
         path,
     )
     return path
+
+
+def read_segments(path: Path) -> Segments:
+    """The segments of a file that `write` wrote."""
+    import skops.io
+
+    fitted = skops.io.load(path)
+    features = tuple(fitted["features"][column] for column in fitted["columns"])
+    scaler, kmeans = fitted["scaler"], fitted["kmeans"]
+    return Segments(features, scaler.mean_, scaler.scale_, kmeans.cluster_centers_, tuple(fitted["names"]))
 
 
 def requirements() -> list[str]:

@@ -64,12 +64,13 @@ def run_together(commands: Mapping[str, Sequence[object]], ready: Callable[[], N
             time.sleep(0.1)
         return 0
     finally:
-        _stop(running.values())
+        stop_all(running.values())
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _stop(processes: Collection[subprocess.Popen]) -> None:
+def stop_all(processes: Collection[subprocess.Popen]) -> None:
+    """SIGTERM to the process groups of all; SIGKILL to what is left after some seconds."""
     for process in processes:
         _signal_group(process, signal.SIGTERM)
     deadline = time.monotonic() + GRACE

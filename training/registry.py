@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from training import history, package
 from training.errors import InputError
+from training.identity import Predecessor, Segments
 from training.tracking import NAME
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -72,77 +74,74 @@ def register(client: Any, model_uri: str, tags: Mapping[str, str], description: 
     return version
 
 
-@dataclass(frozen=True)
-class Rule:
-    """One rule of the gate: what it asks, what was found, and whether it holds."""
+def promote(
+    client: Any, version: int, command: str, reason: str = "", verdicts: Mapping[str, str] = {}
+) -> None:
+    """Make `version` the champion, remember the one before as `previous`, and enter it in the history.
 
-    name: str
-    expected: str
-    found: str
-    holds: bool
-
-
-def gate(client: Any, version: int, limits: Any) -> list[Rule]:
-    """The rules that a version must keep to become champion, each with its value and verdict.
-
-    limits: `sweep.Limits`; the values are those its training logged as tags of the version.
+    The entry is begun, then `previous` is set, then `champion`, then the entry is ended. Each is one
+    write, and the champion's alias moves in one of them from a version to a version: killed anywhere,
+    there is a champion that passed its gate. An entry that was not ended says that it was cut off.
     """
-    tags = _version(client, version).tags
-    champion = alias(client, CHAMPION)
-
-    def number(tag: str) -> float:
-        return float(tags.get(tag, "nan"))
-
-    rules = [
-        Rule("segments", f">= {limits.min_segments}", tags.get("k", "?"), number("k") >= limits.min_segments),
-        Rule(
-            "stability (bootstrap ARI)",
-            f">= {limits.min_stability:g}",
-            f"{number('stability'):.3f}",
-            number("stability") >= limits.min_stability,
-        ),
-        Rule(
-            "smallest segment",
-            f">= {limits.min_share:.1%}",
-            f"{number('smallest_share'):.1%}",
-            number("smallest_share") >= limits.min_share,
-        ),
-        Rule(
-            "anomaly rate",
-            f"{limits.min_anomaly_rate:.1%} to {limits.max_anomaly_rate:.1%}",
-            f"{number('anomaly_rate'):.1%}",
-            limits.min_anomaly_rate <= number("anomaly_rate") <= limits.max_anomaly_rate,
-        ),
-        _answers_rule(version),
-    ]
-    if champion is not None and _version(client, champion).tags.get("data") == "real":
-        rules.append(
-            Rule("data", "real, as the champion's", tags.get("data", "?"), tags.get("data") == "real")
-        )
-    return rules
-
-
-def promote(client: Any, version: int) -> None:
-    """Make `version` the champion and remember the one before as `previous`."""
     before = alias(client, CHAMPION)
     if before == version:
         return
-    if before is not None:
-        client.set_registered_model_alias(NAME, PREVIOUS, str(before))
-    client.set_registered_model_alias(NAME, CHAMPION, str(version))
+    with history.entry(client, history.Move(before, version, command, reason), verdicts):
+        if before is not None:
+            client.set_registered_model_alias(NAME, PREVIOUS, str(before))
+        client.set_registered_model_alias(NAME, CHAMPION, str(version))
 
 
-def rollback(client: Any) -> tuple[int, int]:
-    """Swap champion and previous; (champion now, champion before). Raises InputError with no previous one."""
+def rollback(client: Any, command: str) -> tuple[int, int]:
+    """Swap champion and previous, and enter it in the history; (champion now, champion before).
+
+    `champion` is set first, because that is what a rollback is for; killed between the two writes, both
+    aliases are the earlier champion, and the history tells which one was left. Raises InputError with
+    no previous one.
+    """
     now, before = alias(client, CHAMPION), alias(client, PREVIOUS)
-    if now is None or before is None:
+    if now is None or before in (None, now):
         raise InputError(
             "There is no earlier champion to go back to. Expected a version with the alias "
             f"'{PREVIOUS}'; promote a second model first."
         )
-    client.set_registered_model_alias(NAME, CHAMPION, str(before))
-    client.set_registered_model_alias(NAME, PREVIOUS, str(now))
+    with history.entry(client, history.Move(now, before, command)):
+        client.set_registered_model_alias(NAME, CHAMPION, str(before))
+        client.set_registered_model_alias(NAME, PREVIOUS, str(now))
     return before, now
+
+
+def predecessor(client: Any, kind: str, features: tuple[str, ...]) -> Predecessor:
+    """The champion, for a model of `kind` (real or demo) data whose distances are of `features`."""
+    version = alias(client, CHAMPION)
+    if version is None:
+        return Predecessor(None, None, "there is no champion")
+    of = tags(client, version).get("data", "unknown")
+    if of != kind:
+        return Predecessor(version, None, f"version {version} is of {of} data")
+    try:
+        found = segments(version)
+    except Exception as error:  # missing, cut short, of another form: no reason to lose a training
+        return Predecessor(version, None, f"version {version} cannot be read ({type(error).__name__})")
+    if found.features != features:
+        return Predecessor(
+            version, None, f"version {version} is of other features: {', '.join(found.features)}"
+        )
+    return Predecessor(version, found)
+
+
+def segments(version: int) -> Segments:
+    """The segments of a version, read from its artifact: none of its code is run."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        uri = f"models:/{NAME}/{version}/artifacts/segmenter.skops"
+        return package.read_segments(Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)))
+
+
+def tags(client: Any, version: int) -> dict[str, str]:
+    """The tags of a version."""
+    return client.get_model_version(NAME, str(version)).tags
 
 
 def alias(client: Any, name: str) -> int | None:
@@ -175,16 +174,3 @@ def load(version: int) -> Any:
     import mlflow
 
     return mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
-
-
-def _version(client: Any, version: int) -> Any:
-    return client.get_model_version(NAME, str(version))
-
-
-def _answers_rule(version: int) -> Rule:
-    try:
-        model = load(version)
-        answered = len(model.predict(model.input_example))
-    except Exception as error:
-        return Rule("answers", "its input example", f"{type(error).__name__}: {error}", False)
-    return Rule("answers", "its input example", f"{answered} rows", answered > 0)

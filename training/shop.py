@@ -46,11 +46,16 @@ class Shop:
 
     @property
     def digest(self) -> str:
-        """sha256 of the feature table, cut to the 36 characters that MLflow keeps."""
-        import pandas as pd
+        """The digest of the feature table."""
+        return digest(self.customers)
 
-        rows = pd.util.hash_pandas_object(self.customers, index=False).to_numpy()
-        return hashlib.sha256(rows.tobytes()).hexdigest()[:36]
+
+def digest(customers: pd.DataFrame) -> str:
+    """sha256 of a feature table's rows, cut to the 36 characters that MLflow keeps."""
+    import pandas as pd
+
+    rows = pd.util.hash_pandas_object(customers, index=False).to_numpy()
+    return hashlib.sha256(rows.tobytes()).hexdigest()[:36]
 
     def earlier(self, days: int) -> Shop:
         """The same shop as it was counted `days` before; its files are not read again."""

@@ -46,18 +46,18 @@ def address() -> str:
     return f"sqlite:///{STORE}/mlflow.db"
 
 
-def experiment_id(client: Any) -> str:
-    """The id of the experiment; made when missing, with its artifacts under `mlruns` if the store is local."""
+def experiment_id(client: Any, name: str = NAME) -> str:
+    """The id of the experiment `name`; made when missing, with its artifacts under `mlruns` if the store is local."""
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(NAME)
+    found = client.get_experiment_by_name(name)
     if found is None:
         local = os.environ["MLFLOW_TRACKING_URI"].startswith("sqlite:")
         location = (STORE / "artifacts").resolve().as_uri() if local else None
         try:
-            return client.create_experiment(NAME, artifact_location=location, tags=SHOWN_AS)
-        except MlflowException:  # another training made it a moment ago
-            found = client.get_experiment_by_name(NAME)
+            return client.create_experiment(name, artifact_location=location, tags=SHOWN_AS)
+        except MlflowException:  # another process made it a moment ago
+            found = client.get_experiment_by_name(name)
     return found.experiment_id
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training import __version__, package, registry, story, tracking
+from training import __version__, identity, package, registry, story, tracking
 from training.band import Band
 from training.errors import InputError
 from training.evaluate import principal_map, without_anomaly_removal
@@ -43,6 +43,7 @@ class Outcome:
     version: int
     lines: list[str]
     profiles: pd.DataFrame
+    identity: str
 
 
 def train(
@@ -109,6 +110,8 @@ def train(
             random_state=settings.seed,
         ).fit(values)
         profiles = profile(shop.customers, segmenter.labels_, segmenter.anomalies_, FEATURES)
+        predecessor = registry.predecessor(client, kind, tuple(settings.features))
+        profiles, decided = identity.keep(segmenter, profiles, tuple(settings.features), predecessor)
         metadata = {"as_of": shop.as_of.isoformat(), "data": kind}
         metadata |= {"returns": reading.returns, "duplicates": reading.duplicates}
         band = Band.of(winner.metrics["anomaly_rate"], len(values)).record()
@@ -141,6 +144,7 @@ def train(
                 "missing": past.missing,
             },
             "choice.json": asdict(choice),
+            "identity.json": decided.as_dict(),
             "trials.csv": _trial_table(trials),
         }
         method = {name: str(value) for name, value in (params | _setting(winner)).items()}
@@ -149,9 +153,10 @@ def train(
         tracking.log_files(files)
         note = "\n".join(f"- {line}" for line in lines)
         mlflow.set_tags({tracking.NOTE: note, "stage": "done"})
-        version = registry.register(client, uri, _version_tags(shop, kind, winner, band), note)
+        marks = _version_tags(shop, kind, winner, band) | decided.tags()
+        version = registry.register(client, uri, marks, note)
     journal.unlink(missing_ok=True)
-    return Outcome(run_id, version, lines, profiles)
+    return Outcome(run_id, version, lines, profiles, str(decided))
 
 
 def _log_model(

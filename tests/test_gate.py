@@ -1,0 +1,237 @@
+"""What a model must keep to become champion: each rule with a model that breaks it, over real stores and real HTTP."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from made_up import customers, register
+
+from training import endpoint, gate, history, registry
+from training.cli import main
+from training.features import FEATURES
+from training.sweep import Limits
+from training.tracking import NAME
+
+SHOP = {"lapsed": 120, "new": 80, "best": 60}
+
+
+@pytest.fixture(scope="module")
+def client(new_store, tmp_path_factory):
+    """A store whose version 1 is champion, a model of SHOP."""
+    with new_store(tmp_path_factory.mktemp("gate")) as client:
+        register(client, customers(**SHOP))
+        client.set_registered_model_alias(NAME, "champion", "1")
+        yield client
+
+
+@pytest.fixture
+def verdict(client):
+    """The rules that a version breaks, by name, and all that were asked."""
+
+    def of(version, limits=None, **tolerance):
+        rules = list(gate.compare(client, version, limits or Limits(), gate.Tolerance(**tolerance)))
+        return {rule.name: rule.found for rule in rules if not rule.holds}, [rule.name for rule in rules]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def next_month(client):
+    """A good challenger."""
+    return register(client, customers(seed=1, **SHOP))
+
+
+OWN = ["table", "segments", "stability", "smallest_segment", "anomaly_rate"]
+BESIDE = ["data", "signature", "features", "silhouette", "identity", "moved"]
+
+
+def test_a_model_of_the_next_month_passes_every_rule(verdict, next_month):
+    broken, asked = verdict(next_month)
+    assert broken == {}
+    assert asked == OWN + BESIDE
+
+
+def test_the_first_model_is_judged_by_itself(client, verdict):
+    client.delete_registered_model_alias(NAME, "champion")
+    broken, asked = verdict(1)
+    client.set_registered_model_alias(NAME, "champion", "1")
+    assert broken == {}
+    assert asked == OWN
+
+
+@pytest.mark.parametrize(
+    ("limits", "rule", "found"),
+    [
+        ({"min_segments": 4}, "segments", "3"),
+        ({"min_stability": 1.1}, "stability", "1.000"),
+        ({"min_share": 0.24}, "smallest_segment", "23.1%"),
+        ({"min_anomaly_rate": 0.03}, "anomaly_rate", "1.9%"),
+        ({"max_anomaly_rate": 0.01}, "anomaly_rate", "1.9%"),
+    ],
+)
+def test_a_limit_that_is_not_kept_is_named_with_what_was_found(verdict, next_month, limits, rule, found):
+    assert verdict(next_month, Limits(**limits))[0] == {rule: found}
+
+
+def test_a_worse_silhouette_on_the_same_customers_fails(client, verdict):
+    split = register(client, customers(seed=1, **SHOP), k=4)
+    limits = Limits(min_share=0.01, min_stability=0)
+    broken, _ = verdict(split, limits, max_moved=1)
+    assert set(broken) == {"silhouette"}
+    assert verdict(split, limits, max_moved=1, max_silhouette_loss=0.5)[0] == {}
+
+
+def test_customers_who_change_segment_are_counted_after_alignment(client, verdict):
+    table = customers(seed=1, lapsed=120, new=80, best=60, cooling=40)
+    four = register(client, table, k=4)
+    broken, _ = verdict(four, max_moved=0.1)
+    assert set(broken) == {"moved"}
+    assert float(broken["moved"].rstrip("%")) == pytest.approx(100 * 40 / 300, abs=2)
+
+
+def test_a_model_with_numbers_of_its_own_fails(client, verdict):
+    table = customers(**SHOP)
+    money = ["Monetary", "AverageOrderValue"]
+    table.loc[:119, money] *= 1.7
+    table.loc[120:199, money] *= 0.5
+    broken, _ = verdict(register(client, table, aligned=False), max_moved=1)
+    assert set(broken) == {"identity"}
+    assert "is the champion's 1" in broken["identity"]
+    assert verdict(register(client, table))[0] == {}
+
+
+def test_a_model_of_other_features_cannot_be_compared(client, verdict):
+    version = register(client, customers(**SHOP), features=("Recency", "Frequency", "Monetary"))
+    broken, asked = verdict(version)
+    assert broken == {"features": "Recency, Frequency, Monetary"}
+    assert "silhouette" not in asked
+    tag = client.get_model_version(NAME, str(version)).tags["identity.champion"]
+    assert tag.startswith("version 1 is of other features")
+
+
+def test_demo_never_replaces_real_data_but_real_data_replace_demo(client, verdict):
+    demo = register(client, customers(**SHOP), kind="demo")
+    assert verdict(demo)[0] == {"data": "demo"}
+    client.set_registered_model_alias(NAME, "champion", str(demo))
+    broken, asked = verdict(1)
+    client.set_registered_model_alias(NAME, "champion", "1")
+    assert (broken, asked) == ({}, OWN)
+
+
+def test_a_signature_that_breaks_the_champions_callers_fails(client, verdict, monkeypatch):
+    monkeypatch.setattr(registry, "OUTPUTS", (*registry.OUTPUTS[:-1], ("float", "distance")))
+    assert verdict(register(client, customers(seed=1, **SHOP)))[0] == {
+        "signature": "gives no distance (double)"
+    }
+    monkeypatch.setattr(
+        registry, "OUTPUTS", (*registry.OUTPUTS[:-1], ("double", "distance"), ("long", "more"))
+    )
+
+
+def test_a_table_that_is_not_the_trainings_any_more_ends_it(client, verdict):
+    version = register(client, customers(seed=1, **SHOP))
+    run = client.get_model_version(NAME, str(version)).run_id
+    path = Path(mlflow.artifacts.download_artifacts(run_id=run)) / gate.TABLE
+    table = pd.read_parquet(path)
+    table.loc[7, "Monetary"] += 0.01
+    table.to_parquet(path, index=False)
+    broken, asked = verdict(version)
+    assert asked == ["table"]
+    assert ", not " in broken["table"]
+    path.write_bytes(b"PAR1")
+    assert verdict(version)[0] == {"table": "cannot be read: ArrowInvalid"}
+    path.unlink()
+    assert verdict(version)[0] == {"table": "cannot be read: MlflowException"}
+
+
+def test_a_champion_that_cannot_be_loaded_must_be_replaced_by_force(client, verdict, next_month):
+    broken_one = register(client, customers(seed=2, **SHOP))
+    source = client.get_model_version_download_uri(NAME, str(broken_one))
+    (Path(mlflow.artifacts.download_artifacts(source)) / "artifacts" / "segmenter.skops").write_bytes(b"PK")
+    client.set_registered_model_alias(NAME, "champion", str(broken_one))
+    broken, _ = verdict(next_month)
+    after = register(client, customers(seed=1, **SHOP))
+    client.set_registered_model_alias(NAME, "champion", "1")
+    assert set(broken) == {"champion"}
+    assert "cannot be read" in client.get_model_version(NAME, str(after)).tags["identity.champion"]
+    assert verdict(broken_one)[0].keys() == {"model"}
+
+
+OTHER_OVER_HTTP = """
+import os
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+class Process(PythonModel):
+    def predict(self, context, model_input: pd.DataFrame, params=None):
+        return pd.DataFrame({"distance": [float(os.getpid())] * len(model_input)})
+
+set_model(Process())
+"""
+
+
+def test_a_model_that_answers_otherwise_over_http_fails(client, tmp_path):
+    (tmp_path / "process.py").write_text(OTHER_OVER_HTTP)
+    with mlflow.start_run(experiment_id="1"):
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(tmp_path / "process.py"),
+            input_example=customers(new=2)[list(FEATURES)],
+            pip_requirements=["mlflow"],
+        )
+        version = registry.register(client, logged.model_uri, {}, "")
+    with endpoint.started(f"models:/{NAME}/{version}") as server:
+        assert gate.answers(server, version).found == "2 rows, not the same"
+    assert server.process.poll() is not None
+
+
+def test_a_server_that_ends_says_why():
+    with endpoint.started("models:/nothing/1") as server, pytest.raises(endpoint.Unanswered, match="nothing"):
+        server.ask(customers(new=2)[list(FEATURES)])
+
+
+def run(*words):
+    return CliRunner().invoke(main, words)
+
+
+def test_promotion_by_force_is_recorded_with_its_reason_and_every_verdict(client):
+    version = register(client, customers(seed=1, **SHOP, cooling=100), k=4)
+    refused = run("promote", str(version))
+    assert refused.exit_code == 1
+    assert "FAIL" in refused.stdout
+    assert "--force" in refused.stderr
+    assert registry.alias(client, "champion") == 1
+    tags = client.get_model_version(NAME, str(version)).tags
+    assert tags["gate"] == "FAILED"
+    assert tags["gate.moved"].startswith("FAIL: 2")
+    assert tags["gate.answers"].startswith("pass: 2 rows, the same")
+
+    assert run("promote", str(version), "--force", "the spring campaign").exit_code == 0
+    found = client.get_model_version(NAME, str(version))
+    of_run = client.get_run(found.run_id).data.tags
+    assert {n: v for n, v in found.tags.items() if n.startswith("gate")}.items() <= of_run.items()
+    assert found.tags["gate"] == "forced: the spring campaign"
+    written = json.loads(
+        Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path="gate.json")).read_text()
+    )
+    assert written["reason"] == "the spring campaign"
+    assert {rule["name"] for rule in written["rules"] if not rule["holds"]} == {"moved"}
+
+    *_, last = history.changes(client, registry.alias(client, "champion"))
+    assert (last.before, last.after, last.reason) == (1, version, "the spring campaign")
+    assert last.how == f"segments promote {version} --force 'the spring campaign'"
+    assert "the spring campaign" in run("history").stdout
+
+
+def test_force_does_not_excuse_a_limit_which_has_an_option_of_its_own(client):
+    champion = registry.alias(client, "champion")
+    before = history.changes(client, champion)
+    done = run("promote", "1", "--min-segments", "4", "--force", "never mind")
+    assert done.exit_code == 1
+    assert ">= 4" in done.stdout
+    assert "--force" not in done.stderr
+    assert history.changes(client, registry.alias(client, "champion")) == before

@@ -1,0 +1,262 @@
+"""The gate: what a version must keep to become champion, by itself and beside the champion."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import endpoint, registry, shop
+from training.evaluate import silhouette
+from training.features import FEATURES
+from training.identity import Segments, same_segments
+from training.segmenter import symmetric_log1p
+from training.tracking import NAME
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from training.sweep import Limits
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TABLE = "data/features.parquet"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a challenger may fall behind the champion, and move its customers."""
+
+    max_silhouette_loss: float = 0.02
+    max_moved: float = 0.2
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the gate: what it asks, what was found, and whether it holds.
+
+    A rule that compares with the champion is `forcible`: a person may promote in spite of it.
+    """
+
+    name: str
+    expected: str
+    found: str
+    holds: bool
+    forcible: bool = False
+
+    def __str__(self) -> str:
+        return f"{'pass' if self.holds else 'FAIL'}: {self.found}; expected {self.expected}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The rules that were looked at, the champion they compare with, if any, and the reason of a forced promotion."""
+
+    rules: list[Rule]
+    champion: int | None
+    reason: str = ""
+
+    @property
+    def failed(self) -> list[Rule]:
+        return [rule for rule in self.rules if not rule.holds]
+
+    @property
+    def passes(self) -> bool:
+        return all(self.reason and rule.forcible for rule in self.failed)
+
+    @property
+    def forced(self) -> bool:
+        return self.passes and bool(self.failed)
+
+    def tags(self) -> dict[str, str]:
+        """The verdict as MLflow tags, `gate` and `gate.<rule>`."""
+        outcome = f"forced: {self.reason}" if self.forced else "passed" if self.passes else "FAILED"
+        compared = "no champion" if self.champion is None else f"version {self.champion}"
+        each = {f"gate.{rule.name}": str(rule) for rule in self.rules}
+        return {"gate": outcome, "gate.champion": compared} | each
+
+
+def judge(client: Any, version: int, limits: Limits, tolerance: Tolerance, reason: str = "") -> Verdict:
+    """Judge a version by its own rules, beside the champion, and over HTTP; `reason` forces what compares.
+
+    The scoring server starts first and is asked last, so its start costs less.
+    """
+    with endpoint.started(f"models:/{NAME}/{version}") as server:
+        rules = list(compare(client, version, limits, tolerance))
+        rules.append(answers(server, version))
+    return Verdict(rules, registry.alias(client, registry.CHAMPION), reason)
+
+
+def compare(client: Any, version: int, limits: Limits, tolerance: Tolerance) -> Iterator[Rule]:
+    """The rules on the feature table that a version was trained on: its limits, and the champion on the same table.
+
+    Without a champion, or where a demo champion gives way to real data, only the version's own rules
+    count. A table that is not the training's any more, or a model that cannot be loaded, ends it.
+    """
+    found = client.get_model_version(NAME, str(version))
+    table, rule = _table(found)
+    yield rule
+    if not rule.holds:
+        return
+    try:
+        challenger = _Judged.score(version, table)
+    except Exception as error:  # whatever it is, such a model cannot be champion
+        yield Rule("model", "scores its customers", f"{type(error).__name__}: {error}", False)
+        return
+    yield from _own(challenger, float(found.tags.get("stability", "nan")), limits)
+    champion = registry.alias(client, registry.CHAMPION)
+    if champion is not None:
+        kind = found.tags.get("data", "unknown")
+        before = registry.tags(client, champion).get("data", "unknown")
+        if before == "real":
+            yield Rule("data", "real, as the champion's", kind, kind == "real")
+        if before == kind:
+            yield from _beside(champion, challenger, table, tolerance)
+
+
+def log(client: Any, version: int, verdict: Verdict) -> None:
+    """Write a verdict as tags of the version and of its run, in place of an earlier one, and as the run's gate.json."""
+    from mlflow.entities import RunTag
+
+    tags = verdict.tags()
+    found = client.get_model_version(NAME, str(version))
+    for name in found.tags:
+        if name.startswith("gate") and name not in tags:
+            client.delete_model_version_tag(NAME, str(version), name)
+    for name, value in tags.items():
+        client.set_model_version_tag(NAME, str(version), name, value)
+    run = client.get_run(found.run_id)
+    for name in run.data.tags:
+        if name.startswith("gate") and name not in tags:
+            client.delete_tag(found.run_id, name)
+    client.log_batch(found.run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+    client.log_dict(found.run_id, {"verdict": tags["gate"]} | asdict(verdict), "gate.json")
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A version and its answers for the customers of a table."""
+
+    model: Any
+    segments: Segments
+    segment: Ints
+    is_anomaly: NDArray[np.bool_]
+
+    @classmethod
+    def score(cls, version: int, table: pd.DataFrame) -> _Judged:
+        model = registry.load(version)
+        answers = model.predict(table[list(FEATURES)])
+        return cls(
+            model, registry.segments(version), answers.segment.to_numpy(), answers.is_anomaly.to_numpy()
+        )
+
+    def points(self, table: pd.DataFrame) -> Floats:
+        """(n, d) the table in the scale of this version's training."""
+        logs = symmetric_log1p(table[list(self.segments.features)].to_numpy())
+        return (logs - self.segments.mean) / self.segments.scale
+
+
+def _table(found: Any) -> tuple[pd.DataFrame, Rule]:
+    """The feature table that a version was trained on, and whether it still is that, by its digest."""
+    import mlflow
+    import pandas as pd
+
+    expected = "as its training left it"
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = mlflow.artifacts.download_artifacts(
+                run_id=found.run_id, artifact_path=TABLE, dst_path=folder
+            )
+            table = pd.read_parquet(path)
+    except Exception as error:  # missing, cut short, no Parquet, no right to read: no table either way
+        return pd.DataFrame(), Rule("table", expected, f"cannot be read: {type(error).__name__}", False)
+    digest, tagged = shop.digest(table), found.tags.get("data_digest")
+    if digest != tagged:
+        return table, Rule("table", expected, f"digest {digest}, not {tagged}", False)
+    return table, Rule("table", expected, f"{len(table):,} customers, digest {digest}", True)
+
+
+def _own(judged: _Judged, stability: float, limits: Limits) -> Iterator[Rule]:
+    k = len(judged.segments.centres)
+    share = np.bincount(judged.segment, minlength=k).min() / len(judged.segment)
+    rate = float(judged.is_anomaly.mean())
+    low, high = limits.min_anomaly_rate, limits.max_anomaly_rate
+    steady = stability >= limits.min_stability
+    yield Rule("segments", f">= {limits.min_segments}", str(k), k >= limits.min_segments)
+    yield Rule("stability", f">= {limits.min_stability:g} (bootstrap ARI)", f"{stability:.3f}", steady)
+    yield Rule("smallest_segment", f">= {limits.min_share:.1%}", f"{share:.1%}", share >= limits.min_share)
+    yield Rule("anomaly_rate", f"{low:.1%} to {high:.1%}", f"{rate:.1%}", low <= rate <= high)
+
+
+def _beside(version: int, challenger: _Judged, table: pd.DataFrame, tolerance: Tolerance) -> Iterator[Rule]:
+    """The rules that compare with the champion `version`, both on `table`."""
+    try:
+        champion = _Judged.score(version, table)
+    except Exception as error:  # as above: there is nothing to compare with
+        yield Rule("champion", "can be compared", f"cannot be loaded: {type(error).__name__}", False, True)
+        return
+    yield _signature(challenger, champion)
+    used, before = challenger.segments.features, champion.segments.features
+    yield Rule("features", ", ".join(before), ", ".join(used), used == before, True)
+    if used == before:
+        yield _silhouette(challenger, champion, table, tolerance.max_silhouette_loss)
+        same = same_segments(challenger.segments, champion.segments)
+        yield _identity(challenger.segments, champion.segments, same)
+        moved = float((same[challenger.segment] != champion.segment).mean())
+        most = tolerance.max_moved
+        yield Rule("moved", f"<= {most:.1%} of customers", f"{moved:.1%}", moved <= most, True)
+
+
+def _signature(challenger: _Judged, champion: _Judged) -> Rule:
+    """What the champion's callers send must be taken, and what they read must be there, of the same types."""
+    new, old = challenger.model.metadata.signature, champion.model.metadata.signature
+    wanted, sent, given, read = (
+        {column.name: str(column.type).removeprefix("DataType.") for column in schema}
+        for schema in (new.inputs, old.inputs, new.outputs, old.outputs)
+    )
+    broken = [f"wants {name} ({kind})" for name, kind in wanted.items() if sent.get(name) != kind]
+    broken += [f"gives no {name} ({kind})" for name, kind in read.items() if given.get(name) != kind]
+    return Rule("signature", "fits the champion's callers", ", ".join(broken) or "fits", not broken, True)
+
+
+def _silhouette(challenger: _Judged, champion: _Judged, table: pd.DataFrame, loss: float) -> Rule:
+    """Mean silhouette of both labelings, of the customers that are ordinary under both, in the challenger's scale."""
+    ordinary = ~(challenger.is_anomaly | champion.is_anomaly)
+    points = challenger.points(table)[ordinary]
+    values = []
+    for judged in (challenger, champion):
+        _, labels = np.unique(judged.segment[ordinary], return_inverse=True)
+        values.append(silhouette(points, labels).value)
+    new, old = values
+    expected = f">= {old - loss:.4f} (the champion's {old:.4f} - {loss:g})"
+    return Rule("silhouette", expected, f"{new:.4f}", new >= old - loss, True)
+
+
+def _identity(new: Segments, old: Segments, same: Ints) -> Rule:
+    """Numbers and names are the champion's where segments are; a number that the new model is too small for, aside."""
+    broken = [
+        f"{number} ({new.names[number]}) is the champion's {was} ({old.names[was]})"
+        for number, was in enumerate(same.tolist())
+        if was >= 0 and (new.names[number] != old.names[was] or number != was < len(same))
+    ]
+    kept = f"{(same >= 0).sum()} of {len(same)} segments are the champion's"
+    expected = "numbers and names kept where the same"
+    return Rule("identity", expected, "; ".join(broken) or kept, not broken, True)
+
+
+def answers(server: endpoint.Endpoint, version: int) -> Rule:
+    """Whether a server answers a version's input example as the version does by itself."""
+    expected = "its input example over HTTP, as by itself"
+    try:
+        model = registry.load(version)
+        own = model.predict(model.input_example).to_dict("records")
+        served = server.ask(model.input_example)
+    except Exception as error:  # whatever it is, such a model cannot be champion
+        return Rule("answers", expected, f"{type(error).__name__}: {error}", False)
+    same = served == own
+    return Rule("answers", expected, f"{len(served)} rows, {'the same' if same else 'not the same'}", same)

@@ -1,0 +1,186 @@
+"""Which of a new model's segments are the champion's: these keep its numbers and names."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from training.segmenter import Segmenter
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# A share of the way to the nearest other centre. Where two neighbours merge, the centre of both lies as far from
+# one as the other is large: within a third, the segment still is that one by at least two thirds. And reaches
+# below a half never overlap: a new segment has one old segment, at most, that it can be.
+REACH = 1 / 3
+
+
+@dataclass(frozen=True)
+class Segments:
+    """A model's segments: centres (k, d) in the scale that log1p of its d features has by `mean` and `scale`."""
+
+    features: tuple[str, ...]
+    mean: Floats
+    scale: Floats
+    centres: Floats
+    names: tuple[str, ...]
+
+    def centres_in_scale_of(self, other: Segments) -> Floats:
+        """(k, d) the centres as `other`, of the same features, would standardise them."""
+        return (self.centres * self.scale + self.mean - other.mean) / other.scale
+
+
+@dataclass(frozen=True)
+class Predecessor:
+    """The champion whose numbers and names are kept; `segments` is None, and `why` says why, when they are not."""
+
+    version: int | None
+    segments: Segments | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a segment comes from: the champion's segment `same_as`, or None when it is new.
+
+    nearest: the champion's segment whose centre is nearest, `distance` away in the champion's
+    standardised scale; reach: how far that may be to be the same; by_rule: the name that today's
+    profile alone would give.
+    """
+
+    segment: int
+    name: str
+    by_rule: str
+    same_as: int | None = None
+    nearest: int | None = None
+    distance: float | None = None
+    reach: float | None = None
+
+    def __str__(self) -> str:
+        renamed = f"; its name by today's profile: {self.by_rule}" if self.by_rule != self.name else ""
+        if self.nearest is None:
+            return "numbered by mean Monetary"
+        if self.same_as is None:
+            return (
+                f"new: {self.distance:.2f} from the champion's {self.nearest}, which reaches {self.reach:.2f}"
+            )
+        return f"the champion's {self.same_as}: {self.distance:.2f} away, the same within {self.reach:.2f}{renamed}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What was decided about each segment of a new model, in the order of their numbers."""
+
+    predecessor: Predecessor
+    origins: list[Origin]
+
+    def __str__(self) -> str:
+        if self.predecessor.segments is None:
+            return f"Segments are numbered by mean Monetary: {self.predecessor.why}."
+        same = sum(origin.same_as is not None for origin in self.origins)
+        return f"{same} of {len(self.origins)} segments are those of champion {self.predecessor.version}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, for a file."""
+        champion = {"champion": self.predecessor.version, "why_not_kept": self.predecessor.why}
+        return champion | {"segments": [asdict(origin) for origin in self.origins]}
+
+    def tags(self) -> dict[str, str]:
+        """The same as tags of a model version."""
+        champion = self.predecessor.why or f"version {self.predecessor.version}"
+        return {"identity.champion": champion} | {f"identity.{o.segment}": str(o) for o in self.origins}
+
+
+def same_segments(new: Segments, champion: Segments) -> Ints:
+    """(k,) for each of the `new` segments the champion's that it is, or -1.
+
+    The pairs of centres are those of the least total distance (Hungarian method; Kuhn 1955) in the
+    champion's scale, among pairs no farther apart than the champion's segment reaches.
+    """
+    distance = cdist(new.centres_in_scale_of(champion), champion.centres)
+    within = distance <= reach(champion)
+    impossible = 1 + distance.sum()
+    rows, columns = linear_sum_assignment(np.where(within, distance, impossible))
+    same = np.full(len(new.centres), -1)
+    found = within[rows, columns]
+    same[rows[found]] = columns[found]
+    return same
+
+
+def reach(segments: Segments) -> Floats:
+    """(k,) how far from each centre another may lie to be the same segment."""
+    between = cdist(segments.centres, segments.centres)
+    np.fill_diagonal(between, np.inf)
+    return REACH * between.min(axis=1)
+
+
+def numbers(same_as: Ints) -> Ints:
+    """(k,) the number of each segment: the champion's where that is below k, the free ones in order for the rest."""
+    kept = np.where(same_as < len(same_as), same_as, -1)
+    free = np.setdiff1d(np.arange(len(same_as)), kept)
+    kept[kept < 0] = free
+    return kept
+
+
+def keep(
+    segmenter: Segmenter, profiles: pd.DataFrame, features: tuple[str, ...], predecessor: Predecessor
+) -> tuple[pd.DataFrame, Identity]:
+    """Renumber a fitted `segmenter` in place so that segments which are the predecessor's have its numbers.
+
+    `profiles` has a row a segment, as `profiles.profile` gives it, and `features` are those of the distance.
+    Comes back renumbered, with the predecessor's names where segments are the same, and with what was
+    decided. Without the predecessor's segments nothing changes.
+    """
+    champion, by_rule = predecessor.segments, profiles.name.tolist()
+    if champion is None:
+        origins = [Origin(segment, name, name) for segment, name in enumerate(by_rule)]
+        return profiles, Identity(predecessor, origins)
+    new = segments_of(segmenter, features, by_rule)
+    same = same_segments(new, champion)
+    distance = cdist(new.centres_in_scale_of(champion), champion.centres)
+    reaches = reach(champion)
+    number = numbers(same)
+    taken = {champion.names[old] for old in same if old >= 0}
+    origins = []
+    for place, old in enumerate(same.tolist()):
+        name = champion.names[old] if old >= 0 else _free(by_rule[place], taken)
+        taken.add(name)
+        near = int(distance[place].argmin())
+        origin = Origin(int(number[place]), name, by_rule[place], old if old >= 0 else None)
+        origin = replace(
+            origin, nearest=near, distance=float(distance[place, near]), reach=float(reaches[near])
+        )
+        origins.append(origin)
+    renumber(segmenter, number)
+    renamed = profiles.assign(segment=number, name=[origin.name for origin in origins])
+    origins.sort(key=lambda origin: origin.segment)
+    return renamed.sort_values("segment", ignore_index=True), Identity(predecessor, origins)
+
+
+def segments_of(segmenter: Segmenter, features: tuple[str, ...], names: list[str]) -> Segments:
+    """The segments of a fitted segmenter."""
+    scaler = segmenter.scaler_
+    return Segments(features, scaler.mean_, scaler.scale_, segmenter.kmeans_.cluster_centers_, tuple(names))
+
+
+def renumber(segmenter: Segmenter, number: Ints) -> None:
+    """Give segment i of a fitted segmenter the number `number[i]` (k,), in its labels and its order of centres."""
+    kmeans = segmenter.kmeans_
+    kmeans.cluster_centers_ = kmeans.cluster_centers_[np.argsort(number)]
+    kmeans.labels_ = number.astype(kmeans.labels_.dtype)[kmeans.labels_]
+    segmenter.labels_ = number[segmenter.labels_]
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """`name`, or with the first number that tells it apart from those taken."""
+    candidates = [name, *(f"{name} ({n})" for n in range(2, len(taken) + 2))]
+    return next(candidate for candidate in candidates if candidate not in taken)

@@ -26,5 +26,5 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 lock:  ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes \
 		--no-emit-index-url --no-header --python-version 3.11 --output-file requirements.lock

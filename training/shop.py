@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from training.cleaning import Funnel, clean
+from training.cleaning import Cleaned, Funnel, clean
 from training.errors import InputError
-from training.features import features
+from training.features import features, sample
 from training.transactions import read
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_CUSTOMERS = 50
+MAX_CUSTOMERS = 1_000_000  # to train on; of more, a sample is
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,21 @@ class Reading:
     as_of: date | None = None
     returns: str = "net"
     duplicates: str = "drop"
+    engine: str = "duckdb"  # decides where it is counted, and nothing about the result
 
 
 @dataclass(frozen=True)
 class Shop:
-    """A shop's customers, one row each, and how they came about."""
+    """A shop's customers, one row each, and how they came about.
+
+    `sampled_from` is the number of all customers when `customers` is a uniform sample of them, else None.
+    """
 
     customers: pd.DataFrame
     orders: ibis.Table
     funnel: Funnel
     as_of: datetime
+    sampled_from: int | None = None
 
     @property
     def digest(self) -> str:
@@ -51,18 +57,31 @@ class Shop:
         return hashlib.sha256(rows.tobytes()).hexdigest()[:36]
 
 
-def count_customers(sources: Sequence[str], reading: Reading) -> Shop:
-    """A shop's transactions to one row a customer. Raises InputError when they cannot be used."""
+def count_customers(sources: Sequence[str], reading: Reading, most: int | None = None, seed: int = 0) -> Shop:
+    """A shop's transactions to one row a customer; of more than `most` customers, a seeded uniform sample.
+
+    Raises InputError when they cannot be used.
+    """
+    table, cleaned = customer_table(sources, reading)
+    total = table.count().to_pyarrow().as_py() if most else 0
+    if most and total > most:
+        table = sample(table, most / total, seed)
+    sampled_from = total if most and total > most else None
+    return Shop(table.to_pandas(), cleaned.orders, cleaned.funnel, cleaned.as_of, sampled_from)
+
+
+def customer_table(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Cleaned]:
+    """The expression of one row a customer, not yet run, and what it is of. Raises InputError as `read` does."""
     lines = read(
         sources,
         columns=reading.columns,
         date_order=reading.date_order,
         decimal=reading.decimal,
         table=reading.table,
+        engine=reading.engine,
     )
     cleaned = clean(lines, reading.as_of, keep_duplicates=reading.duplicates == "keep")
-    customers = features(cleaned.orders, cleaned.as_of, reading.returns).to_pandas()
-    return Shop(customers, cleaned.orders, cleaned.funnel, cleaned.as_of)
+    return features(cleaned.orders, cleaned.as_of, reading.returns), cleaned
 
 
 def check_usable(customers: pd.DataFrame, used: Sequence[str]) -> None:

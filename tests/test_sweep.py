@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -22,7 +25,8 @@ def customers(n=240):
 def search(tmp_path):
     def run(trials=15, limits=USUAL, journal="study.journal", points=None):
         evaluate = Evaluator(customers() if points is None else points, limits, SEED)
-        return evaluate, sweep(evaluate, trials, SEED, tmp_path / journal, "study")
+        storage = journal if ":" in journal else tmp_path / journal
+        return evaluate, sweep(evaluate, trials, SEED, storage, "study")
 
     return run
 
@@ -117,3 +121,60 @@ def test_segments_that_do_not_survive_resampling_are_refused(search):
     evaluate, trials = search(8, Limits(min_segments=6, min_stability=0.999), points=cloud)
     with pytest.raises(InputError, match="not stable"):
         choose(list(trials), evaluate)
+
+
+def told(trials):
+    return [(t.number, t.k, t.eps, t.min_samples, t.metrics, t.excess) for t in trials]
+
+
+def test_a_database_gives_one_process_the_trials_of_a_journal(search, tmp_path):
+    _, alone = search(6)
+    _, stored = search(6, journal=f"sqlite:///{tmp_path}/study.db")
+    alone, stored = told(alone), told(stored)
+    assert stored == alone
+    _, again = search(6, journal=f"sqlite:///{tmp_path}/study.db")
+    assert told(again) == alone
+
+
+WORKER = """
+import sys
+import numpy as np
+from training.sweep import Evaluator, Limits, sweep
+
+class Telling(Evaluator):
+    def __call__(self, number, *setting):
+        print(number, flush=True)
+        return super().__call__(number, *setting)
+
+for trial in sweep(Telling(np.load(sys.argv[1]), Limits(), 4), 12, None, sys.argv[2], "study"):
+    pass
+"""
+
+
+def test_two_processes_share_a_study(tmp_path):
+    storage = f"sqlite:///{tmp_path}/study.db"
+    np.save(tmp_path / "points.npy", customers())
+    evaluate = Evaluator(customers(), USUAL, SEED)
+    trials = sweep(evaluate, 12, SEED, storage, "study")
+    found = [next(trials)]
+    command = [sys.executable, "-c", WORKER, tmp_path / "points.npy", storage]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+        theirs = {int(worker.stdout.readline())}
+        found += trials
+        theirs |= set(map(int, worker.stdout))
+    numbers = {t.number for t in found}
+    assert 12 <= len(numbers) == len(found) <= 13
+    assert numbers & theirs
+    assert numbers - theirs
+    for trial in found:
+        again = evaluate(trial.number, trial.k, trial.eps, trial.min_samples)
+        assert (again.metrics, again.excess) == (trial.metrics, trial.excess)
+
+
+def test_a_database_that_cannot_be_opened_is_said(search):
+    for address in ("nonsense:", "sqlite:////no/such/folder/study.db", "unknown://host/name"):
+        _, trials = search(1, journal=address)
+        with pytest.raises(
+            InputError, match=r"--storage cannot be opened.*Expected the address of a database"
+        ):
+            next(trials)

@@ -127,7 +127,10 @@ def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = 
         worthless_lines=distinct.worthless.sum(),
     )
     backend = lines.get_backend()
-    orders = backend.create_table(ibis.util.gen_name("orders"), orders, temp=True)
+    if backend.name == "pyspark":  # has no temporary tables, but keeps one in memory and on disk
+        orders = orders.cache()
+    else:
+        orders = backend.create_table(ibis.util.gen_name("orders"), orders, temp=True)
     totals = orders.aggregate(
         worthless=orders.worthless_lines.sum(),
         cancellations=orders.cancellation_lines.sum(),

@@ -98,6 +98,16 @@ def reading_options(command: Callable) -> Callable:
     return source_options(as_of(command))
 
 
+def engine_option(command: Callable) -> Callable:
+    """The option that says where transactions are counted."""
+    return click.option(
+        "--engine",
+        type=click.Choice(["duckdb", "spark"]),
+        default="duckdb",
+        help="What reads, cleans and counts; spark needs the extra `spark` and Java.",
+    )(command)
+
+
 def counting_options(command: Callable) -> Callable:
     """The options that decide what counts as money; a model keeps them for its scoring."""
     options = [
@@ -174,6 +184,7 @@ def demo(folder: Path) -> None:
 @main.command()
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @reading_options
+@engine_option
 @counting_options
 @click.option(
     "--features", default=",".join(FEATURES), help="The features used for distances, comma-separated."
@@ -184,6 +195,8 @@ def demo(folder: Path) -> None:
 @gate_options
 @click.option("--resume/--no-resume", default=False, help="Go on with an interrupted training of these data.")
 @click.option("--promote/--no-promote", default=False, help="Promote the model if the gate passes.")
+@click.option("--storage", default="", help="A database for the trials, to share them: sqlite:///study.db.")
+@click.option("--worker/--no-worker", default=False, help="Only run trials of the training at --storage.")
 def train(
     inputs: tuple[str, ...],
     features: str,
@@ -191,6 +204,8 @@ def train(
     seed: int,
     resume: bool,
     promote: bool,
+    storage: str,
+    worker: bool,
     **options: Any,
 ) -> None:
     """Train on INPUT (files, folders, patterns, a database address; by default data/raw) and register a challenger.
@@ -200,19 +215,27 @@ def train(
     from tqdm import tqdm
 
     from training import train as training
-    from training.shop import count_customers
+    from training.shop import MAX_CUSTOMERS, count_customers
 
+    if worker and not storage:
+        raise InputError(
+            "--worker was given without --storage. Expected the address of the database that the training was given."
+        )
     names = _features(features)
     limits, tolerance = _limits(options), _tolerance(options)
     sources, demo_data = _sources(inputs)
     reading = _reading(**options)
     click.echo(f"Reading {', '.join(sources)}")
-    shop = count_customers(sources, reading)
+    shop = count_customers(sources, reading, MAX_CUSTOMERS, seed)
     _table(("step", "lines", "left"), shop.funnel.rows())
-    click.echo(f"{len(shop.customers):,} customers as of {shop.as_of:%Y-%m-%d %H:%M}")
-    click.echo(
-        f"{shop.funnel.customers - len(shop.customers):,} more bought nothing, or cancelled all they bought\n"
-    )
+    counted = shop.sampled_from or len(shop.customers)
+    click.echo(f"{counted:,} customers as of {shop.as_of:%Y-%m-%d %H:%M}")
+    click.echo(f"{shop.funnel.customers - counted:,} more bought nothing, or cancelled all they bought")
+    if shop.sampled_from:
+        click.echo(
+            f"Training on a uniform sample of {len(shop.customers):,} customers; score scores them all"
+        )
+    click.echo()
 
     best = 0.0
     with tqdm(total=trials, desc="Sweep", unit="trial", file=sys.stderr, delay=0.5) as bar:
@@ -223,11 +246,17 @@ def train(
                 best = trial.metrics["silhouette"]
                 bar.set_postfix_str(f"best silhouette {best:.4f} at k={trial.k}")
             bar.update()
-            if bar.n == bar.total:
+            if bar.n == bar.total and not worker:
                 bar.set_description("Testing stability, fitting, drawing")
 
         settings = training.Settings(limits, trials, seed, names)
-        outcome = training.train(shop, ", ".join(sources), reading, settings, demo_data, resume, tell)
+        if worker:
+            training.work(shop, reading, settings, storage, tell)
+            click.echo("The study holds all its trials. The training without --worker goes on from here.")
+            return
+        outcome = training.train(
+            shop, ", ".join(sources), reading, settings, demo_data, resume, tell, storage
+        )
     click.echo("\n" + "\n".join(outcome.lines) + "\n")
     _segment_table(outcome.profiles)
     click.echo(f"\n{outcome.identity}")
@@ -295,22 +324,26 @@ def history() -> None:
 
 @main.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path), required=True, help="A .parquet or .csv file."
-)
+@click.option("--output", "-o", required=True, help="A .parquet or .csv file; with spark a .parquet folder.")
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 @reading_options
-def score(inputs: tuple[str, ...], output: Path, model: str, **options: Any) -> None:
+@engine_option
+def score(inputs: tuple[str, ...], output: str, model: str, **options: Any) -> None:
     """Score transactions, or a feature table, and write one row a customer.
 
     Transactions are cleaned and counted as the model's training data were. Each row is stamped with
     the model's version and the as-of date.
     """
     from training.score import score as score_customers
+    from training.score import score_on_spark
 
-    scored = score_customers(inputs, model, _reading(**options), output)
-    anomalies = int(scored.is_anomaly.sum())
-    click.echo(f"{len(scored):,} customers, {anomalies:,} of them unusual, written to {output}.")
+    reading = _reading(**options)
+    if reading.engine == "spark":
+        customers, anomalies = score_on_spark(inputs, model, reading, output)
+    else:
+        scored = score_customers(inputs, model, reading, Path(output))
+        customers, anomalies = len(scored), int(scored.is_anomaly.sum())
+    click.echo(f"{customers:,} customers, {anomalies:,} of them unusual, written to {output}.")
 
 
 @main.command()

@@ -112,8 +112,13 @@ def revenue_curve(customers: pd.DataFrame) -> pd.Series:
     return (spent.cumsum() / spent.sum()).set_axis(range(1, len(spent) + 1))
 
 
-def explore(customers: pd.DataFrame, months: pd.DataFrame, funnel: Funnel) -> Facts:
-    """Customers (one row each, as `features.features`), months (as `monthly`) and the funnel to facts."""
+def explore(
+    customers: pd.DataFrame, months: pd.DataFrame, funnel: Funnel, sampled_from: int | None = None
+) -> Facts:
+    """Customers (one row each, as `features.features`), months (as `monthly`) and the funnel to facts.
+
+    `sampled_from` is the number of all customers, when these are a sample; months and funnel are of all.
+    """
     count, revenue = len(customers), float(customers["Monetary"].sum())
     curve = revenue_curve(customers)
     once = customers["Frequency"] == 1
@@ -140,12 +145,12 @@ def explore(customers: pd.DataFrame, months: pd.DataFrame, funnel: Funnel) -> Fa
     return Facts(
         **numbers,
         sentences={
-            "Who buys": _who(facts, customers),
+            "Who buys": [*_sampled(count, sampled_from), *_who(facts, customers)],
             "Where the money comes from": _money(facts, customers),
             "Returns": _returns(facts, customers, funnel),
             "Month by month": _months(facts, months),
             "What the model sees": _model(facts, customers),
-            "Data quality": _quality(funnel, len(customers)),
+            "Data quality": _quality(funnel, sampled_from or count),
         },
     )
 
@@ -184,6 +189,15 @@ def month_name(month: str) -> str:
 def listed(items: list[str]) -> str:
     """["a", "b", "c"] -> "a, b and c"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def _sampled(count: int, of: int | None) -> list[str]:
+    if not of:
+        return []
+    return [
+        f"These are {counted(count, 'customer')}, a uniform sample of {of:,}: numbers of customers and their sums of "
+        "money are the sample's; shares and medians stand for all; months and returns are of all customers."
+    ]
 
 
 def _who(facts: Facts, customers: pd.DataFrame) -> list[str]:

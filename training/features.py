@@ -55,3 +55,17 @@ def features(orders: ibis.Table, as_of: datetime, returns: str = "net") -> ibis.
         Returned=bought.returned.cast("float64"),
         country=bought.country,
     ).order_by("customer_id")
+
+
+def sample(customers: ibis.Table, share: float, seed: int) -> ibis.Table:
+    """About a `share` of all customers, uniformly; the same ones with the same seed, on every engine.
+
+    A customer is in when the hash of id and seed is in the lowest `share` of all hashes: it does not
+    depend on the other customers, so a smaller share is part of a larger one.
+    """
+    import ibis
+
+    digits = 12
+    bound = f"{int(share * 16**digits):0{digits}x}"
+    digest = (customers.customer_id + ibis.literal(f" {seed}")).hexdigest("md5")
+    return customers.filter(digest.substr(0, digits) < bound)

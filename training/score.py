@@ -16,7 +16,7 @@ from training.band import Band
 from training.cleaning import end_of
 from training.errors import InputError
 from training.features import FEATURES
-from training.shop import Reading, count_customers
+from training.shop import Reading, count_customers, customer_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,6 +121,40 @@ def _warn_of_share(scored: Scored, version: int) -> None:
             "`segments train`: eps belongs to the data it was found on (docs/model.md, Drift).",
             file=sys.stderr,
         )
+
+
+def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output: str) -> tuple[int, int]:
+    """`score` of transactions, over the partitions of Spark; (customers, anomalies among them).
+
+    `output` is a folder of Parquet files, at a path or an address that all workers can write to.
+    """
+    import mlflow
+
+    from training import registry, spark, tracking
+
+    if not output.endswith(".parquet"):
+        raise InputError(
+            f"--output {output} does not end in .parquet. Expected that with --engine spark, which writes a folder of "
+            "Parquet files. Rename it."
+        )
+    version = registry.find(tracking.connect(), model)
+    reading = counted_as_in_training(replace(reading, engine="spark"), registry.load(version), version)
+    table, cleaned = customer_table(sources, reading)
+    customers, session = spark.frame(table), spark.session()
+    scorer = mlflow.pyfunc.spark_udf(
+        session,
+        f"models:/{registry.NAME}/{version}",
+        env_manager="local",
+        result_type=", ".join(f"{name} {kind}" for kind, name in registry.OUTPUTS),
+    )
+    from pyspark.sql import functions as F
+
+    scored = customers.withColumn("answer", scorer(F.struct(*FEATURES)))
+    stamps = [F.lit(version).cast("long"), F.lit(cleaned.as_of.isoformat())]
+    stamped = [column.alias(name) for name, column in zip(STAMPS, stamps, strict=True)]
+    scored.select(*table.columns, "answer.*", *stamped).write.mode("overwrite").parquet(output)
+    written = session.read.parquet(output)
+    return written.count(), written.filter("is_anomaly").count()
 
 
 def feature_table(sources: Sequence[str]) -> pd.DataFrame | None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from training.cleaning import Funnel, clean
+from training.cleaning import Cleaned, Funnel, clean
 from training.errors import InputError
-from training.features import features
+from training.features import features, sample
 from training.transactions import read
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_CUSTOMERS = 50
+MAX_CUSTOMERS = 1_000_000  # to train on; of more, a sample is
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,21 @@ class Reading:
     as_of: date | None = None
     returns: str = "net"
     duplicates: str = "drop"
+    engine: str = "duckdb"  # decides where it is counted, and nothing about the result
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A uniform sample of customers: of how many, which share of them, and the seed that says which."""
+
+    of: int
+    share: float
+    seed: int
 
 
 @dataclass(frozen=True)
 class Shop:
-    """A shop's customers, one row each, and how they came about."""
+    """A shop's customers, one row each (or a sample of them), and how they came about."""
 
     lines: ibis.Table
     reading: Reading
@@ -43,11 +54,23 @@ class Shop:
     orders: ibis.Table
     funnel: Funnel
     as_of: datetime
+    sample: Sample | None = None
+
+    @property
+    def sampled_from(self) -> int | None:
+        """The number of all customers when `customers` is a sample of them."""
+        return self.sample.of if self.sample else None
 
     @property
     def digest(self) -> str:
         """The digest of the feature table."""
         return digest(self.customers)
+
+    def earlier(self, days: int) -> Shop:
+        """The same shop, the same customers sampled, as it was counted `days` before; its files are not read again."""
+        reading = replace(self.reading, as_of=self.as_of - timedelta(days=days))
+        table, cleaned = _count(self.lines, reading)
+        return _shop(self.lines, reading, table, cleaned, self.sample)
 
 
 def digest(customers: pd.DataFrame) -> str:
@@ -57,27 +80,46 @@ def digest(customers: pd.DataFrame) -> str:
     rows = pd.util.hash_pandas_object(customers, index=False).to_numpy()
     return hashlib.sha256(rows.tobytes()).hexdigest()[:36]
 
-    def earlier(self, days: int) -> Shop:
-        """The same shop as it was counted `days` before; its files are not read again."""
-        return _counted(self.lines, replace(self.reading, as_of=self.as_of - timedelta(days=days)))
+
+def count_customers(sources: Sequence[str], reading: Reading, most: int | None = None, seed: int = 0) -> Shop:
+    """A shop's transactions to one row a customer; of more than `most` customers, a seeded uniform sample.
+
+    Raises InputError when they cannot be used.
+    """
+    lines = _read(sources, reading)
+    table, cleaned = _count(lines, reading)
+    total = table.count().to_pyarrow().as_py() if most else 0
+    sampled = Sample(total, most / total, seed) if most and total > most else None
+    return _shop(lines, reading, table, cleaned, sampled)
 
 
-def count_customers(sources: Sequence[str], reading: Reading) -> Shop:
-    """A shop's transactions to one row a customer. Raises InputError when they cannot be used."""
-    lines = read(
+def customer_table(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Cleaned]:
+    """The expression of one row a customer, not yet run, and what it is of. Raises InputError as `read` does."""
+    return _count(_read(sources, reading), reading)
+
+
+def _read(sources: Sequence[str], reading: Reading) -> ibis.Table:
+    return read(
         sources,
         columns=reading.columns,
         date_order=reading.date_order,
         decimal=reading.decimal,
         table=reading.table,
+        engine=reading.engine,
     )
-    return _counted(lines, reading)
 
 
-def _counted(lines: ibis.Table, reading: Reading) -> Shop:
+def _count(lines: ibis.Table, reading: Reading) -> tuple[ibis.Table, Cleaned]:
     cleaned = clean(lines, reading.as_of, keep_duplicates=reading.duplicates == "keep")
-    customers = features(cleaned.orders, cleaned.as_of, reading.returns).to_pandas()
-    return Shop(lines, reading, customers, cleaned.orders, cleaned.funnel, cleaned.as_of)
+    return features(cleaned.orders, cleaned.as_of, reading.returns), cleaned
+
+
+def _shop(
+    lines: ibis.Table, reading: Reading, table: ibis.Table, cleaned: Cleaned, sampled: Sample | None
+) -> Shop:
+    if sampled:
+        table = sample(table, sampled.share, sampled.seed)
+    return Shop(lines, reading, table.to_pandas(), cleaned.orders, cleaned.funnel, cleaned.as_of, sampled)
 
 
 def check_usable(customers: pd.DataFrame, used: Sequence[str]) -> None:

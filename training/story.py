@@ -43,8 +43,10 @@ def in_five_lines(shop: Shop, kind: str, winner: Trial, fitted: Fitted) -> list[
         f"{row.name}: {row.customers:,} customers ({row.share:.0%}), {row.revenue_share:.0%} of revenue"
         for row in profiles.itertuples(index=False)
     )
+    of_all = f", a uniform sample of {shop.sampled_from:,}," if shop.sampled_from else ""
     return [
-        f"{len(scored):,} customers from {shop.funnel.read:,} lines ({kind} data), as of {shop.as_of:%Y-%m-%d %H:%M}.",
+        f"{len(scored):,} customers{of_all} from {shop.funnel.read:,} lines ({kind} data), "
+        f"as of {shop.as_of:%Y-%m-%d %H:%M}.",
         f"{winner.setting}: silhouette {winner.metrics['silhouette']:.4f}, stability "
         f"{winner.metrics['stability']:.3f} (mean adjusted Rand index over bootstrap refits).",
         f"{anomalies:,} customers ({share:.2%}) are anomalies: they fit no pattern and do not shape the segments.",
@@ -70,7 +72,7 @@ def files(
     `used` are the features of the distance; `method` is what the report's last section lists.
     """
     months = monthly(shop.orders)
-    facts = explore(shop.customers, months, shop.funnel)
+    facts = explore(shop.customers, months, shop.funnel, shop.sampled_from)
     winner, names = choice.winner, fitted.profiles.name.tolist()
     drawn = {
         "profiles": figures.profiles(fitted.profiles, fitted.scored),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,42 +152,81 @@ def fit_key(k: int, noise: NDArray[np.bool_]) -> tuple[int, bytes]:
     return k, np.packbits(noise).tobytes()
 
 
-def sweep(evaluate: Evaluator, trials: int, seed: int, journal: Path, name: str) -> Iterator[Trial]:
-    """Trials of an Optuna study (TPE, constrained), one by one; those already in `journal` come first.
+def sweep(
+    evaluate: Evaluator, trials: int, seed: int | None, storage: Path | str, name: str
+) -> Iterator[Trial]:
+    """Trials of an Optuna study (TPE, constrained), one by one, until it holds `trials`; those it has come first.
 
     eps is searched through the anomaly rate it stands for, on a log scale, because its range belongs
     to the data. Each trial's sampler is seeded by the trial's number, so a study that was interrupted
     goes on as if it had not been.
+
+    `storage` is a journal file of this process alone, or the address of a database whose study `name`
+    any number of processes add to: their trials come, too, and a few more than `trials` when several
+    were under way. Only one of them may have a `seed`, or they would try the same settings. A trial's
+    number is its place in the journal, or the one that the database gave it.
     """
+    import optuna
+
+    study, shared = _study(storage, name), isinstance(storage, str)
+    limits = evaluate.limits
+    rates = limits.min_anomaly_rate / BEYOND, min(0.5, limits.max_anomaly_rate * BEYOND)
+    seen: set[int] = set()
+    while True:
+        for known in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
+            if known.number not in seen:
+                yield _known(evaluate, known.number if shared else len(seen), known)
+                seen.add(known.number)
+        if len(seen) >= trials:
+            return
+        study.sampler = optuna.samplers.TPESampler(
+            seed=None if seed is None else seed * 1_000_003 + len(seen)
+        )
+        asked = study.ask()
+        number = asked.number if shared else len(seen)
+        k = asked.suggest_int("k", 2, limits.max_segments)
+        rate = asked.suggest_float("anomaly_rate", *rates, log=True)
+        min_samples = asked.suggest_int("min_samples", *MIN_SAMPLES)
+        trial = evaluate(number, k, evaluate.eps(rate, min_samples), min_samples)
+        for limit, by in trial.excess.items():
+            asked.set_constraint(limit, by)
+        asked.set_user_attr("metrics", trial.metrics)
+        study.tell(asked, trial.metrics["silhouette"])
+        seen.add(asked.number)
+        yield trial
+
+
+def _study(storage: Path | str, name: str) -> Any:
+    """The Optuna study `name`; in a journal no other process is running a trial any more."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
-    study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+    if isinstance(storage, str):
+        try:
+            return optuna.create_study(
+                study_name=name, storage=storage, direction="maximize", load_if_exists=True
+            )
+        # An address that cannot be read, a missing driver and a database that is down each have a class of their own.
+        except Exception as error:
+            raise InputError(
+                f"--storage cannot be opened: {str(error).splitlines()[0]} Expected the address of a database, such as "
+                "sqlite:///study.db or postgresql://user@host/name, with its driver installed."
+            ) from None
+    journal = optuna.storages.JournalStorage(JournalFileBackend(str(storage)))
+    study = optuna.create_study(study_name=name, storage=journal, direction="maximize", load_if_exists=True)
     for stale in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(stale.number, state=optuna.trial.TrialState.FAIL)
-    finished = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    limits = evaluate.limits
-    rates = limits.min_anomaly_rate / BEYOND, min(0.5, limits.max_anomaly_rate * BEYOND)
-    for number in range(trials):
-        if number < len(finished):
-            chosen = finished[number].params
-        else:
-            study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + number)
-            asked = study.ask()
-            chosen = {
-                "k": asked.suggest_int("k", 2, limits.max_segments),
-                "anomaly_rate": asked.suggest_float("anomaly_rate", *rates, log=True),
-                "min_samples": asked.suggest_int("min_samples", *MIN_SAMPLES),
-            }
-        eps = evaluate.eps(chosen["anomaly_rate"], chosen["min_samples"])
-        trial = evaluate(number, chosen["k"], eps, chosen["min_samples"])
-        if number >= len(finished):
-            for limit, by in trial.excess.items():
-                asked.set_constraint(limit, by)
-            study.tell(asked, trial.metrics["silhouette"])
-        yield trial
+    return study
+
+
+def _known(evaluate: Evaluator, number: int, found: Any) -> Trial:
+    """A trial that a study already holds, with the metrics it was told with."""
+    k, min_samples = found.params["k"], found.params["min_samples"]
+    eps = evaluate.eps(found.params["anomaly_rate"], min_samples)
+    metrics = found.user_attrs["metrics"]
+    excess = evaluate.limits.excess(k, metrics["smallest_share"], metrics["anomaly_rate"])
+    return Trial(number, k, eps, min_samples, metrics, excess)
 
 
 def choose(trials: list[Trial], evaluate: Evaluator) -> Choice:

@@ -22,7 +22,7 @@ from training.past import look_back
 from training.profiles import profile
 from training.segmenter import Segmenter, standardise
 from training.shop import Reading, Shop, check_usable
-from training.sweep import Evaluator, Limits, Trial, choose, sweep
+from training.sweep import Evaluator, Floats, Limits, Trial, choose, sweep
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,16 @@ def train(
     demo: bool,
     resume: bool = False,
     progress: Callable[[Trial], None] | None = None,
+    storage: str = "",
 ) -> Outcome:
     """Search, choose, fit, log and register a challenger.
 
-    `progress` is called after each trial. Raises InputError, with nothing registered, when the data
-    cannot be segmented or no setting keeps the limits.
+    `progress` is called after each trial. `storage` is the address of a database for the Optuna study, in
+    which others may `work` on the same training; by default the study is this process's own. Raises
+    InputError, with nothing registered, when the data cannot be segmented or no setting keeps the limits.
     """
     check_usable(shop.customers, settings.features)
-    values = shop.customers[list(FEATURES)].to_numpy()
-    columns = [FEATURES.index(name) for name in settings.features]
-    points = standardise(values[:, columns])[1]
+    values, columns, points = _points(shop, settings)
     kind = "demo" if demo else "real"
 
     client = tracking.connect()
@@ -87,7 +87,8 @@ def train(
         journal = tracking.journal(run_id)
         trials = []
         log = tracking.TrialLog(client, run_id)
-        for trial in sweep(evaluate, settings.trials, settings.seed, journal, run_id):
+        study = fingerprint if storage else run_id
+        for trial in sweep(evaluate, settings.trials, settings.seed, storage or journal, study):
             log.write(trial.number, _setting(trial), trial.metrics, trial.missed)
             trials.append(trial)
             if progress:
@@ -96,7 +97,7 @@ def train(
             choice = choose(trials, evaluate)
         except InputError:
             mlflow.set_tag("stage", "failed")  # there is nothing to resume
-            journal.unlink()
+            journal.unlink(missing_ok=True)
             raise
         winner = choice.winner
 
@@ -122,6 +123,8 @@ def train(
         fitted = story.Fitted(segmenter, profiles, scored, plane)
 
         metrics = winner.metrics | {"eps": winner.eps, "customers": len(values), "lines": shop.funnel.read}
+        if shop.sampled_from:
+            metrics["sampled_from"] = shop.sampled_from
         metrics |= without_anomaly_removal(points, segmenter.anomalies_, winner.k, settings.seed)
         past = look_back(shop, scored, segmenter, profiles.name.tolist())
         metrics |= past.metrics
@@ -157,6 +160,32 @@ def train(
         version = registry.register(client, uri, marks, note)
     journal.unlink(missing_ok=True)
     return Outcome(run_id, version, lines, profiles, str(decided))
+
+
+def work(
+    shop: Shop,
+    reading: Reading,
+    settings: Settings,
+    storage: str,
+    progress: Callable[[Trial], None] | None = None,
+) -> None:
+    """Run trials of the training with the same data, settings and `storage` until its study is full; no more.
+
+    Nothing is logged or registered: the training does that, for these trials, too.
+    """
+    check_usable(shop.customers, settings.features)
+    evaluate = Evaluator(_points(shop, settings)[2], settings.limits, settings.seed)
+    study = _fingerprint(shop, _params(reading, settings))
+    for trial in sweep(evaluate, settings.trials, None, storage, study):
+        if progress:
+            progress(trial)
+
+
+def _points(shop: Shop, settings: Settings) -> tuple[Floats, list[int], Floats]:
+    """(n, 5) features, the columns of those used for distances, and (n, d) these standardised."""
+    values = shop.customers[list(FEATURES)].to_numpy()
+    columns = [FEATURES.index(name) for name in settings.features]
+    return values, columns, standardise(values[:, columns])[1]
 
 
 def _log_model(

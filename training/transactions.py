@@ -83,6 +83,7 @@ def read(
     decimal: str | None = None,
     table: str | None = None,
     connection: Backend | None = None,
+    engine: str = "duckdb",
 ) -> ir.Table:
     """Files, folders, patterns or one database table -> one row a purchased line, in canonical columns.
 
@@ -96,7 +97,8 @@ def read(
     "day-first" or "month-first", `decimal` is "point" or "comma"; None lets the data decide. With a
     database address (`duckdb://shop.db`), `table` names its table, the answer stays on that
     database and nothing runs yet but the questions to the data; files are loaded once into
-    `connection`, by default a new DuckDB in memory.
+    `connection`, by default a new DuckDB in memory. With `engine` "spark" the sources are Parquet,
+    text or Spark's own tables, and stay with Spark in the same way.
 
     Raises InputError for sources that cannot be read, columns that are missing or ambiguous, and
     data that cannot decide between two ways of writing dates or numbers.
@@ -107,9 +109,13 @@ def read(
     _check("role", columns, ROLES)
     _check("date order", [date_order], (None, "day-first", "month-first"))
     _check("decimal mark", [decimal], (None, "point", "comma"))
+    _check("engine", [engine], ("duckdb", "spark"))
 
     addresses = [str(source) for source in sources if "://" in str(source)]
-    if addresses:
+    if engine == "spark":
+        connection = None
+        where, tables = _on_spark(sources, addresses, table)
+    elif addresses:
         if len(sources) > 1 or not table:
             raise InputError(
                 f"{addresses[0]} is a database. Expected one address and the name of one table. "
@@ -285,11 +291,7 @@ def _gather(paths: Sequence[Path], columns: Mapping[str, str], connection: Backe
     for path in paths:
         table = _load(path, columns, connection)
         names = names or table.columns
-        if set(table.columns) != set(names):
-            raise InputError(
-                f"{path} has the columns {', '.join(table.columns)}; {paths[0]} has {', '.join(names)}. "
-                "Expected the same columns in all files. Rename them, or read the files in separate runs."
-            )
+        _check_same(table.columns, path, names, paths[0])
         types = frozenset(table.schema().items())
         if types in tables:
             whole = tables[types].op().name
@@ -298,6 +300,35 @@ def _gather(paths: Sequence[Path], columns: Mapping[str, str], connection: Backe
         else:
             tables[types] = table
     return list(tables.values())
+
+
+def _check_same(names: Sequence[str], path: Path, first_names: Sequence[str], first: Path) -> None:
+    if set(names) != set(first_names):
+        raise InputError(
+            f"{path} has the columns {', '.join(names)}; {first} has {', '.join(first_names)}. "
+            "Expected the same columns in all files. Rename them, or read the files in separate runs."
+        )
+
+
+def _on_spark(
+    sources: Sequence[str | Path], addresses: Sequence[str], table: str | None
+) -> tuple[str, list[ir.Table]]:
+    """What is read, in a word, and its tables on Spark: files, or one address."""
+    from training import spark
+
+    if bool(table) != (addresses == ["pyspark://"]) or (addresses and len(sources) > 1):
+        raise InputError(
+            f"--engine spark was given {', '.join(map(str, sources))}{f' and --table {table}' if table else ''}. "
+            "Expected files, the address of one Parquet folder, or pyspark:// with --table NAME."
+        )
+    connection = spark.connect()
+    if addresses:
+        return table or addresses[0], [spark.stored(addresses[0], table, connection)]
+    views = spark.load(files(sources), connection)
+    first, *others = views
+    for path in others:
+        _check_same(views[path].columns, path, views[first].columns, first)
+    return str(first), list(views.values())
 
 
 def _load(path: Path, columns: Mapping[str, str], connection: Backend) -> ir.Table:

@@ -790,6 +790,10 @@ def main() -> None:
         columns = sum(counts.values()), counts["accepted"], counts["refused"], counts["found"]
         print(f"| {target} | " + " | ".join(f"{count:,}" for count in columns) + " |", flush=True)
         total += counts["found"]
+        if not columns[0]:
+            raise SystemExit(
+                f"No case of {target} was tried: {given.seconds:g} seconds do not even start it."
+            )
     print(
         f"\nWhat was found is in {kept}/*/found-*, in words in {kept}/*/log."
         if total

@@ -225,8 +225,8 @@ def _load_scorer(address: str, found: Any, folder: Path) -> Scorer:
 
     try:
         local = integrity.fetch(address, found, folder)
-    except integrity.Tampered as error:
-        raise Unreadable(str(error)) from None
+    except integrity.Tampered:
+        raise Unreadable("its model's files are not those that were registered") from None
     model = mlflow.pyfunc.load_model(str(local), suppress_warnings=True).unwrap_python_model()
 
     def score(columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:

@@ -134,7 +134,7 @@ def test_a_tampered_model_is_refused_by_every_command_that_loads_it(sealed, regi
     assert promoted.exit_code == 1
     assert "not those that were registered" in promoted.output
     address, found, _ = sealed
-    with pytest.raises(champion.Unreadable, match="version 2 are not those that were registered"):
+    with pytest.raises(champion.Unreadable, match="its model's files are not those that were registered"):
         champion.load(address, found)
 
 

@@ -500,7 +500,7 @@ def test_a_stray_quote_in_the_header_does_not_swallow_the_lines(tmp_path):
     [
         ("empty.csv", b"", "is empty"),
         ("blank.csv", b"\n\n", "is empty"),
-        ("quotes.csv", b'""\t', "holds no names"),
+        ("names.csv", b'""\n', "holds no names"),
         ("page.csv", b"<!DOCTYPE html><html><body>404</body></html>", "is a web page"),
         ("photo.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "is a binary file"),
         ("cut.csv.gz", gzip.compress(os.urandom(5_000))[:-100], "is damaged"),

@@ -69,7 +69,7 @@ def sniff(path: Path) -> Layout:
     except csv.Error:  # DuckDB would take all lines for the header, and find none under it
         raise _unclosed(records.line_num, path) from None
     if header is None:
-        raise InputError(f"{path} holds no names, only delimiters and quotes. Expected a header line first.")
+        raise InputError(f"{path} holds no names, only quotes and blanks. Expected a header line first.")
     return Layout(encoding, delimiter, _names(header, path), records.line_num == 1)
 
 

@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: train test up fetch bench lock
+.PHONY: train test up fetch bench lock audit
 
 train: $(READY)  ## environment, then train, sweep, register and promote on data/raw (or the demo shop)
 	$(BIN)/segments train --promote
@@ -11,6 +11,7 @@ test: $(READY)  ## ruff, mypy and the whole test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/detect-secrets-hook --no-verify $$(git ls-files)
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 up: $(READY)  ## analytics 5000, scoring 5001, MLflow UI 5002; Ctrl-C stops all
@@ -33,3 +34,6 @@ bench: $(READY)  ## the project's own methods beside the usual way; best on a ma
 lock:  ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra fast --extra dev --universal --generate-hashes \
 		--no-emit-index-url --no-header --python-version 3.11 --output-file requirements.lock
+
+audit: $(READY)  ## known vulnerabilities of the locked packages; asks the package index, and fails where it cannot
+	$(BIN)/uv tool run pip-audit --strict --requirement requirements.lock --disable-pip

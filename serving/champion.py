@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from serving import queries
+from serving import integrity, queries
 from serving.snapshot import FEATURES, Scorer, Snapshot
 
 NAME = "customer-segments"
@@ -232,12 +232,11 @@ def _load_scorer(address: str, found: Any, folder: Path) -> Scorer:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    # Not "models:/NAME/VERSION": MLflow would look that up at its global address.
-    uri = mlflow.MlflowClient(address, address).get_model_version_download_uri(NAME, found.version)
-    local = mlflow.artifacts.download_artifacts(
-        uri, dst_path=str(folder), tracking_uri=address, registry_uri=address
-    )
-    model = mlflow.pyfunc.load_model(local, suppress_warnings=True).unwrap_python_model()
+    try:
+        local = integrity.fetch(address, found, folder)
+    except integrity.Tampered:
+        raise Unreadable("its model's files are not those that were registered") from None
+    model = mlflow.pyfunc.load_model(str(local), suppress_warnings=True).unwrap_python_model()
 
     def score(columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
         values = np.column_stack([columns[name] for name in model.features]).astype(np.float64)

@@ -50,7 +50,7 @@ def _message(error: HTTPException) -> str:
         limit = request.max_content_length or 0
         return f"The body is larger than {limit:,} bytes. Send fewer rows at a time."
     if isinstance(error, NotFound) and error.description == NotFound.description:
-        return f"There is nothing at {request.path}. GET / lists what there is."
+        return f"There is nothing at {request.path[:200]}. GET / lists what there is."
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
         return f"{request.method} is not possible here. Expected one of: {allowed}."

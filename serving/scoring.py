@@ -11,9 +11,12 @@ import gc
 import io
 import json
 import os
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from serving import integrity
 from serving.checks import first_of, is_finite, shown
 
 if TYPE_CHECKING:
@@ -23,11 +26,18 @@ MAX_BYTES = 16 * 1024 * 1024
 
 
 def create_app() -> ASGIApp:
-    """The ASGI application for the model that SEGMENTS_MODEL names, a URI such as models:/NAME/3."""
+    """The ASGI application for the version that SEGMENTS_MODEL names, as models:/NAME/3.
+
+    Raises integrity.Tampered when its files are not those that were registered.
+    """
     import mlflow
     from mlflow.pyfunc import scoring_server
 
-    model = mlflow.pyfunc.load_model(os.environ["SEGMENTS_MODEL"])
+    address = mlflow.get_tracking_uri()
+    name, version = os.environ["SEGMENTS_MODEL"].removeprefix("models:/").split("/")
+    found = mlflow.MlflowClient().get_model_version(name, version)
+    with tempfile.TemporaryDirectory() as folder:
+        model = mlflow.pyfunc.load_model(str(integrity.fetch(address, found, Path(folder))))
     features = model.metadata.get_input_schema().input_names()
     app = Checked(scoring_server.init(model), features)
     gc.freeze()  # what is loaded now stays; collecting it again and again costs tail latency

@@ -490,11 +490,17 @@ def test_unclosed_quote_is_named(tmp_path):
     assert refusal([path]).startswith(f"Line 2 of {path} has a quote that is not closed")
 
 
+def test_a_stray_quote_in_the_header_does_not_swallow_the_lines(tmp_path):
+    path = shop(tmp_path, HEAD.replace("InvoiceDate", '"Invoice"Date') + "1,1,2010-12-01,1,1\n")
+    assert refusal([path]).startswith(f"Line 1 of {path} has a quote that is not closed")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("empty.csv", b"", "is empty"),
         ("blank.csv", b"\n\n", "is empty"),
+        ("names.csv", b'""\n', "holds no names"),
         ("page.csv", b"<!DOCTYPE html><html><body>404</body></html>", "is a web page"),
         ("photo.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "is a binary file"),
         ("cut.csv.gz", gzip.compress(os.urandom(5_000))[:-100], "is damaged"),

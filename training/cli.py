@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -423,6 +424,8 @@ def serve(host: str, port: int, workers: int, model: str) -> None:
     from training.processes import free, replace_by
 
     version = registry.find(tracking.connect(), model)
+    with tempfile.TemporaryDirectory() as folder:
+        registry.fetch(version, folder)  # each worker checks it again; here an error is told once, in words
     free(host, port)
     os.environ["SEGMENTS_MODEL"] = f"models:/{registry.NAME}/{version}"
     click.echo(f"Scoring with version {version} on http://{host}:{port}/invocations")

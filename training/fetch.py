@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training import bombs
 from training.errors import InputError
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ def _workbook_rows(path: Path, expected: Expected) -> Iterator[list[Any]]:
                 f"{path} would unpack to {size / MEGABYTE:,.0f} MB. Expected at most "
                 f"{expected.largest_sheet / MEGABYTE:,.0f} MB. Do not open it. {_by_hand(UCI_URL)}"
             )
+        bombs.check_workbook(path)
         with path.open("rb") as file, CalamineWorkbook.from_filelike(file) as workbook:
             yield from workbook.get_sheet_by_index(0).iter_rows()
     except (CalamineError, zipfile.BadZipFile) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training import history, package
+from training import history, integrity, package
 from training.errors import InputError
 from training.identity import Predecessor, Segments
 from training.tracking import NAME
@@ -67,8 +68,9 @@ def register(client: Any, model_uri: str, tags: Mapping[str, str], description: 
     """Register a logged model and give it the alias `challenger`; its version."""
     import mlflow
 
+    seal = {integrity.TAG: integrity.digest(Path(mlflow.artifacts.download_artifacts(model_uri)))}
     with contextlib.redirect_stdout(sys.stderr):
-        version = int(mlflow.register_model(model_uri, NAME, tags=dict(tags)).version)
+        version = int(mlflow.register_model(model_uri, NAME, tags={**tags, **seal}).version)
     client.update_model_version(NAME, str(version), description)
     client.set_registered_model_alias(NAME, CHALLENGER, str(version))
     return version
@@ -170,7 +172,32 @@ def find(client: Any, wanted: str) -> int:
 
 
 def load(version: int) -> Any:
-    """The registered model as a pyfunc."""
+    """The registered model as a pyfunc. Raises InputError when its files are not those that were registered."""
     import mlflow
 
-    return mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
+    folder = tempfile.TemporaryDirectory()
+    model = mlflow.pyfunc.load_model(str(fetch(version, folder.name)))
+    weakref.finalize(model, folder.cleanup)  # not before: it reads its example when asked for it
+    return model
+
+
+def fetch(version: int, folder: str) -> Path:
+    """The model's files, copied into `folder`. Raises InputError when they are not those that were registered."""
+    import mlflow
+
+    copy = Path(mlflow.artifacts.download_artifacts(f"models:/{NAME}/{version}", dst_path=folder))
+    integrity.check(copy, _version(mlflow.MlflowClient(), version).tags, version)
+    return copy
+
+
+def _version(client: Any, version: int) -> Any:
+    return client.get_model_version(NAME, str(version))
+
+
+def _answers_rule(version: int) -> Rule:
+    try:
+        model = load(version)
+        answered = len(model.predict(model.input_example))
+    except Exception as error:
+        return Rule("answers", "its input example", f"{type(error).__name__}: {error}", False)
+    return Rule("answers", "its input example", f"{answered} rows", answered > 0)

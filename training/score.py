@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -161,7 +159,7 @@ def feature_table(sources: Sequence[str]) -> pd.DataFrame | None:
     """The one file of `sources` as a feature table, texts as they are, or None when it is something else.
 
     A .parquet or delimited file with three or more of the five features is one. Raises InputError
-    when a feature is missing.
+    when a feature is missing, and for a text file that cannot be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as parquet
@@ -178,13 +176,7 @@ def feature_table(sources: Sequence[str]) -> pd.DataFrame | None:
             return parquet.read_table(path).to_pandas(ignore_metadata=True)
         except (OSError, pa.ArrowInvalid):
             return None
-    with (
-        gzip.open(path, "rt", errors="replace")
-        if name.endswith(".gz")
-        else path.open(errors="replace") as file
-    ):
-        names = re.split(r"[,;\t|]", file.readline().strip().replace('"', ""))
-    if not _is_features(names, path):
+    if not _is_features(textfile.sniff(path).header, path):
         return None
     import ibis
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from training import bombs
 from training.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,8 +63,13 @@ def sniff(path: Path) -> Layout:
             "Export it as CSV, or give the file its own ending (.gz, .parquet, .xlsx)."
         )
     delimiter = max(DELIMITERS, key=lambda candidate: _fit(text, candidate))
-    records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = next(record for record in records if any(map(str.strip, record)))
+    records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header = next((record for record in records if any(map(str.strip, record))), None)
+    except csv.Error:  # DuckDB would take all lines for the header, and find none under it
+        raise _unclosed(records.line_num, path) from None
+    if header is None:
+        raise InputError(f"{path} holds no names, only quotes and blanks. Expected a header line first.")
     return Layout(encoding, delimiter, _names(header, path), records.line_num == 1)
 
 
@@ -72,10 +78,13 @@ def load(path: Path, connection: Backend) -> ir.Table:
 
     DuckDB reads a clean UTF-8 file by itself. Any other file, and any file it complains about, is
     first read row by row and written again as plain UTF-8. Raises InputError for a row that has
-    more or fewer fields than the header, for a quote that is not closed, and for a damaged .gz.
+    more or fewer fields than the header, for a quote that is not closed, and for a .gz that is
+    damaged or a bomb (`bombs.check_gzip`).
     """
     import duckdb
 
+    if path.suffix.lower() == ".gz":
+        bombs.check_gzip(path)
     layout = sniff(path)
     if layout.encoding == "utf-8-sig" and layout.header_is_first_line:
         with contextlib.suppress(duckdb.Error):
@@ -150,7 +159,7 @@ def _head(path: Path) -> bytes:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
             return file.read(SAMPLE)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _corrupt(path, error) from None
+        raise bombs.damaged(path, error) from None
 
 
 def _rewrite(path: Path, copy: Path, layout: Layout) -> None:
@@ -158,16 +167,13 @@ def _rewrite(path: Path, copy: Path, layout: Layout) -> None:
     # cp1252 leaves five bytes undefined: one strange character must not cost the file.
     errors = "strict" if layout.encoding == "utf-8-sig" else "replace"
     open_text = gzip.open if path.suffix.lower() == ".gz" else open
-    try:
-        with (
-            open_text(path, "rt", encoding=layout.encoding, errors=errors, newline="") as source,
-            copy.open("w", encoding="utf-8", newline="") as target,
-        ):
-            writer = csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="\n")
-            writer.writerow(layout.header)
-            writer.writerows(_records(source, layout, path))
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _corrupt(path, error) from None
+    with (
+        open_text(path, "rt", encoding=layout.encoding, errors=errors, newline="") as source,
+        copy.open("w", encoding="utf-8", newline="") as target,
+    ):
+        writer = csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        writer.writerow(layout.header)
+        writer.writerows(_records(source, layout, path))
 
 
 def _records(source: IO[str], layout: Layout, path: Path) -> Iterator[list[str]]:
@@ -190,9 +196,13 @@ def _records(source: IO[str], layout: Layout, path: Path) -> Iterator[list[str]]
                 )
             line = reader.line_num + 1
     except csv.Error:
-        raise InputError(
-            f"Line {line} of {path} has a quote that is not closed. Expected quotes in pairs. Correct that line."
-        ) from None
+        raise _unclosed(line, path) from None
+
+
+def _unclosed(line: int, path: Path) -> InputError:
+    return InputError(
+        f"Line {line} of {path} has a quote that is not closed. Expected quotes in pairs. Correct that line."
+    )
 
 
 def _encoding(head: bytes) -> str:
@@ -216,7 +226,7 @@ def _fit(text: str, delimiter: str) -> tuple[int, int]:
     except csv.Error:
         return 0, 0
     records = [record for record in records if any(map(str.strip, record))]
-    width = len(records[0])
+    width = len(records[0]) if records else 0
     return sum(len(record) == width for record in records) if width > 1 else 0, width
 
 
@@ -265,9 +275,3 @@ def _surely_decimal(mark: str, other: str) -> str:
 def _count(texts: ir.Table, **conditions: ir.BooleanValue) -> dict[str, int]:
     sums = texts.aggregate(**{name: condition.sum() for name, condition in conditions.items()})
     return {name: count or 0 for name, count in sums.to_pyarrow().to_pylist()[0].items()}
-
-
-def _corrupt(path: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{path} is damaged: {error}. Expected a complete .gz file. Copy or download the file again."
-    )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training import bombs
 from training.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ def load(path: Path, is_header: Callable[[list[str]], bool]) -> pa.Table:
     Every cell is turned into text by itself, so a column may mix numbers and words: 536365.0 is
     "536365", a date is "2010-12-01 08:26:00", an empty cell is null.
 
-    Raises InputError for a damaged file, for no cells at all, and for sheets with other columns.
+    Raises InputError for a damaged file, one too large to be held in memory (`bombs.check_workbook`),
+    for no cells at all, and for sheets with other columns.
     """
     import pyarrow as pa
     from python_calamine import CalamineWorkbook
 
+    bombs.check_workbook(path)
     try:
         workbook = CalamineWorkbook.from_path(path)
         sheets = {name: workbook.get_sheet_by_name(name).to_python() for name in workbook.sheet_names}

@@ -4,7 +4,7 @@ export const known = JSON.parse(document.getElementById("known").textContent);
 export const segments = new Map(known.segments.map((segment) => [segment.segment, segment]));
 
 // An address of this server. The origin is spelt out because fetch refuses relative addresses on a page
-// that was opened as http://name:password@host/.
+// that was opened with a name and a password in its address.
 export function address(path) {
   return new URL(location.origin + known.root + path);
 }

@@ -32,10 +32,12 @@ def uci_shop(uci_file):
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory) -> Path:
     """An MLflow database with its tables and nothing in them; to be copied, because making one takes seconds."""
-    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+    from training.tracking import create_database
 
     path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    _initialize_tables(create_sqlalchemy_engine(f"sqlite:///{path}"))
+    path.with_name("mlflow.db.new").write_bytes(b"half")  # as a process leaves it that is killed making one
+    create_database(path)
+    assert list(path.parent.iterdir()) == [path]
     return path
 
 

@@ -61,12 +61,17 @@ def check_answers(answers: pd.DataFrame, labels: np.ndarray, anomalies: np.ndarr
         raise RuntimeError(f"The logged model disagrees with training on {wrong} of {len(labels)} customers.")
 
 
-def register(client: Any, model_uri: str, tags: Mapping[str, str], description: str) -> int:
-    """Register a logged model and give it the alias `challenger`; its version."""
+def register(client: Any, run: str, model_uri: str, tags: Mapping[str, str], description: str) -> int:
+    """Register the model that a run logged, once, and give it the alias `challenger`; its version.
+
+    A version that the run registered before it was interrupted is the one: it is the same model.
+    """
     import mlflow
 
+    registered = client.search_model_versions(f"name='{NAME}' and run_id='{run}'")
     with contextlib.redirect_stdout(sys.stderr):
-        version = int(mlflow.register_model(model_uri, NAME, tags=dict(tags)).version)
+        found = registered[0] if registered else mlflow.register_model(model_uri, NAME, tags=dict(tags))
+    version = int(found.version)
     client.update_model_version(NAME, str(version), description)
     client.set_registered_model_alias(NAME, CHALLENGER, str(version))
     return version
@@ -135,7 +140,7 @@ def promote(client: Any, version: int) -> None:
 def rollback(client: Any) -> tuple[int, int]:
     """Swap champion and previous; (champion now, champion before). Raises InputError with no previous one."""
     now, before = alias(client, CHAMPION), alias(client, PREVIOUS)
-    if now is None or before is None:
+    if now is None or before in (None, now):
         raise InputError(
             "There is no earlier champion to go back to. Expected a version with the alias "
             f"'{PREVIOUS}'; promote a second model first."
@@ -171,10 +176,17 @@ def find(client: Any, wanted: str) -> int:
 
 
 def load(version: int) -> Any:
-    """The registered model as a pyfunc."""
+    """The registered model as a pyfunc. Raises InputError when its artifacts are missing or damaged."""
     import mlflow
 
-    return mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
+    try:
+        return mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
+    except Exception as error:
+        what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        raise InputError(
+            f"Version {version} cannot be loaded ({what}). Expected its artifacts as training logged them. Put them "
+            "back from a backup, run `segments rollback`, or `segments train --promote` for a new one."
+        ) from error
 
 
 def _version(client: Any, version: int) -> Any:
@@ -186,5 +198,6 @@ def _answers_rule(version: int) -> Rule:
         model = load(version)
         answered = len(model.predict(model.input_example))
     except Exception as error:
-        return Rule("answers", "its input example", f"{type(error).__name__}: {error}", False)
+        cause = error.__cause__ or error
+        return Rule("answers", "its input example", f"{type(cause).__name__}: {cause}", False)
     return Rule("answers", "its input example", f"{answered} rows", answered > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -99,6 +100,10 @@ class Evaluator:
         """The eps at which a share `rate` of all customers is noise."""
         return eps_for_rate(self.threshold(min_samples), rate)
 
+    def recall(self, k: int, eps: float, min_samples: int, metrics: dict[str, float]) -> None:
+        """Take the metrics of a fit that an interrupted search has done, so that it is not done again."""
+        self._fits[fit_key(k, self.threshold(min_samples) > eps)] = metrics
+
     def __call__(self, number: int, k: int, eps: float, min_samples: int) -> Trial:
         noise = self.threshold(min_samples) > eps
         key = fit_key(k, noise)
@@ -140,6 +145,7 @@ def sweep(evaluate: Evaluator, trials: int, seed: int, journal: Path, name: str)
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    _mend(journal)
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
     study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
     for stale in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
@@ -159,12 +165,34 @@ def sweep(evaluate: Evaluator, trials: int, seed: int, journal: Path, name: str)
                 "min_samples": asked.suggest_int("min_samples", *MIN_SAMPLES),
             }
         eps = evaluate.eps(chosen["anomaly_rate"], chosen["min_samples"])
+        if number < len(finished):
+            evaluate.recall(chosen["k"], eps, chosen["min_samples"], finished[number].user_attrs["metrics"])
         trial = evaluate(number, chosen["k"], eps, chosen["min_samples"])
         if number >= len(finished):
+            asked.set_user_attr("metrics", trial.metrics)
             for limit, by in trial.excess.items():
                 asked.set_constraint(limit, by)
             study.tell(asked, trial.metrics["silhouette"])
         yield trial
+
+
+def _mend(journal: Path) -> None:
+    """Cut off what was written by half into a journal that nobody else uses, and remove the lock of a killed process.
+
+    Optuna refuses the one and waits for the other, for ever where the journal's path is relative.
+    """
+    Path(f"{journal}.lock").unlink(missing_ok=True)
+    if not journal.exists():
+        return
+    with journal.open("rb+") as file:
+        whole = 0
+        for line in file:
+            try:
+                json.loads(line)
+            except ValueError:
+                break
+            whole += len(line) if line.endswith(b"\n") else 0
+        file.truncate(whole)
 
 
 def choose(trials: list[Trial], evaluate: Evaluator) -> Choice:

@@ -140,8 +140,8 @@ def train(
         files |= story.files(shop, evaluate, settings.features, choice, fitted, curve, lines, method)
         tracking.log_files(files)
         note = "\n".join(f"- {line}" for line in lines)
-        mlflow.set_tags({tracking.NOTE: note, "stage": "done"})
-        version = registry.register(client, uri, _version_tags(shop, kind, winner), note)
+        version = registry.register(client, run_id, uri, _version_tags(shop, kind, winner), note)
+        mlflow.set_tags({tracking.NOTE: note, "stage": "done"})  # last: until then a resume goes on from here
     journal.unlink(missing_ok=True)
     return Outcome(run_id, version, lines, profiles)
 

@@ -26,7 +26,7 @@ def killed_when(folder, condition, *options):
     """Kill a training of `folder` as soon as `condition()` holds."""
     command = [sys.executable, "-m", "training.cli", "train", "--trials", "20", *options]
     process = subprocess.Popen(command, cwd=folder.folder, env=folder.environment, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not condition():
         assert process.poll() is None
         assert time.monotonic() < deadline

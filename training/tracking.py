@@ -94,25 +94,26 @@ def training_run(client: Any, name: str, tags: Mapping[str, str], resume: str | 
     import mlflow
 
     close_killed(client)
-    begun = resume or os.environ.get("MLFLOW_RUN_ID")
-    with contextlib.ExitStack() as stack:
-        if begun:
-            stack.enter_context(_alone(begun))
-            run = stack.enter_context(mlflow.start_run(run_id=begun, tags=dict(tags)))
-        else:
-            experiment = experiment_id(client)
-            run = stack.enter_context(
-                mlflow.start_run(experiment_id=experiment, run_name=name, tags=dict(tags))
-            )
-            stack.enter_context(_alone(run.info.run_id))
-        try:
-            yield run.info.run_id
-        except Exception as error:
-            if not isinstance(error, InputError):
-                error.add_note("The trials that are done are kept: mend it and run again with --resume.")
-            with contextlib.suppress(Exception):  # the store itself may be what fails
-                mlflow.set_tag(NOTE, f"Failed: {error}")
-            raise
+    begun, run = resume or os.environ.get("MLFLOW_RUN_ID"), None
+    try:
+        with contextlib.ExitStack() as stack:
+            if begun:
+                stack.enter_context(_alone(begun))
+                run = stack.enter_context(mlflow.start_run(run_id=begun, tags=dict(tags)))
+            else:
+                new = mlflow.start_run(experiment_id=experiment_id(client), run_name=name, tags=dict(tags))
+                run = stack.enter_context(new)
+                stack.enter_context(_alone(run.info.run_id))
+            try:
+                yield run.info.run_id
+            except Exception as error:
+                with contextlib.suppress(Exception):  # the store itself may be what fails
+                    mlflow.set_tag(NOTE, f"Failed: {error}")
+                raise
+    except Exception as error:
+        if run and not isinstance(error, InputError):
+            error.add_note("The trials that are done are kept: mend it and run again with --resume.")
+        raise
 
 
 @contextlib.contextmanager

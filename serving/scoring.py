@@ -23,7 +23,7 @@ MAX_BYTES = 16 * 1024 * 1024
 
 
 def create_app() -> ASGIApp:
-    """The ASGI application for the model that SEGMENTS_MODEL names, a URI such as models:/NAME/3."""
+    """The ASGI application for the model that SEGMENTS_MODEL names, as any URI that MLflow loads."""
     import mlflow
     from mlflow.pyfunc import scoring_server
 

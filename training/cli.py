@@ -260,7 +260,7 @@ def serve(host: str, port: int, workers: int, model: str) -> None:
     version = registry.find(tracking.connect(), model)
     registry.load(version)  # a damaged one is told here, not by each worker for ever
     free(host, port)
-    os.environ["SEGMENTS_MODEL"] = f"models:/{registry.NAME}/{version}"
+    os.environ["SEGMENTS_MODEL"] = registry.location(version)
     click.echo(f"Scoring with version {version} on http://{host}:{port}/invocations")
     scoring = ["--factory", "serving.scoring:create_app", "--no-access-log", "--workers", workers]
     replace_by("uvicorn", *scoring, "--host", host, "--port", port)

@@ -175,12 +175,19 @@ def find(client: Any, wanted: str) -> int:
     return found
 
 
+def location(version: int) -> str:
+    """Where a version's model is. Given models:/NAME/VERSION instead, MLflow writes into it on loading."""
+    import mlflow
+
+    return str(mlflow.MlflowClient().get_model_version_download_uri(NAME, str(version)))
+
+
 def load(version: int) -> Any:
     """The registered model as a pyfunc. Raises InputError when its artifacts are missing or damaged."""
     import mlflow
 
     try:
-        return mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
+        return mlflow.pyfunc.load_model(location(version))
     except Exception as error:
         what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         raise InputError(

@@ -70,8 +70,8 @@ def test_a_training_killed_in_its_sweep_and_at_its_registration_is_resumed(new_f
     assert len(parent.inputs.dataset_inputs) == 1
     steps = [point.step for point in client.get_metric_history(parent.info.run_id, "by_k_silhouette")]
     assert sorted(steps) == list(range(2, 13))
-    assert folder.versions() == ["1"]
-    assert client.get_model_version_by_alias(NAME, "challenger").version == "1"
+    assert [int(version) for version in folder.versions()] == [1]
+    assert int(client.get_model_version_by_alias(NAME, "challenger").version) == 1
 
 
 CUTS = {

@@ -143,7 +143,7 @@ def main() -> None:
             f"\nMedians of rounds of {given.requests:,} requests (a tenth of it for 1,000 rows), one client.\n"
         )
         print("| route | clients | requests/s | p50 ms | p99 ms | p50 to bare |\n|---|---|---|---|---|---|")
-        environment["SEGMENTS_MODEL"] = "models:/customer-segments@champion"
+        environment["SEGMENTS_MODEL"] = "models:/customer-segments/1"
         for workers in (1, 2):
             with (
                 uvicorn(folder, ["plain:bare"], workers, environment) as bare,

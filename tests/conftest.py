@@ -66,9 +66,11 @@ def empty_database(once) -> Path:
     """An MLflow database with its tables and nothing in them; to be copied, because making one takes seconds."""
 
     def fill(folder):
-        from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+        from training.tracking import create_database
 
-        _initialize_tables(create_sqlalchemy_engine(f"sqlite:///{folder}/mlflow.db"))
+        (folder / "mlflow.db.new").write_bytes(b"half")  # as a process leaves it that is killed making one
+        create_database(folder / "mlflow.db")
+        assert list(folder.iterdir()) == [folder / "mlflow.db"]
 
     return once("database", fill) / "mlflow.db"
 

@@ -1,10 +1,6 @@
 """What one training leaves behind, looked at through MLflow as a user would."""
 
 import json
-import signal
-import subprocess
-import sys
-import time
 
 import mlflow
 import numpy as np
@@ -165,29 +161,6 @@ def test_same_data_and_seed_give_the_same_model(store, new_folder):
         pd.read_parquet(folder.artifact("data/features.parquet"))[list(FEATURES)] for folder in (store, again)
     )
     assert np.array_equal(one, two)
-
-
-def test_an_interrupted_training_is_resumed(new_folder, store, monkeypatch):
-    folder = new_folder("interrupted")
-    command = [sys.executable, "-m", "training.cli", "train", "--trials", "20"]
-    process = subprocess.Popen(command, cwd=folder.folder, env=folder.environment, stderr=subprocess.DEVNULL)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", folder.environment["MLFLOW_TRACKING_URI"])
-    deadline = time.monotonic() + 180
-    while not any(
-        path.read_text().count('"op_code":6') > 4 for path in folder.folder.glob("mlruns/studies/*.journal")
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-    folder.run("train", "--trials", "20", "--resume")
-    assert folder.artifact("trials.csv").read_bytes() == store.artifact("trials.csv").read_bytes()
-    assert not list(folder.folder.glob("mlruns/studies/*.journal"))
-    runs = mlflow.MlflowClient(folder.environment["MLFLOW_TRACKING_URI"]).search_runs(["1"])
-    finished = [run for run in runs if run.info.status == "FINISHED"]
-    assert len([run for run in finished if "trial" in run.data.tags]) == 20
-    assert len([run for run in finished if "trial" not in run.data.tags]) == 1
 
 
 def test_resume_with_nothing_to_resume_says_so(store):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from training import __version__
-from training.errors import InputError
+from training.errors import InputError, explain
 from training.features import FEATURES
 
 if TYPE_CHECKING:
@@ -32,18 +32,13 @@ class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (InputError, OSError) as error:
-            message = str(error)
         except Exception as error:
-            if type(error).__module__.split(".")[0] not in ("mlflow", "sqlalchemy"):
+            told = isinstance(error, InputError | OSError)
+            if not told and type(error).__module__.split(".")[0] not in ("mlflow", "sqlalchemy"):
                 raise
-            address = os.environ.get("MLFLOW_TRACKING_URI", "mlruns/mlflow.db")
-            message = (
-                f"The MLflow store at {address} cannot be used: {str(error).splitlines()[0]} Expected a database "
-                "that MLflow can read and write, with its artifacts. Check MLFLOW_TRACKING_URI."
-            )
-        click.echo(f"Error: {message}", err=True)
-        sys.exit(2)
+            message = explain(error, os.environ.get("MLFLOW_TRACKING_URI", "mlruns/mlflow.db"))
+            click.echo(" ".join([f"Error: {message}", *getattr(error, "__notes__", [])]), err=True)
+            sys.exit(2)
 
 
 @click.group(cls=Commands, context_settings={"max_content_width": 110, "show_default": True})

@@ -64,13 +64,21 @@ def check_answers(answers: pd.DataFrame, labels: np.ndarray, anomalies: np.ndarr
         raise RuntimeError(f"The logged model disagrees with training on {wrong} of {len(labels)} customers.")
 
 
-def register(client: Any, model_uri: str, tags: Mapping[str, str], description: str) -> int:
-    """Register a logged model and give it the alias `challenger`; its version."""
+def register(client: Any, run: str, model_uri: str, tags: Mapping[str, str], description: str) -> int:
+    """Register the model that a run logged, once, and give it the alias `challenger`; its version.
+
+    A version that the run registered before it was interrupted is the one: it is the same model.
+    """
     import mlflow
 
-    seal = {integrity.TAG: integrity.digest(Path(mlflow.artifacts.download_artifacts(model_uri)))}
+    registered = client.search_model_versions(f"name='{NAME}' and run_id='{run}'")
     with contextlib.redirect_stdout(sys.stderr):
-        version = int(mlflow.register_model(model_uri, NAME, tags={**tags, **seal}).version)
+        if registered:
+            (found,) = registered
+        else:
+            seal = {integrity.TAG: integrity.digest(Path(mlflow.artifacts.download_artifacts(model_uri)))}
+            found = mlflow.register_model(model_uri, NAME, tags={**tags, **seal})
+    version = int(found.version)
     client.update_model_version(NAME, str(version), description)
     client.set_registered_model_alias(NAME, CHALLENGER, str(version))
     return version
@@ -172,11 +180,20 @@ def find(client: Any, wanted: str) -> int:
 
 
 def load(version: int) -> Any:
-    """The registered model as a pyfunc. Raises InputError when its files are not those that were registered."""
+    """The registered model as a pyfunc. Raises InputError when its files are missing, damaged or changed."""
     import mlflow
 
     folder = tempfile.TemporaryDirectory()
-    model = mlflow.pyfunc.load_model(str(fetch(version, folder.name)))
+    try:
+        model = mlflow.pyfunc.load_model(str(fetch(version, folder.name)))
+    except InputError:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        raise InputError(
+            f"Version {version} cannot be loaded ({what}). Expected its artifacts as training logged them. Put them "
+            "back from a backup, run `segments rollback`, or `segments train --promote` for a new one."
+        ) from error
     weakref.finalize(model, folder.cleanup)  # not before: it reads its example when asked for it
     return model
 
@@ -185,19 +202,9 @@ def fetch(version: int, folder: str) -> Path:
     """The model's files, copied into `folder`. Raises InputError when they are not those that were registered."""
     import mlflow
 
-    copy = Path(mlflow.artifacts.download_artifacts(f"models:/{NAME}/{version}", dst_path=folder))
-    integrity.check(copy, _version(mlflow.MlflowClient(), version).tags, version)
+    client = mlflow.MlflowClient()
+    # Given models:/NAME/VERSION instead, MLflow writes into the model's own folder.
+    place = client.get_model_version_download_uri(NAME, str(version))
+    copy = Path(mlflow.artifacts.download_artifacts(place, dst_path=folder))
+    integrity.check(copy, tags(client, version), version)
     return copy
-
-
-def _version(client: Any, version: int) -> Any:
-    return client.get_model_version(NAME, str(version))
-
-
-def _answers_rule(version: int) -> Rule:
-    try:
-        model = load(version)
-        answered = len(model.predict(model.input_example))
-    except Exception as error:
-        return Rule("answers", "its input example", f"{type(error).__name__}: {error}", False)
-    return Rule("answers", "its input example", f"{answered} rows", answered > 0)

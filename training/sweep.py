@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -110,6 +111,10 @@ class Evaluator:
         """The eps at which a share `rate` of all customers is noise."""
         return eps_for_rate(self.threshold(min_samples), rate)
 
+    def recall(self, k: int, eps: float, min_samples: int, metrics: dict[str, float]) -> None:
+        """Take the metrics of a fit that an interrupted search has done, so that it is not done again."""
+        self._fits[fit_key(k, self.threshold(min_samples) > eps)] = metrics
+
     def __call__(self, number: int, k: int, eps: float, min_samples: int) -> Trial:
         noise = self.threshold(min_samples) > eps
         key = fit_key(k, noise)
@@ -213,6 +218,7 @@ def _study(storage: Path | str, name: str) -> Any:
                 f"--storage cannot be opened: {str(error).splitlines()[0]} Expected the address of a database, such as "
                 "sqlite:///study.db or postgresql://user@host/name, with its driver installed."
             ) from None
+    _mend(storage)
     journal = optuna.storages.JournalStorage(JournalFileBackend(str(storage)))
     study = optuna.create_study(study_name=name, storage=journal, direction="maximize", load_if_exists=True)
     for stale in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
@@ -224,9 +230,27 @@ def _known(evaluate: Evaluator, number: int, found: Any) -> Trial:
     """A trial that a study already holds, with the metrics it was told with."""
     k, min_samples = found.params["k"], found.params["min_samples"]
     eps = evaluate.eps(found.params["anomaly_rate"], min_samples)
-    metrics = found.user_attrs["metrics"]
-    excess = evaluate.limits.excess(k, metrics["smallest_share"], metrics["anomaly_rate"])
-    return Trial(number, k, eps, min_samples, metrics, excess)
+    evaluate.recall(k, eps, min_samples, found.user_attrs["metrics"])
+    return evaluate(number, k, eps, min_samples)
+
+
+def _mend(journal: Path) -> None:
+    """Cut off what was written by half into a journal that nobody else uses, and remove the lock of a killed process.
+
+    Optuna refuses the one and waits for the other, for ever where the journal's path is relative.
+    """
+    Path(f"{journal}.lock").unlink(missing_ok=True)
+    if not journal.exists():
+        return
+    with journal.open("rb+") as file:
+        whole = 0
+        for line in file:
+            try:
+                json.loads(line)
+            except ValueError:
+                break
+            whole += len(line) if line.endswith(b"\n") else 0
+        file.truncate(whole)
 
 
 def choose(trials: list[Trial], evaluate: Evaluator) -> Choice:

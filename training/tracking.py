@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import sys
@@ -14,10 +15,13 @@ from typing import Any
 
 import pandas as pd
 
+from training.errors import InputError
+
 NAME = "customer-segments"  # of the experiment and of the registered model
 STORE = Path("mlruns")
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+RUNNING = ".running"  # ends the name of the file that a training at work holds locked
 SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}  # runs and charts, not traces and prompts
 
 
@@ -29,8 +33,27 @@ def connect() -> Any:
     import mlflow
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # its errors are told without a traceback
+    if os.environ["MLFLOW_TRACKING_URI"].startswith("sqlite:///"):
+        create_database(Path(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///").split("?")[0]))
     return mlflow.MlflowClient()
+
+
+def create_database(database: Path) -> None:
+    """Make a missing database beside its place and move it there whole: half of one could never be used."""
+    import mlflow
+
+    if database.exists():
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    new = database.with_name(f"{database.name}.new")
+    with new.with_name(f"{new.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two trainings at once, one makes it and the other waits
+        if not database.exists():
+            new.unlink(missing_ok=True)
+            mlflow.MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
+            new.rename(database)
+        Path(lock.name).unlink(missing_ok=True)
 
 
 def address() -> str:
@@ -65,21 +88,79 @@ def experiment_id(client: Any, name: str = NAME) -> str:
 def training_run(client: Any, name: str, tags: Mapping[str, str], resume: str | None = None) -> Iterator[str]:
     """The id of the parent run, active inside: a new one `name`, the one `mlflow run` began, or the one to `resume`.
 
-    An error ends the run as failed and says why in its description.
+    An error ends the run as failed and says why in its description. Raises InputError when another
+    process is at work on the run.
     """
     import mlflow
 
-    if resume or os.environ.get("MLFLOW_RUN_ID"):
-        run = mlflow.start_run(run_id=resume or os.environ["MLFLOW_RUN_ID"])
-    else:
-        run = mlflow.start_run(experiment_id=experiment_id(client), run_name=name)
-    with run:
-        mlflow.set_tags(dict(tags))
+    close_killed(client)
+    begun, run = resume or os.environ.get("MLFLOW_RUN_ID"), None
+    try:
+        with contextlib.ExitStack() as stack:
+            if begun:
+                stack.enter_context(_alone(begun))
+                run = stack.enter_context(mlflow.start_run(run_id=begun, tags=dict(tags)))
+            else:
+                new = mlflow.start_run(experiment_id=experiment_id(client), run_name=name, tags=dict(tags))
+                run = stack.enter_context(new)
+                stack.enter_context(_alone(run.info.run_id))
+            try:
+                yield run.info.run_id
+            except Exception as error:
+                with contextlib.suppress(Exception):  # the store itself may be what fails
+                    mlflow.set_tag(NOTE, f"Failed: {error}")
+                raise
+    except Exception as error:
+        if run and not isinstance(error, InputError):
+            error.add_note("The trials that are done are kept: mend it and run again with --resume.")
+        raise
+
+
+@contextlib.contextmanager
+def _alone(run: str) -> Iterator[None]:
+    """Hold the lock of a training. One that is killed or fails lets it go, and leaves its file behind."""
+    path = _studies() / f"{run}{RUNNING}"
+    with path.open("w") as file:
         try:
-            yield run.info.run_id
-        except Exception as error:
-            mlflow.set_tag(NOTE, f"Failed: {error}")
-            raise
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"The training to resume (run {run}) is still at work in another process. Expected one that "
+                "was interrupted. Wait for it, or run without --resume."
+            ) from None
+        yield
+        path.unlink()
+
+
+def close_killed(client: Any) -> None:
+    """End the runs of trainings whose process was killed: as killed, or finished when nothing was left to do."""
+    from mlflow.exceptions import MlflowException
+
+    for path in _studies().glob(f"*{RUNNING}"):
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                run = client.get_run(path.stem)
+            except (BlockingIOError, MlflowException):  # at work, or a run of another store
+                continue
+            done = run.data.tags.get("stage") == "done"
+            for left in (run, *_children(client, run.info.experiment_id, path.stem)):
+                if left.info.status == "RUNNING":
+                    client.set_terminated(left.info.run_id, "FINISHED" if done else "KILLED")
+            if done:
+                journal(path.stem).unlink(missing_ok=True)
+            path.unlink()
+
+
+def _studies() -> Path:
+    folder = STORE / "studies"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _children(client: Any, experiment: str, parent: str) -> list[Any]:
+    """The child runs of a training."""
+    return list(client.search_runs([experiment], f"tags.`{PARENT}` = '{parent}'", max_results=50_000))
 
 
 def interrupted(client: Any, fingerprint: str) -> str | None:
@@ -95,23 +176,16 @@ def interrupted(client: Any, fingerprint: str) -> str | None:
 
 def journal(run: str) -> Path:
     """Where the Optuna study of a training is kept until the training is done."""
-    folder = STORE / "studies"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{run}.journal"
+    return _studies() / f"{run}.journal"
 
 
 class TrialLog:
-    """Child runs of one training, one a trial; a trial that already has a finished one is left alone."""
+    """Child runs of one training, one a trial; finished ones are left alone, begun ones are finished."""
 
     def __init__(self, client: Any, parent: str) -> None:
         self.client, self.parent = client, parent
         self.experiment = client.get_run(parent).info.experiment_id
-        finished = client.search_runs(
-            [self.experiment],
-            f"tags.`{PARENT}` = '{parent}' and attributes.status = 'FINISHED'",
-            max_results=50_000,
-        )
-        self.written = {int(run.data.tags["trial"]) for run in finished}
+        self.begun = {int(run.data.tags["trial"]): run for run in _children(client, self.experiment, parent)}
 
     def write(
         self,
@@ -123,12 +197,15 @@ class TrialLog:
         """One child run: params, metrics, and `feasible`, 1 when it kept the limits; tag `missed` names the others."""
         from mlflow.entities import Metric, Param
 
-        if number in self.written:
+        run = self.begun.get(number)
+        if run is None:
+            now = int(time.time() * 1000)
+            setting = " ".join(f"{name}={value:.4g}" for name, value in params.items())
+            tags = {PARENT: self.parent, "trial": str(number), "missed": ", ".join(missed)}
+            run = self.client.create_run(self.experiment, now, tags, run_name=f"trial {number:03d} {setting}")
+        elif run.info.status == "FINISHED":
             return
-        now = int(time.time() * 1000)
-        setting = " ".join(f"{name}={value:.4g}" for name, value in params.items())
-        tags = {PARENT: self.parent, "trial": str(number), "missed": ", ".join(missed)}
-        run = self.client.create_run(self.experiment, now, tags, run_name=f"trial {number:03d} {setting}")
+        now = run.info.start_time  # so that a metric which is there already stays one
         values = {**metrics, "feasible": float(not missed)}
         self.client.log_batch(
             run.info.run_id,
@@ -142,7 +219,7 @@ def log_curve(client: Any, run: str, curve: pd.DataFrame) -> None:
     """Every column of `curve` that is not all 0 as a metric `by_k_<column>`, with k as the step."""
     from mlflow.entities import Metric
 
-    now = int(time.time() * 1000)
+    now = client.get_run(run).info.start_time  # so that a resumed training logs the same points again
     client.log_batch(
         run,
         metrics=[

@@ -155,9 +155,9 @@ def train(
         files |= story.files(shop, evaluate, settings.features, choice, fitted, past, curve, lines, method)
         tracking.log_files(files)
         note = "\n".join(f"- {line}" for line in lines)
-        mlflow.set_tags({tracking.NOTE: note, "stage": "done"})
         marks = _version_tags(shop, kind, winner, band) | decided.tags()
-        version = registry.register(client, uri, marks, note)
+        version = registry.register(client, run_id, uri, marks, note)
+        mlflow.set_tags({tracking.NOTE: note, "stage": "done"})  # last: until then a resume goes on from here
     journal.unlink(missing_ok=True)
     return Outcome(run_id, version, lines, profiles, str(decided))
 

@@ -1,0 +1,197 @@
+"""Killed trainings and stores that fail: nothing is lost, and what to do is said."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from training import tracking
+from training.cli import main
+from training.errors import InputError, explain
+from training.sweep import Evaluator, Limits, sweep
+
+NAME = tracking.NAME
+
+
+def killed_when(folder, condition, *options):
+    """Kill a training of `folder` as soon as `condition()` holds."""
+    command = [sys.executable, "-m", "training.cli", "train", "--trials", "20", *options]
+    process = subprocess.Popen(command, cwd=folder.folder, env=folder.environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_a_training_killed_in_its_sweep_and_at_its_registration_is_resumed(new_folder, store):
+    import mlflow
+
+    folder = new_folder("interrupted")
+    studies = folder.folder / "mlruns" / "studies"
+
+    def trials_done():
+        return sum(path.read_text().count('"state":1') for path in studies.glob("*.journal"))
+
+    def versions():
+        with contextlib.closing(
+            sqlite3.connect(folder.folder / "mlruns" / "mlflow.db", timeout=20)
+        ) as reader:
+            return reader.execute("SELECT count(*) FROM model_versions").fetchone()[0]
+
+    killed_when(folder, lambda: trials_done() > 4)
+    (journal,) = studies.glob("*.journal")
+    with journal.open("a") as file:
+        file.write('{"op_code":')  # a line that the killed process was about to write
+    lock = Path(f"{journal}.lock")
+    if not lock.is_symlink():
+        lock.symlink_to(journal.relative_to(folder.folder))  # and Optuna's lock, held meanwhile
+    killed_when(folder, versions, "--resume")
+    folder.run("train", "--trials", "20", "--resume")
+
+    assert folder.artifact("trials.csv").read_bytes() == store.artifact("trials.csv").read_bytes()
+    assert list(studies.iterdir()) == []
+    client = mlflow.MlflowClient(*[folder.environment["MLFLOW_TRACKING_URI"]] * 2)
+    runs = client.search_runs(["1"])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert Counter(run.data.tags.get("trial") for run in runs) == Counter([None, *map(str, range(20))])
+    parent = next(run for run in runs if "trial" not in run.data.tags)
+    assert len(parent.inputs.dataset_inputs) == 1
+    steps = [point.step for point in client.get_metric_history(parent.info.run_id, "by_k_silhouette")]
+    assert sorted(steps) == list(range(2, 13))
+    assert [int(version) for version in folder.versions()] == [1]
+    assert int(client.get_model_version_by_alias(NAME, "challenger").version) == 1
+
+
+CUTS = {
+    "a torn line": lambda text: text[:-9],
+    "half": lambda text: text[: len(text) // 2],
+    "empty": lambda text: text[:0],
+    "zeros at the end": lambda text: text + bytes(4096),
+}
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+def test_a_study_whose_journal_was_cut_goes_on_to_the_same_trials(tmp_path, cut):
+    points = np.random.default_rng(0).normal(size=(60, 2))
+    journal = tmp_path / "a.journal"
+    whole = list(sweep(Evaluator(points, Limits(), 0), 6, 0, journal, "a"))
+    journal.write_bytes(cut(journal.read_bytes()))
+    assert list(sweep(Evaluator(points, Limits(), 0), 6, 0, journal, "a")) == whole
+
+
+def test_a_resumed_study_does_not_fit_again(tmp_path, monkeypatch):
+    points = np.random.default_rng(0).normal(size=(60, 2))
+    whole = list(sweep(Evaluator(points, Limits(), 0), 6, 0, tmp_path / "a.journal", "a"))
+    monkeypatch.setattr(Evaluator, "_fit", lambda *_: pytest.fail("fitted again"))
+    assert list(sweep(Evaluator(points, Limits(), 0), 6, 0, tmp_path / "a.journal", "a")) == whole
+
+
+def test_a_training_at_work_cannot_be_resumed_by_another(new_store, tmp_path):
+    with (
+        new_store(tmp_path) as client,
+        tracking.training_run(client, "first", {"stage": "sweep"}) as run,
+        pytest.raises(InputError, match="still at work in another process"),
+        tracking.training_run(client, "second", {}, resume=run),
+    ):
+        pytest.fail("both are at work")
+
+
+def test_the_next_training_ends_the_runs_of_a_killed_one(new_store, tmp_path):
+    with new_store(tmp_path) as client:
+        experiment = tracking.experiment_id(client)
+        killed, done = (
+            client.create_run(experiment, tags={"stage": stage}).info.run_id for stage in ("sweep", "done")
+        )
+        trial = client.create_run(experiment, tags={tracking.PARENT: killed, "trial": "0"}).info.run_id
+        for run in (killed, done):
+            (tmp_path / "mlruns" / "studies").mkdir(exist_ok=True)
+            (tmp_path / "mlruns" / "studies" / f"{run}.running").touch()
+        with tracking.training_run(client, "next", {}) as at_work:
+            status = [client.get_run(run).info.status for run in (killed, trial, done, at_work)]
+    assert status == ["KILLED", "KILLED", "FINISHED", "RUNNING"]
+
+
+def test_a_training_that_fails_says_that_it_can_be_resumed(new_store, tmp_path):
+    with (
+        new_store(tmp_path) as client,
+        pytest.raises(OSError, match="No space left") as raised,
+        tracking.training_run(client, "full", {}),
+    ):
+        raise OSError(28, "No space left on device")
+    assert "--resume" in raised.value.__notes__[0]
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What `segments ARGUMENTS` tells, on the store of a folder, when it ends with exit code 2."""
+    import mlflow
+
+    def run(folder, *arguments, store="mlruns/mlflow.db"):
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+        done = CliRunner().invoke(main, list(map(str, arguments)))
+        assert done.exit_code == 2, done.output
+        assert "Traceback" not in done.output
+        return done.output
+
+    yield run
+    mlflow.set_tracking_uri(None)
+
+
+def test_a_corrupt_database_is_told(told, tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    (tmp_path / "mlruns" / "mlflow.db").write_bytes(b"not a database" * 1000)
+    assert "It is damaged: put a backup in its place" in told(tmp_path, "rollback")
+
+
+def test_a_locked_database_is_told(told, new_folder):
+    folder = new_folder("locked").folder
+    holder = sqlite3.connect(folder / "mlruns" / "mlflow.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    assert "Another program holds it" in told(folder, "rollback", store="mlruns/mlflow.db?timeout=0.1")
+    holder.close()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.write_bytes(b"PK"), Path.unlink], ids=["damaged", "missing"]
+)
+@pytest.mark.parametrize(
+    "command", [["score", "data/raw/demo.csv.gz", "-o", "out.csv"], ["serve", "--port", 0]]
+)
+def test_a_model_whose_artifact_is_lost_is_told(told, store, damage, command):
+    (path,) = store.folder.glob("mlruns/artifacts/models/*/artifacts/artifacts/segmenter.skops")
+    whole = path.read_bytes()
+    try:
+        damage(path)
+        output = told(store.folder, *command)
+    finally:
+        path.write_bytes(whole)
+    assert "Version 1 cannot be loaded" in output
+    assert "segments rollback" in output
+
+
+@pytest.mark.parametrize(
+    ("raised", "message"),
+    [
+        (OSError(28, os.strerror(28), "mlruns/x"), "mlruns/x: No space left on device. Expected a file that"),
+        (OSError(30, os.strerror(30), "mlruns/x"), "Make it writable, or name another place"),
+        (
+            sqlite3.OperationalError("(sqlite3.OperationalError) database or disk is full\n[SQL: INSERT]"),
+            "cannot be used: database or disk is full. Expected a database",
+        ),
+    ],
+)
+def test_what_the_system_refuses_is_told_with_what_to_do(raised, message):
+    assert message in explain(raised, "sqlite:///mlruns/mlflow.db")

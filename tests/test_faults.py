@@ -138,9 +138,9 @@ def told(monkeypatch):
     """What `segments ARGUMENTS` tells, on the store of a folder, when it ends with exit code 2."""
     import mlflow
 
-    def run(folder, *arguments, store="mlruns/mlflow.db"):
+    def run(folder, *arguments, options=""):
         monkeypatch.chdir(folder)
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlruns/mlflow.db{options}")
         done = CliRunner().invoke(main, list(map(str, arguments)))
         assert done.exit_code == 2, done.output
         assert "Traceback" not in done.output
@@ -160,7 +160,7 @@ def test_a_locked_database_is_told(told, new_folder):
     folder = new_folder("locked").folder
     holder = sqlite3.connect(folder / "mlruns" / "mlflow.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    assert "Another program holds it" in told(folder, "rollback", store="mlruns/mlflow.db?timeout=0.1")
+    assert "Another program holds it" in told(folder, "rollback", options="?timeout=0.1")
     holder.close()
 
 

@@ -54,7 +54,7 @@ def register(client, table, kind="real", k=3, rate=0.02, features=FEATURES, seed
     predecessor = registry.predecessor(client, kind, features) if aligned else nobody
     profiles, decided = identity.keep(segmenter, profiles, features, predecessor)
     run = mlflow.start_run(experiment_id=tracking.experiment_id(client))
-    with run, tempfile.TemporaryDirectory() as folder:
+    with run as parent, tempfile.TemporaryDirectory() as folder:
         path = package.write(Path(folder) / "segmenter.skops", segmenter, FEATURES, profiles.name, np.ones(5))
         numbers = table[list(FEATURES)]
         uri, answers = registry.log_model(path, numbers, ["mlflow"], {})
@@ -63,4 +63,4 @@ def register(client, table, kind="real", k=3, rate=0.02, features=FEATURES, seed
         points = segmenter.scaler_.transform(np.log1p(numbers[list(features)].to_numpy()))
         steady = stability(points[~segmenter.anomalies_], k, refits=3, n_init=1)
         tags = {"data": kind, "data_digest": digest(table), "stability": str(steady)} | decided.tags()
-        return registry.register(client, uri, tags, "made up")
+        return registry.register(client, parent.info.run_id, uri, tags, "made up")

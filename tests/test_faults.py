@@ -178,7 +178,7 @@ def test_a_model_whose_artifact_is_lost_is_told(told, store, damage, command):
         output = told(store.folder, *command)
     finally:
         path.write_bytes(whole)
-    assert "Version 1 cannot be loaded" in output
+    assert "model version 1 are not those that were registered" in output
     assert "segments rollback" in output
 
 

@@ -176,14 +176,14 @@ set_model(Process())
 
 def test_a_model_that_answers_otherwise_over_http_fails(client, tmp_path):
     (tmp_path / "process.py").write_text(OTHER_OVER_HTTP)
-    with mlflow.start_run(experiment_id="1"):
+    with mlflow.start_run(experiment_id="1") as run:
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(tmp_path / "process.py"),
             input_example=customers(new=2)[list(FEATURES)],
             pip_requirements=["mlflow"],
         )
-        version = registry.register(client, logged.model_uri, {}, "")
+        version = registry.register(client, run.info.run_id, logged.model_uri, {}, "")
     with endpoint.started(f"models:/{NAME}/{version}") as server:
         assert gate.answers(server, version).found == "2 rows, not the same"
     assert server.process.poll() is not None

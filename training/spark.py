@@ -64,9 +64,10 @@ def session() -> SparkSession:
 
 def connect() -> Backend:
     """Ibis on `session()`. Times are as written: the session's time zone is UTC."""
+    live = session()  # first: without pyspark, Ibis would only name its own way to install it
     import ibis
 
-    return ibis.pyspark.connect(session())
+    return ibis.pyspark.connect(live)
 
 
 def frame(table: ir.Table) -> DataFrame:

@@ -28,7 +28,7 @@ import numpy as np
 import usual
 
 from training import compiled, kmeans
-from training.density import Neighbours, eps_for_rate, neighbours
+from training.density import Neighbours, cluster_counts, eps_for_rate, neighbours
 from training.evaluate import silhouette
 from training.sweep import RESTARTS, Evaluator, Limits
 
@@ -137,7 +137,19 @@ def noise(_: Path, given: np.ndarray, quick: bool) -> None:
         def theirs(points=points, settings=settings) -> list[np.ndarray]:
             return usual.noise(points, settings)
 
-        beside(f"{n:,} customers", ours, theirs, differences, 3 if n < 50_000 else 1)
+        def with_clusters(points=points, settings=settings) -> list[int]:
+            near = neighbours(points, max(SIZES))
+            return cluster_counts(points, near, settings)
+
+        rounds = 3 if n < 50_000 else 1
+        beside(f"{n:,} customers", ours, theirs, differences, rounds)
+        beside(
+            f"{n:,}, and the number of clusters",
+            with_clusters,
+            lambda points=points, settings=settings: usual.clusters(points, settings),
+            lambda a, b: f"{sum(x != y for x, y in zip(a, b, strict=True))} of 50 differ",
+            rounds,
+        )
 
 
 def silhouettes(_: Path, given: np.ndarray, quick: bool) -> None:

@@ -20,6 +20,15 @@ def noise(points: np.ndarray, settings: Iterable[tuple[float, int]]) -> list[np.
     return [DBSCAN(eps=eps, min_samples=m, n_jobs=-1).fit(points).labels_ == -1 for eps, m in settings]
 
 
+def clusters(points: np.ndarray, settings: Iterable[tuple[float, int]]) -> list[int]:
+    """DBSCAN fitted anew for each (eps, min_samples); how many clusters it finds."""
+    from sklearn.cluster import DBSCAN
+
+    return [
+        int(DBSCAN(eps=eps, min_samples=m, n_jobs=-1).fit(points).labels_.max()) + 1 for eps, m in settings
+    ]
+
+
 def k_means(points: np.ndarray, ks: Sequence[int]) -> list:
     """A fitted KMeans for each k."""
     from sklearn.cluster import KMeans

@@ -35,6 +35,16 @@ def test_neighbours_where_many_customers_are_the_same():
     assert not density.neighbours(alike, 25).distances.any()
 
 
+@pytest.mark.parametrize("decimals", [9, 0], ids=["clouds", "ties"])
+def test_clusters_are_scipys(decimals, monkeypatch):
+    points = np.round(clouds(2_600), decimals)
+    near = density.neighbours(points, 10)
+    asked = [(float(eps), size) for eps in (0.5, 1.0, 1.5, 3.0) for size in (3, 10)]
+    fast = density.cluster_counts(points, near, asked)
+    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    assert fast == density.cluster_counts(points, near, asked)
+
+
 def test_k_means_iterations_are_lloyds():
     points, counted = clouds(), np.arange(4_000) % 7 > 0
     start = points[:6]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import DBSCAN
 
-from training.density import eps_for_rate, neighbours
+from training.density import cluster_counts, eps_for_rate, neighbours
 from training.segmenter import standardise
 
 RATES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
@@ -32,23 +32,29 @@ def settings(points, rates=RATES, sizes=(2, 5, 7, 10, 15, 20, 25)):
     ],
     ids=["clouds", "rounded", "duplicates", "thin"],
 )
-def test_noise_is_dbscans_noise_for_every_setting(points):
-    checked = 0
+def test_noise_and_clusters_are_dbscans_for_every_setting(points):
+    asked, clusters = [], []
     for eps, size, noise in settings(points):
-        expected = DBSCAN(eps=eps, min_samples=size).fit(points).labels_ == -1
-        assert (noise == expected).all(), (eps, size)
-        checked += 1
-    assert checked >= 50
+        labels = DBSCAN(eps=eps, min_samples=size).fit(points).labels_
+        assert (noise == (labels == -1)).all(), (eps, size)
+        asked.append((eps, size))
+        clusters.append(labels.max() + 1)
+    assert len(asked) >= 50
+    assert cluster_counts(points, neighbours(points, 25), asked) == clusters
 
 
 @pytest.mark.realdata
-def test_noise_is_dbscans_noise_on_every_uci_customer_for_56_settings(uci_shop):
+def test_noise_and_clusters_are_dbscans_on_every_uci_customer_for_56_settings(uci_shop):
     from training.features import FEATURES
 
     points = standardise(uci_shop("net").customers[list(FEATURES)].to_numpy())[1]
+    asked, clusters = [], []
     for eps, size, noise in settings(points):
-        expected = DBSCAN(eps=eps, min_samples=size).fit(points).labels_ == -1
-        assert (noise == expected).all(), (eps, size)
+        labels = DBSCAN(eps=eps, min_samples=size).fit(points).labels_
+        assert (noise == (labels == -1)).all(), (eps, size)
+        asked.append((eps, size))
+        clusters.append(labels.max() + 1)
+    assert cluster_counts(points, neighbours(points, 25), asked) == clusters
 
 
 def test_a_rate_gives_the_eps_that_makes_it():

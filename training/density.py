@@ -11,6 +11,8 @@ neighbours therefore answers every setting, and exactly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +59,44 @@ def _nearest(points: Floats, k: int) -> tuple[Floats, NDArray[np.int32]]:
         rows = order[first : first + ROWS_AT_ONCE]
         distances[rows], indices[rows] = tree.query(points[rows], k=np.arange(1, k + 1), workers=-1)
     return distances, indices
+
+
+def cluster_counts(points: Floats, near: Neighbours, settings: Sequence[tuple[float, int]]) -> list[int]:
+    """The number of DBSCAN's clusters of `points` (n, d) at each setting (eps, min_samples).
+
+    Clusters are the connected groups of core points, so they number as many as the core points less the
+    edges of the core points' spanning forest, up to eps. `near` holds the neighbours of `points`.
+    """
+    tree = compiled.tree_of(points)
+    if tree is None:
+        return [_groups(points[near.core_distance(size) <= eps], eps) for eps, size in settings]
+    from training.compiled.spanning import edges
+
+    farthest: dict[int, float] = {}
+    for eps, size in settings:
+        farthest[size] = max(eps, farthest.get(size, 0.0))
+
+    def lengths(size: int) -> Floats:
+        return edges(tree, near.core_distance(size), near.distances, near.indices, farthest[size])
+
+    with ThreadPoolExecutor() as threads:
+        found = dict(zip(farthest, threads.map(lengths, farthest), strict=True))
+    return [
+        int((near.core_distance(size) <= eps).sum() - np.searchsorted(found[size], eps, side="right"))
+        for eps, size in settings
+    ]
+
+
+def _groups(core_points: Floats, eps: float) -> int:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    if not len(core_points):
+        return 0
+    one, other = cKDTree(core_points).query_pairs(eps, output_type="ndarray").T
+    size = len(core_points)
+    return connected_components(coo_array((np.ones(len(one)), (one, other)), shape=(size, size)))[0]
 
 
 def eps_for_rate(threshold: Floats, rate: float) -> float:

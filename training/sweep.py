@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from training import compiled
-from training.density import Neighbours, eps_for_rate, neighbours
+from training.density import Neighbours, cluster_counts, eps_for_rate, neighbours
 from training.errors import InputError
 from training.evaluate import companions, silhouette, stability
 from training.kmeans import RESTARTS_UP_TO, polish, starts
@@ -138,6 +138,10 @@ class Evaluator:
             "anomaly_rate": float(noise.mean()),
             "smallest_share": float(np.bincount(everyone, minlength=k).min() / len(self.points)),
         }
+
+    def clusters(self, trial: Trial) -> int:
+        """How many clusters DBSCAN itself sees at a trial's setting."""
+        return cluster_counts(self.points, self._near, [(trial.eps, trial.min_samples)])[0]
 
     def centres(self, trial: Trial) -> Floats:
         """(k, d) centres of a trial's segments, in no order."""

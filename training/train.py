@@ -125,6 +125,7 @@ def train(
         metrics = winner.metrics | {"eps": winner.eps, "customers": len(values), "lines": shop.funnel.read}
         if shop.sampled_from:
             metrics["sampled_from"] = shop.sampled_from
+        metrics["dbscan_clusters"] = evaluate.clusters(winner)
         metrics |= without_anomaly_removal(points, segmenter.anomalies_, winner.k, settings.seed)
         past = look_back(shop, scored, segmenter, profiles.name.tolist())
         metrics |= past.metrics

@@ -1,9 +1,9 @@
 """The project's own methods beside the usual way, in one run: `make bench`.
 
-    python benchmarks/speed.py [tracked] [noise] [silhouette] [kmeans] [whole] [growth] [--quick]
+    python benchmarks/speed.py [tracked] [noise] [silhouette] [kmeans] [whole] [growth] [--large]
 
 Each part prints a table in Markdown: medians of alternating rounds, answers compared. Sizes above the
-shop's own are grown from it (`customers.grown`). `--quick` leaves out what takes the usual way minutes.
+shop's own are grown from it (`customers.grown`). `--large` adds sizes at which the usual way takes many minutes.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def head(title: str) -> None:
     print(f"\n### {title}\n\n| what | usual | ours | ratio | answers |\n|---|---|---|---|---|")
 
 
-def tracked(folder: Path, given: np.ndarray, quick: bool) -> None:
+def tracked(folder: Path, given: np.ndarray, large: bool) -> None:
     """Whole processes: imports, 100 trials, child runs in an MLflow database that exists already."""
     import mlflow
     import pandas as pd
@@ -91,7 +91,6 @@ def tracked(folder: Path, given: np.ndarray, quick: bool) -> None:
         run("speed.py", "--tracked"),
         run("usual.py"),
         lambda *_: "100 child runs each",
-        rounds=2 if quick else 3,
     )
 
 
@@ -118,10 +117,10 @@ def plane(near: Neighbours) -> list[tuple[float, int]]:
     return [(eps_for_rate(thresholds[m], rate), m) for m in SIZES for rate in RATES][:50]
 
 
-def noise(_: Path, given: np.ndarray, quick: bool) -> None:
+def noise(_: Path, given: np.ndarray, large: bool) -> None:
     """The whole (eps, min_samples) plane from one neighbour query."""
     head("Noise at 50 settings of eps and min_samples")
-    for n in (len(given), 10_000, *([] if quick else [100_000])):
+    for n in (len(given), 10_000, 100_000):
         points = customers.points(given, n)
         settings = plane(neighbours(points, max(SIZES)))
 
@@ -152,10 +151,10 @@ def noise(_: Path, given: np.ndarray, quick: bool) -> None:
         )
 
 
-def silhouettes(_: Path, given: np.ndarray, quick: bool) -> None:
+def silhouettes(_: Path, given: np.ndarray, large: bool) -> None:
     """Exact in float64, and sampled with its standard error."""
     head("Silhouette, k=4")
-    for n in (len(given), 20_000, *([] if quick else [100_000])):
+    for n in (len(given), 20_000, 100_000):
         points = customers.points(given, n)
         labels = usual.k_means(points, [4])[0].labels_.astype(np.int64)
 
@@ -184,7 +183,7 @@ def our_k_means(points: np.ndarray, ks=KS) -> list:
     return [kmeans.polish(points, kmeans.starts(points, k, RESTARTS, 0), iterate) for k in ks]
 
 
-def k_means(_: Path, given: np.ndarray, quick: bool) -> None:
+def k_means(_: Path, given: np.ndarray, large: bool) -> None:
     """k=2..12 with 10 restarts each, against shared restarts on a sample."""
     head("k-means for k=2..12")
 
@@ -195,7 +194,7 @@ def k_means(_: Path, given: np.ndarray, quick: bool) -> None:
             f"inertia above the better of the two: ours {max(excess):.1e}, usual {max(theirs):.1e} at worst"
         )
 
-    for n in (len(given), 100_000, *([] if quick else [1_000_000])):
+    for n in (len(given), 100_000, 1_000_000):
         points = customers.points(given, n)
         beside(
             f"{n:,} customers",
@@ -206,10 +205,10 @@ def k_means(_: Path, given: np.ndarray, quick: bool) -> None:
         )
 
 
-def whole(_: Path, given: np.ndarray, quick: bool) -> None:
+def whole(_: Path, given: np.ndarray, large: bool) -> None:
     """Noise plane, k-means sweep and silhouettes of one table, as one job."""
     head("From features to the chosen k: noise at 50 settings, k=2..12, a silhouette each")
-    n = 20_000 if quick else 100_000
+    n = 100_000 if large else 30_000
     points = customers.points(given, n)
     settings = plane(neighbours(points, max(SIZES)))
 
@@ -239,7 +238,7 @@ def whole(_: Path, given: np.ndarray, quick: bool) -> None:
         )
 
 
-def growth(folder: Path, given: np.ndarray, quick: bool) -> None:
+def growth(folder: Path, given: np.ndarray, large: bool) -> None:
     """The search, 50 trials and the winner's stability, from 10,000 customers on, each in a process of its own."""
     print("\n### How the search grows (50 trials, choice with stability; ours alone)\n")
     print("| customers | neighbours s | search s | choice s | peak memory GB | k | eps | anomalies |")
@@ -247,7 +246,7 @@ def growth(folder: Path, given: np.ndarray, quick: bool) -> None:
     base = folder / "base.npy"
     np.save(base, given)
     rows = []
-    for n in (10_000, 30_000, 100_000, 300_000, 1_000_000, *([] if quick else [5_000_000])):
+    for n in (10_000, 30_000, 100_000, 300_000, 1_000_000, *([5_000_000] if large else [])):
         command = [sys.executable, __file__, "--grow", str(base), str(n)]
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
         done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
@@ -310,7 +309,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=PARTS)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--large", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -324,7 +323,7 @@ def main() -> None:
         jobs = {"tracked": tracked, "noise": noise, "silhouette": silhouettes, "kmeans": k_means}
         jobs |= {"whole": whole, "growth": growth}
         for part in given.parts:
-            jobs[part](folder, found, given.quick)
+            jobs[part](folder, found, given.large)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def head(title: str) -> None:
     print(f"\n### {title}\n\n| what | usual | ours | ratio | answers |\n|---|---|---|---|---|")
 
 
-def tracked(folder: Path, given: np.ndarray, large: bool) -> None:
+def tracked(folder: Path, given: np.ndarray, _: bool) -> None:
     """Whole processes: imports, 100 trials, child runs in an MLflow database that exists already."""
     import mlflow
     import pandas as pd
@@ -117,7 +117,7 @@ def plane(near: Neighbours) -> list[tuple[float, int]]:
     return [(eps_for_rate(thresholds[m], rate), m) for m in SIZES for rate in RATES][:50]
 
 
-def noise(_: Path, given: np.ndarray, large: bool) -> None:
+def noise(_: Path, given: np.ndarray, __: bool) -> None:
     """The whole (eps, min_samples) plane from one neighbour query."""
     head("Noise at 50 settings of eps and min_samples")
     for n in (len(given), 10_000, 100_000):
@@ -151,7 +151,7 @@ def noise(_: Path, given: np.ndarray, large: bool) -> None:
         )
 
 
-def silhouettes(_: Path, given: np.ndarray, large: bool) -> None:
+def silhouettes(_: Path, given: np.ndarray, __: bool) -> None:
     """Exact in float64, and sampled with its standard error."""
     head("Silhouette, k=4")
     for n in (len(given), 20_000, 100_000):
@@ -183,7 +183,7 @@ def our_k_means(points: np.ndarray, ks=KS) -> list:
     return [kmeans.polish(points, kmeans.starts(points, k, RESTARTS, 0), iterate) for k in ks]
 
 
-def k_means(_: Path, given: np.ndarray, large: bool) -> None:
+def k_means(_: Path, given: np.ndarray, __: bool) -> None:
     """k=2..12 with 10 restarts each, against shared restarts on a sample."""
     head("k-means for k=2..12")
 

@@ -114,7 +114,7 @@ def log(found: Report) -> str:
     metrics = {
         f"drift_{line.measure.lower().replace(' ', '_')}_{line.name}": line.value
         for line in found.lines
-        if line.measure is not None
+        if line.measure is not None and line.value is not None
     }
     metrics |= {
         "drift_anomaly_rate": by_name["is_anomaly"].now or 0.0,

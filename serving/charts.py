@@ -97,7 +97,8 @@ def page(snapshot: Snapshot) -> dict[str, Any]:
     segments = [
         {**profile, "place": place} for place, profile in enumerate(queries.segments(snapshot)["segments"])
     ]
-    segments.sort(key=lambda segment: segment["mean_Monetary"] or 0, reverse=True)
+    worth = queries.worth(snapshot)
+    segments.sort(key=lambda segment: worth[segment["segment"]], reverse=True)
     features = {name: {**WORDS[name], "median": typical["median"][name]} for name in FEATURES}
     return {
         "overview": overview,
@@ -122,7 +123,8 @@ def page(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _moved(snapshot: Snapshot, order: list[int]) -> dict[str, Any] | None:
-    """Who moved, with a matrix for the page: rows and columns in the `order` of segments, New and Gone last."""
+    """Who moved, with a matrix for the page: rows and columns in the `order` of segments, most valuable first; New
+    and Gone last."""
     if snapshot.movement is None:
         return None
     told = queries.movement(snapshot, 1, ROWS_SHOWN)
@@ -138,7 +140,7 @@ def _moved(snapshot: Snapshot, order: list[int]) -> dict[str, Any] | None:
                 "customers": move["customers"],
                 "share": move["customers"] / total,
                 "money": move["Monetary_after"] if end is not None else move["Monetary_before"],
-                "way": _way(start, end),
+                "way": _way(start, end, order),
                 "strength": round(100 * math.sqrt(move["customers"] / total)),
             }
             if (move := cells.get((start, end)))
@@ -150,13 +152,13 @@ def _moved(snapshot: Snapshot, order: list[int]) -> dict[str, Any] | None:
     return told | {"names": names, "ends": ends, "rows": rows}
 
 
-def _way(start: int | None, end: int | None) -> str:
-    """Segments are numbered by what their customers are worth."""
+def _way(start: int | None, end: int | None, order: list[int]) -> str:
+    """From one segment to another, given their `order`, most valuable first."""
     if start is None:
         return "new"
     if start == end:
         return "stayed"
-    return "rose" if end is not None and end > start else "fell"
+    return "rose" if end is not None and order.index(end) < order.index(start) else "fell"
 
 
 @cache

@@ -87,6 +87,17 @@ def customer_map(snapshot: Snapshot) -> dict[str, Any]:
     )
 
 
+def worth(snapshot: Snapshot) -> dict[int, float]:
+    """Mean Monetary of each segment's ordinary customers, by its number; -inf where there are none."""
+    spent = np.asarray(snapshot.customers["Monetary"], dtype=float)
+    ordinary = np.isfinite(spent)
+    ordinary[snapshot.unusual] = False
+    return {
+        segment: float(own.mean()) if len(own := spent[places[ordinary[places]]]) else -np.inf
+        for segment, places in snapshot.by_spending.items()
+    }
+
+
 def typical(snapshot: Snapshot) -> dict[str, Any]:
     """The median customer of the whole shop, and how each feature goes with each axis of the map (-1 to 1)."""
     columns = {name: np.asarray(snapshot.customers[name], dtype=float) for name in FEATURES}

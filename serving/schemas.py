@@ -328,7 +328,7 @@ class Movement(Stamp):
     )
     from_as_of: str
     to_as_of: str
-    best: int = Field(description="The segment of the highest mean Monetary")
+    best: int = Field(description="The segment of the highest mean Monetary of ordinary customers")
     best_name: str
     sentences: list[str]
     moves: list[Move]

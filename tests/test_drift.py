@@ -13,7 +13,15 @@ from click.testing import CliRunner
 
 from training.band import Band
 from training.cli import main
-from training.drift import Thresholds, by_chance, compare, in_deciles, psi_terms
+from training.drift import (
+    TOTAL_VARIATION,
+    Thresholds,
+    by_chance,
+    compare,
+    in_deciles,
+    psi_terms,
+    total_variation_terms,
+)
 from training.features import FEATURES
 from training.segmenter import Segmenter
 from training.tracking import NAME
@@ -39,6 +47,42 @@ def test_an_empty_bin_counts_as_half_a_customer():
     assert psi_terms(np.array([60, 40, 0]), np.array([60, 30, 10]))[2] == pytest.approx(
         (0.1 - 0.005) * math.log(0.1 / 0.005)
     )
+
+
+def test_total_variation_is_the_share_that_would_have_to_change_segment():
+    training, now = np.array([50, 30, 20]), np.array([80, 80, 40])  # 40 %, 40 % and 20 %: 10 % have moved
+    assert total_variation_terms(training, now) == pytest.approx([0.05, 0.05, 0])
+
+
+def test_a_tenth_in_another_segment_is_drift_and_what_chance_brings_is_not():
+    def customers(*counts):
+        segment = np.repeat([0, 1, 2], counts)
+        columns = dict.fromkeys(("Recency", "distance"), 1.0) | {"is_anomaly": False}
+        return pd.DataFrame({"segment": segment, "segment_name": segment.astype(str)} | columns)
+
+    def verdict(*counts):
+        lines = compare(
+            customers(500, 300, 200), customers(*counts), ["Recency"], Band.of(0, 1000), Thresholds()
+        )
+        return next(line for line in lines if line.name == "segment").verdict
+
+    assert [verdict(460, 340, 200), verdict(440, 360, 200), verdict(399, 401, 200)] == [
+        "ok",
+        "watch",
+        "drift",
+    ]
+    assert verdict(20, 18, 12) == "ok"  # 10 %, too, but of 50 customers
+
+
+@pytest.mark.parametrize("customers", [100, 4000])
+def test_chance_reaches_as_far_as_samples_of_one_mix_of_segments_do(customers):
+    random = np.random.default_rng(1)
+    found = []
+    for _ in range(200):
+        training, now = (random.multinomial(n, [0.5, 0.3, 0.2]) for n in (2000, customers))
+        chance = by_chance(training, customers, TOTAL_VARIATION)
+        found.append(total_variation_terms(training, now).sum() > chance)
+    assert 0.01 < np.mean(found) < 0.13
 
 
 @pytest.mark.parametrize("customers", [100, 4000])
@@ -92,7 +136,7 @@ def test_a_shop_has_not_drifted_from_itself(run, tmp_path):
     report = json.loads((tmp_path / "drift.json").read_text())
     assert report["verdict"] == "ok"
     assert [line["name"] for line in report["lines"]] == [*FEATURES, "distance", "segment", "is_anomaly"]
-    assert {line["psi"] for line in report["lines"]} == {0.0, None}
+    assert {line["value"] for line in report["lines"]} == {0.0, None}
     assert report["training"] == report["now"] == {"as_of": "2024-12-21T17:45:00", "customers": 1463}
     assert "Verdict: ok. Nothing to do" in done.stdout
 
@@ -128,7 +172,25 @@ def test_customers_who_stay_away_are_found_and_logged_beside_the_version(run, cu
     assert logged.data.metrics["drift_psi_Recency"] > 0.25
     assert logged.data.metrics["drift_customers"] == len(staying)
     report = Path(client.download_artifacts(logged.info.run_id, "drift.json", tmp_path))
-    assert verdicts(report)["segment"] == "watch"
+    assert verdicts(report)["segment"] == "drift"
+    (segment,) = (line for line in json.loads(report.read_text())["lines"] if line["name"] == "segment")
+    assert segment["measure"] == "total variation"
+    assert logged.data.metrics["drift_total_variation_segment"] == pytest.approx(segment["value"])
+
+
+def test_half_of_the_newest_customers_missing_is_seen_in_the_mix_of_segments_alone(run, customers, tmp_path):
+    recent = customers.index[customers.Recency <= 30]
+    customers.drop(recent[::2]).to_parquet(tmp_path / "half.parquet")
+    done = run("drift", tmp_path / "half.parquet", "--json", tmp_path / "drift.json")
+    assert done.exit_code == 0
+    found = verdicts(tmp_path / "drift.json")
+    assert found.pop("segment") == "watch"
+    assert set(found.values()) == {"ok"}
+    assert run("drift", tmp_path / "half.parquet", "--drift-mix", "0.08").exit_code == 1
+    assert (
+        "Verdict: ok"
+        in run("drift", tmp_path / "half.parquet", "--watch-mix", "0.2", "--drift-mix", "0.2").stdout
+    )
 
 
 def test_few_customers_do_not_cry_wolf(run, customers, tmp_path):
@@ -143,6 +205,10 @@ def test_thresholds_can_be_told(run, customers, tmp_path):
     assert run("drift", tmp_path / "a.parquet").exit_code == 0
     assert run("drift", tmp_path / "a.parquet", "--watch", "0.02", "--drift", "0.03").exit_code == 1
     assert run("drift", tmp_path / "a.parquet", "--watch", "0.5").exit_code == 2
+    assert (
+        "--watch-mix 0.2 and --drift-mix 0.1"
+        in run("drift", tmp_path / "a.parquet", "--watch-mix", "0.2").stderr
+    )
 
 
 def test_too_few_customers_are_refused(run, customers, tmp_path):
@@ -237,7 +303,7 @@ def test_a_month_later_the_calendar_moves_tenure_and_nothing_else_drifts(uci_sho
     band = Band.of(model.anomalies_.mean(), len(before.customers))
     tables = scored(before.customers, model), scored(after.customers, model)
     lines = {line.name: line for line in compare(*tables, FEATURES, band, Thresholds(), days=30)}
-    assert lines["Tenure"].psi > 1
+    assert lines["Tenure"].value > 1
     assert lines["Tenure"].verdict == "watch"
     assert lines["Recency"].verdict == "watch"
     assert {line.verdict for name, line in lines.items() if name not in ("Tenure", "Recency")} == {"ok"}

@@ -20,7 +20,8 @@ JANUARY, MARCH = datetime(2024, 1, 31), datetime(2024, 3, 1)
 def table(**customers):
     """Customers as id=(segment, days since the last order, money)."""
     rows = [(customer, *values) for customer, values in customers.items()]
-    return pd.DataFrame(rows, columns=["customer_id", "segment", "Recency", "Monetary"])
+    found = pd.DataFrame(rows, columns=["customer_id", "segment", "Recency", "Monetary"])
+    return found.assign(is_anomaly=False)
 
 
 BEFORE = table(ann=(2, 3, 900), bob=(2, 9, 800), cid=(2, 8, 700), dot=(1, 20, 90), eve=(2, 1, 600))
@@ -74,11 +75,25 @@ def test_who_left_the_best_segment_is_listed_biggest_spenders_first(moved):
 
 def test_the_sentences_hold_the_numbers(moved):
     assert moved.sentences == [
-        "3 customers, 75% of High, left it from 2024-01-31 to 2024-03-01: 1 to Medium, 1 to Low and 1 gone. "
+        "3 customers, 75% of High, left it from 2024-01-31 to 2024-03-01: 1 to Low, 1 to Medium and 1 gone. "
         "They had brought 2,100, 70% of its revenue.",
         "1 customer rose to High and 0 new customers began there: it had 4 and has 2.",
         "20% of all customers stayed in their segment; 1 new customer brought 80.",
     ]
+
+
+def test_the_best_segment_is_the_one_whose_ordinary_customers_spent_most_whatever_its_number():
+    # A champion's numbers are kept: here High is 0 and Low is 2. A rich anomaly does not make Low the best.
+    before = table(ann=(0, 3, 900), bob=(0, 9, 800), eve=(0, 1, 600), dot=(1, 20, 90), low=(2, 9, 10))
+    after = table(ann=(0, 4, 990), bob=(1, 39, 800), eve=(2, 31, 600), dot=(0, 2, 290), low=(2, 9, 9e6))
+    after["is_anomaly"] = after.customer_id.isin(["bob", "eve", "low"])
+    moved = movement(before, after, ["High", "Medium", "Low"], JANUARY, MARCH)
+    assert (moved.best, moved.as_json()["best_name"]) == (0, "High")
+    assert moved.fallen.customer_id.tolist() == ["bob", "eve"]
+    assert moved.sentences[0].startswith(
+        "2 customers, 67% of High, left it from 2024-01-31 to 2024-03-01: 1 to"
+    )
+    assert moved.sentences[1].startswith("1 customer rose to High and 0 new customers began there")
 
 
 def test_where_nobody_moved_nobody_is_said_to():
@@ -152,7 +167,7 @@ def test_compare_agrees_with_scoring_each_day_by_itself(segments, tmp_path):
         assert done.exit_code == 0, done.output
         scored.append(pd.read_parquet(tmp_path / f"{day}.parquet").set_index("customer_id"))
     before, after = scored
-    best = before.segment.max()
+    best = after[~after.is_anomaly].groupby("segment").Monetary.mean().idxmax()
     were, are = set(before.index[before.segment == best]), set(after.index[after.segment == best])
     fallen = pd.read_parquet(tmp_path / "f.parquet").set_index("customer_id")
     assert set(fallen.index) == were - are != set()

@@ -376,11 +376,23 @@ def compare(inputs: tuple[str, ...], start: str, end: str, model: str, output: s
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 @click.option("--watch", default=0.1, help="PSI from which a line is to be watched.")
 @click.option("--drift", "limit", default=0.25, help="PSI from which a line has drifted.")
+@click.option("--watch-mix", default=0.05, help="Share of customers to change segment, to be watched.")
+@click.option(
+    "--drift-mix", default=0.1, help="Share of customers to change segment, from which it is drift."
+)
 @click.option("--json", "file", default="", metavar="FILE", help="Also write the report as JSON.")
 @click.option("--log/--no-log", default=False, help="Also log the report to MLflow, as a run of its own.")
 @reading_options
 def drift(
-    inputs: tuple[str, ...], model: str, watch: float, limit: float, file: str, log: bool, **options: Any
+    inputs: tuple[str, ...],
+    model: str,
+    watch: float,
+    limit: float,
+    watch_mix: float,
+    drift_mix: float,
+    file: str,
+    log: bool,
+    **options: Any,
 ) -> None:
     """Compare customers with those the model was trained on; exit code 1 when they have drifted.
 
@@ -392,12 +404,14 @@ def drift(
     from training import monitor
     from training.drift import Thresholds
 
-    if not 0 < watch <= limit:
-        raise InputError(
-            f"--watch {watch:g} and --drift {limit:g} are out of order. Expected the first above 0 and the second "
-            "no lower. Change one of them."
-        )
-    found = monitor.report(inputs, model, _reading(**options), Thresholds(watch, limit))
+    for suffix, first, second in (("", watch, limit), ("-mix", watch_mix, drift_mix)):
+        if not 0 < first <= second:
+            raise InputError(
+                f"--watch{suffix} {first:g} and --drift{suffix} {second:g} are out of order. Expected the first above "
+                "0 and the second no lower. Change one of them."
+            )
+    thresholds = Thresholds(watch, limit, watch_mix, drift_mix)
+    found = monitor.report(inputs, model, _reading(**options), thresholds)
     if file:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         Path(file).write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
@@ -668,13 +682,15 @@ def _drift_table(found: Any) -> None:
     )
     rows: list[tuple[str, ...]] = []
     for line in found.lines:
-        psi = (f"{line.psi:.3f}", f"{line.by_chance:.3f}") if line.psi is not None else ("", "")
+        distance = ("", "", "")
+        if line.measure is not None:
+            distance = (line.measure, f"{line.value:.3f}", f"{line.by_chance:.3f}")
         figure = "{:.2%}" if line.name == "is_anomaly" else "{:,.4g}"
         figures = [figure.format(value) if value is not None else "" for value in (line.training, line.now)]
-        rows.append((line.name, *figures, *psi, line.verdict))
+        rows.append((line.name, *figures, *distance, line.verdict))
         if line.name == "segment":
-            rows += [(f"  {b.label}", f"{b.training:.1%}", f"{b.now:.1%}", "", "", "") for b in line.bins]
-    _table(("what", "training", "now", "PSI", "by chance", "verdict"), rows)
+            rows += [(f"  {b.label}", f"{b.training:.1%}", f"{b.now:.1%}", "", "", "", "") for b in line.bins]
+    _table(("what", "training", "now", "measure", "value", "by chance", "verdict"), rows)
     click.echo("\n" + "\n".join([*found.notes, f"Verdict: {found.verdict}. {found.advice}"]))
 
 

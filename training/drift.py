@@ -1,15 +1,19 @@
 """How far customers have moved from those a model was trained on: effect sizes, beside what chance would show.
 
-One measure for all that has a distribution, the population stability index:
-PSI = sum over bins of (now - training) * ln(now / training), of the shares of customers in each bin. It is
-0 for equal shares and does not grow with the number of customers, as a test statistic would. Source:
+Two measures, of the shares of customers in each bin. Both are 0 for equal shares and do not grow with the
+number of customers, as a test statistic would.
+
+Numbers are judged by the population stability index, PSI = sum of (now - training) * ln(now / training). Source:
 Lewis (1994), "An Introduction to Credit Scoring", and Siddiqi (2017), "Intelligent Credit Scoring", also for
 the customary limits: below 0.1 little has changed, from 0.25 the population is another one.
+
+Segments are judged by the total variation distance, half the sum of |now - training|: the least share of
+customers that would have to change segment. Over a few bins PSI is blunt: 10 % in another segment can be 0.06.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -26,6 +30,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 VERDICTS = ("ok", "watch", "drift")
+PSI, TOTAL_VARIATION = "PSI", "total variation"
 BINS = 10
 CHANCE = 0.95
 SAMPLES = 1000
@@ -33,35 +38,43 @@ SAMPLES = 1000
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The PSI from which a line is to be watched, and from which it has drifted."""
+    """From where a line is to be watched, and from where it has drifted: PSI, and for the segments' mix the
+    total variation."""
 
     watch: float = 0.1
     drift: float = 0.25
+    watch_mix: float = 0.05
+    drift_mix: float = 0.1
+
+    def of(self, measure: str) -> tuple[float, float]:
+        """The two of one measure."""
+        return (self.watch, self.drift) if measure == PSI else (self.watch_mix, self.drift_mix)
 
 
 @dataclass(frozen=True)
 class Bin:
-    """The share of customers in one bin, in training and now, and what it adds to the PSI."""
+    """The share of customers in one bin, in training and now, and what it adds to the line's value."""
 
     label: str
     training: float
     now: float
-    psi: float
+    adds: float
 
 
 @dataclass(frozen=True)
 class Line:
     """One column of the scored customers, compared.
 
-    training, now: its median; the share flagged for is_anomaly, nothing for segment. psi: the index.
-    by_chance: the index that chance alone stays below, 95 times of 100. is_anomaly has neither, nor
-    bins: it is judged by the model's band.
+    training, now: its median; the share flagged for is_anomaly, nothing for segment. measure, value: how
+    far they are apart, in PSI, for segment in total variation. by_chance: the value that chance alone stays
+    below, 95 times of 100. is_anomaly has none of these, nor bins: it is judged by the model's band.
     """
 
     name: str
     training: float | None
     now: float | None
-    psi: float | None
+    measure: str | None
+    value: float | None
     by_chance: float | None
     verdict: str
     bins: list[Bin]
@@ -85,17 +98,17 @@ def compare(
     for name in (*used, "distance"):
         before, after = (table[name].to_numpy(np.float64) for table in (training, now))
         medians = float(np.median(before)), float(np.median(after))
-        line = _line(name, medians, *in_deciles(before, after), thresholds)
+        line = _line(name, medians, *in_deciles(before, after), PSI, thresholds)
         if name == "Tenure" and days and line.verdict == "drift":
             line = replace(line, verdict="watch")
         lines.append(line)
     names = training.groupby("segment").segment_name.first()
     mix = [table.segment.value_counts().reindex(names.index, fill_value=0) for table in (training, now)]
     before, after = (counts.to_numpy() for counts in mix)
-    lines.append(_line("segment", (None, None), names.tolist(), before, after, thresholds))
+    lines.append(_line("segment", (None, None), names.tolist(), before, after, TOTAL_VARIATION, thresholds))
     rates = float(training.is_anomaly.mean()), float(now.is_anomaly.mean())
     fits = band.holds(int(now.is_anomaly.sum()), len(now))
-    lines.append(Line("is_anomaly", *rates, None, None, "ok" if fits else "drift", []))
+    lines.append(Line("is_anomaly", *rates, None, None, None, "ok" if fits else "drift", []))
     return lines
 
 
@@ -140,11 +153,23 @@ def psi_terms(training: NDArray, now: NDArray) -> Floats:
     return (after - before) * np.log(after / before)
 
 
-def by_chance(training: Ints, customers: int) -> float:
-    """The PSI that 95 of 100 samples of so many `customers` stay below when nothing has changed, found by
+def total_variation_terms(training: NDArray, now: NDArray) -> Floats:
+    """What each bin adds to the total variation distance of two counts (..., bins) of customers; (..., bins)."""
+    before, after = (counts / counts.sum(axis=-1, keepdims=True) for counts in (training, now))
+    return np.abs(after - before) / 2
+
+
+TERMS: dict[str, Callable[[NDArray, NDArray], Floats]] = {
+    PSI: psi_terms,
+    TOTAL_VARIATION: total_variation_terms,
+}
+
+
+def by_chance(training: Ints, customers: int, measure: str = PSI) -> float:
+    """The value that 95 of 100 samples of so many `customers` stay below when nothing has changed, found by
     drawing 1,000 pairs of samples from the counts of `training` (bins,); the same ones each time.
 
-    In large samples it is (1 / n + 1 / m) times a chi-square of bins - 1 degrees of freedom (Yurdakul and
+    In large samples the PSI's is (1 / n + 1 / m) times a chi-square of bins - 1 degrees of freedom (Yurdakul and
     Naranjo 2020, "Statistical properties of the population stability index"); where bins run empty, as
     with a hundred customers, that is a quarter too low.
     """
@@ -152,7 +177,7 @@ def by_chance(training: Ints, customers: int) -> float:
     expected = np.maximum(training, 0.5)
     expected /= expected.sum()
     pairs = [random.multinomial(n, expected, size=SAMPLES) for n in (int(training.sum()), customers)]
-    return float(np.quantile(psi_terms(*pairs).sum(axis=-1), CHANCE))
+    return float(np.quantile(TERMS[measure](*pairs).sum(axis=-1), CHANCE))
 
 
 def _line(
@@ -161,12 +186,13 @@ def _line(
     labels: Sequence[str],
     before: Ints,
     after: Ints,
+    measure: str,
     thresholds: Thresholds,
 ) -> Line:
-    terms, chance = psi_terms(before, after), by_chance(before, int(after.sum()))
-    found, verdict = float(terms.sum()), "ok"
-    if found >= max(thresholds.watch, chance):
-        verdict = "watch" if found < thresholds.drift else "drift"
+    terms, chance = TERMS[measure](before, after), by_chance(before, int(after.sum()), measure)
+    (watch, drift), found, verdict = thresholds.of(measure), float(terms.sum()), "ok"
+    if found >= max(watch, chance):
+        verdict = "watch" if found < drift else "drift"
     columns = (before / before.sum(), after / after.sum(), terms)
     bins = [Bin(*row) for row in zip(labels, *(column.tolist() for column in columns), strict=True)]
-    return Line(name, *medians, found, chance, verdict, bins)
+    return Line(name, *medians, measure, found, chance, verdict, bins)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from training.evaluate import Map
 from training.explore import amount, links, month_name, number, percent, revenue_curve, skewness, spearman
 from training.features import FEATURES
+from training.profiles import by_value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -377,10 +378,10 @@ def profiles(table: pd.DataFrame, scored: pd.DataFrame) -> Figure:
     """Each segment's medians against all customers, and its share of customers and of revenue.
 
     `table` has a row a segment (segment, name, share, revenue_share), `scored` a row a customer
-    (the five features, segment). Most valuable segment on top.
+    (the five features, segment, is_anomaly). Most valuable segment on top.
     """
-    rows = table.sort_values("segment", ascending=False)
-    order = rows["segment"].to_list()
+    order = by_value(scored, len(table))
+    rows = table.set_index("segment", drop=False).loc[order]
     standard = _standardised(scored).groupby(scored["segment"]).median().loc[order]
     medians = scored.groupby("segment")[list(FEATURES)].median().loc[order]
     best = rows.loc[rows["revenue_share"].idxmax()]

@@ -39,7 +39,8 @@ class Report:
     """What `segments drift` says; as JSON, these fields by their names.
 
     schema: the number of this form; verdict: the worst of the lines'; thresholds: watch and drift
-    (PSI), anomaly_rate_low and anomaly_rate_high; notes: what to mind when reading; advice: what to do.
+    (PSI), watch_mix and drift_mix (total variation), anomaly_rate_low and anomaly_rate_high; notes: what to
+    mind when reading; advice: what to do.
     """
 
     schema: int
@@ -110,7 +111,11 @@ def log(found: Report) -> str:
         "as_of": found.now.as_of or "",
     }
     by_name = {line.name: line for line in found.lines}
-    metrics = {f"drift_psi_{name}": line.psi for name, line in by_name.items() if line.psi is not None}
+    metrics = {
+        f"drift_{line.measure.lower().replace(' ', '_')}_{line.name}": line.value
+        for line in found.lines
+        if line.measure is not None and line.value is not None
+    }
     metrics |= {
         "drift_anomaly_rate": by_name["is_anomaly"].now or 0.0,
         "drift_customers": found.now.customers,
@@ -159,7 +164,7 @@ def _notes(
         if line.name == "is_anomaly":
             notes.append(f"is_anomaly: {line.now:.2%} are flagged, expected {band}.")
         else:
-            most = max(line.bins, key=lambda b: b.psi)
+            most = max(line.bins, key=lambda b: b.adds)
             notes.append(f"{line.name}, {most.label}: {most.training:.1%} in training, {most.now:.1%} now.")
     if days != 0 and "Tenure" in (line.name for line in moved):
         since = (
@@ -172,10 +177,14 @@ def _notes(
             "did not return: the calendar's doing, not the customers'. Where it is known to have moved, Tenure is "
             "watched at most."
         )
-    chance = max(line.by_chance for line in lines if line.by_chance is not None)
-    if chance > thresholds.watch:
+    chances: dict[str, float] = {}
+    for line in lines:
+        if line.measure and line.by_chance and line.by_chance > thresholds.of(line.measure)[0]:
+            chances[line.measure] = max(line.by_chance, chances.get(line.measure, 0.0))
+    if chances:
+        reached = " and ".join(f"a {measure} of {chance:.2f}" for measure, chance in chances.items())
         notes.append(
-            f"With {customers:,} customers here chance alone brings a PSI of {chance:.2f}: a line is only judged by "
+            f"With {customers:,} customers here chance alone brings {reached}: a line is only judged by "
             "what is above its own. Give more customers to see smaller changes."
         )
     return notes

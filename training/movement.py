@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from training.explore import amount, counted, listed, percent
+from training.profiles import by_value
 
 NEW, GONE = "New", "Gone"
 
@@ -19,8 +20,8 @@ class Movement:
     """Where the customers of one date were at a later one.
 
     from_as_of, to_as_of: the two dates; names: one a segment, in their order; best: the segment of the
-    highest mean Monetary, which is the last; moves: one row for each two places that customers moved
-    between (see `movement`); fallen: who left the best segment, one row each, biggest spenders first;
+    highest mean Monetary of ordinary customers at the later date; moves: one row for each two places that
+    customers moved between (see `movement`); fallen: who left the best segment, one row each, biggest spenders first;
     sentences: the same in words.
     """
 
@@ -63,7 +64,8 @@ def movement(
 ) -> Movement:
     """Two tables of customers (customer_id, Recency, Monetary, segment) under one model to who moved where.
 
-    names: one a segment. The columns of `moves` are
+    `after` has is_anomaly, too, because the best segment is told by its ordinary customers. names: one a segment.
+    The columns of `moves` are
 
     | column                  | unit   | meaning                                                      |
     |-------------------------|--------|--------------------------------------------------------------|
@@ -92,13 +94,16 @@ def movement(
         .agg(customers=("customer_id", "size"), **{name: (name, "sum") for name in money})
         .reset_index()
     )
-    best = len(names) - 1
+    order = by_value(after, len(names))
+    best = order[0]
     was_best = both["from_segment"] == best
     left = both[was_best & (both["to_segment"] != best).fillna(True)]
     fallen = left.sort_values("Monetary_before", ascending=False, kind="stable")[
         ["customer_id", "from_name", "to_segment", "to_name", *money, "Recency"]
     ].reset_index(drop=True)
-    said = _sentences(moves, fallen, names, f"{from_as_of:%Y-%m-%d}", f"{to_as_of:%Y-%m-%d}")
+    said = _sentences(
+        moves, fallen, [names[place] for place in order], f"{from_as_of:%Y-%m-%d}", f"{to_as_of:%Y-%m-%d}"
+    )
     return Movement(from_as_of, to_as_of, list(names), best, moves, fallen, said)
 
 
@@ -109,11 +114,12 @@ def _named(segment: pd.Series, names: Sequence[str], missing: str) -> pd.Series:
 def _sentences(
     moves: pd.DataFrame, fallen: pd.DataFrame, names: Sequence[str], start: str, end: str
 ) -> list[str]:
-    best = names[-1]
+    """`names` are the segments', most valuable first."""
+    best, *others = names
     were, are = moves[moves.from_name == best], moves[moves.to_name == best]
     first = f"Nobody left {best} from {start} to {end}."
     if len(fallen):
-        places = fallen.to_name.value_counts(sort=False).reindex([*reversed(names), GONE]).dropna()
+        places = fallen.to_name.value_counts(sort=False).reindex([*others, GONE]).dropna()
         went = [f"to {name}" if name != GONE else "gone" for name in places.index]
         where = f", all {went[0]}"
         if len(went) > 1:
@@ -123,7 +129,7 @@ def _sentences(
             f"{counted(len(fallen), 'customer')}, {_share(share)} of {best}, left it from {start} to {end}{where}. "
             f"They had brought {amount(money)}, {_share(money / were.Monetary_before.sum())} of its revenue."
         )
-    risen = are[are.from_name.isin(names[:-1])].customers.sum()
+    risen = are[are.from_name.isin(others)].customers.sum()
     started = are[are.from_name == NEW].customers.sum()
     kept = moves[moves["from_segment"].notna()]
     stayed = kept[kept.from_name == kept.to_name].customers.sum() / kept.customers.sum()

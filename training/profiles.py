@@ -57,6 +57,17 @@ def profile(
     return table
 
 
+def by_value(customers: pd.DataFrame, segments: int) -> list[int]:
+    """Scored customers (Monetary, segment, is_anomaly; one row each) to the numbers of their `segments`, highest
+    mean Monetary of the ordinary customers first; those without any come last.
+
+    A segment keeps its number from champion to champion, so the numbers themselves say nothing of value.
+    """
+    ordinary = customers[~customers["is_anomaly"]]
+    worth = ordinary.groupby("segment")["Monetary"].mean().reindex(range(segments))
+    return worth.sort_values(ascending=False, kind="stable").index.tolist()
+
+
 def _values(table: pd.DataFrame, population: pd.DataFrame) -> list[str]:
     """The first segment is low, the last is high; one in between goes by where its median Monetary stands
     among all customers (thirds), and with three or more segments one is always medium."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from training.explore import Facts, amount, number, percent
+from training.profiles import by_value
 
 if TYPE_CHECKING:
     from training.cleaning import Funnel
@@ -69,11 +70,12 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "amount": amount, "number": number}
+    segments = profiles.set_index("segment", drop=False).loc[by_value(scored, len(profiles))]
     unusual = scored[scored["is_anomaly"]].nlargest(UNUSUAL_SHOWN, "anomaly_score")
     return environment.get_template("report.html").render(
         title=title,
         outcome=outcome,
-        segments=profiles.sort_values("segment", ascending=False).to_dict("records"),
+        segments=segments.to_dict("records"),
         customers=len(scored),
         anomalies=int(scored["is_anomaly"].sum()),
         unusual=unusual.to_dict("records"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -24,7 +26,8 @@ def fit_kmeans(points: Floats, k: int, n_init: int, seed: int | None) -> KMeans:
     """KMeans of `points` (n, d): the best of `n_init` restarts; above RESTARTS_UP_TO points `polish` of `starts`."""
     if len(points) > RESTARTS_UP_TO:
         return polish(points, starts(points, k, n_init, seed))
-    return _fit(KMeans(k, n_init=n_init, random_state=seed), points)
+    with _quietly():
+        return KMeans(k, n_init=n_init, random_state=seed).fit(points)
 
 
 def starts(points: Floats, k: int, n_init: int, seed: int | None) -> list[Floats]:
@@ -32,10 +35,9 @@ def starts(points: Floats, k: int, n_init: int, seed: int | None) -> list[Floats
     random = np.random.RandomState(seed)
     if len(points) > RESTARTS_UP_TO:
         points = points[random.choice(len(points), SAMPLE, replace=False)]
-    fits = [
-        _fit(KMeans(k, n_init=1, random_state=each), points)
-        for each in random.randint(2**31 - 1, size=n_init)
-    ]
+    seeds = random.randint(2**31 - 1, size=n_init)
+    with _quietly():
+        fits = [KMeans(k, n_init=1, random_state=each).fit(points) for each in seeds]
     different: list[KMeans] = []
     for fit in sorted(fits, key=lambda fit: fit.inertia_):
         if not different or fit.inertia_ > different[-1].inertia_ * (1 + 1e-4):
@@ -54,15 +56,19 @@ def polish(
     if iterate:
         begun, _ = min((iterate(start, most=FEW) for start in centres), key=lambda reached: reached[1])
         centres = [iterate(begun)[0]]
-    fits = [_fit(KMeans(len(start), init=start, n_init=1, tol=0), points) for start in centres]
+    with _quietly():
+        fits = [KMeans(len(start), init=start, n_init=1, tol=0).fit(points) for start in centres]
     return min(fits, key=lambda fit: fit.inertia_)
 
 
-def _fit(kmeans: KMeans, points: Floats) -> KMeans:
-    """Fitted on one thread: two add up in an order of their own, and the last digits differ."""
-    with _threads().limit(limits=1, user_api="openmp"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than k
-        return kmeans.fit(points)
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """scikit-learn on one thread (two add up in an order of their own, and the last digits differ), its own checks of
+    parameters left out, and no warning where there are fewer distinct points than k."""
+    limited = _threads().limit(limits=1, user_api="openmp")
+    with limited, sklearn.config_context(skip_parameter_validation=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 @cache

@@ -21,20 +21,19 @@ def distance_sums(queries: Floats, points: Floats, starts: NDArray[np.int64]) ->
 
 def _columns(points: Floats) -> Floats:
     """(WIDTH, n): one row a coordinate of points (n, d); missing ones are 0, which changes no distance."""
-    return np.pad(points.T, ((0, WIDTH - points.shape[1]), (0, 0)))
+    columns = np.zeros((WIDTH, len(points)))  # each row in one piece, or its loop is not vectorised
+    columns[: points.shape[1]] = points.T
+    return columns
 
 
 @njit(cache=True, fastmath={"reassoc", "nsz"})
 def _sum(point, a, b, c, d, e):
     """The summed distance from `point` to the points with coordinates a to e; slices, so that it is vectorised."""
+    p, q, r, s, t = point[0], point[1], point[2], point[3], point[4]
     total = 0.0
     for i in range(len(a)):
         total += np.sqrt(
-            (a[i] - point[0]) ** 2
-            + (b[i] - point[1]) ** 2
-            + (c[i] - point[2]) ** 2
-            + (d[i] - point[3]) ** 2
-            + (e[i] - point[4]) ** 2
+            (a[i] - p) ** 2 + (b[i] - q) ** 2 + (c[i] - r) ** 2 + (d[i] - s) ** 2 + (e[i] - t) ** 2
         )
     return total
 
@@ -49,10 +48,10 @@ def _sums(queries, columns, starts):
             start, end = starts[segment], starts[segment + 1]
             sums[i, segment] = _sum(
                 point,
-                columns[0, start:end],
-                columns[1, start:end],
-                columns[2, start:end],
-                columns[3, start:end],
-                columns[4, start:end],
+                columns[0][start:end],
+                columns[1][start:end],
+                columns[2][start:end],
+                columns[3][start:end],
+                columns[4][start:end],
             )
     return sums

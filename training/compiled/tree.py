@@ -133,7 +133,7 @@ def _take(columns, order, start, end, point, best, found, squares):
     gaps = squares[:size]
     gaps[:] = 0.0
     for c in range(WIDTH):
-        column = columns[c, start:end]
+        column = columns[c][start:end]
         value = point[c]
         for i in range(size):
             gap = column[i] - value

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -257,7 +258,7 @@ def growth(folder: Path, given: np.ndarray, large: bool) -> None:
             f"| {row['k']} | {row['eps']:.3f} | {row['rate']:.1%} |",
             flush=True,
         )
-    Path("growth.json").write_text(json.dumps(rows))
+
     figure(rows, Path(__file__).with_name("growth.png"))
 
 
@@ -280,8 +281,6 @@ def figure(rows: list[dict], path: Path) -> None:
 
 def grow(base: str, n: int) -> None:
     """One size of `growth`, as JSON."""
-    import resource
-
     from training.sweep import choose, sweep
 
     points = customers.points(np.load(base), n)
@@ -291,7 +290,8 @@ def grow(base: str, n: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         taken, trials = timed(lambda: list(sweep(evaluate, 50, 0, Path(folder) / "journal", "growth")))
     chosen, choice = timed(lambda: choose(trials, evaluate))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    status = Path("/proc/self/status").read_text()  # of this program alone; getrusage keeps what began it
+    memory = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e6
     winner = choice.winner
     found = {"n": n, "neighbours": seconds, "search": taken, "choice": chosen, "memory": memory}
     print(json.dumps(found | {"k": winner.k, "eps": winner.eps, "rate": winner.metrics["anomaly_rate"]}))

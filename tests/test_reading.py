@@ -509,6 +509,7 @@ def test_a_stray_quote_in_the_header_does_not_swallow_the_lines(tmp_path):
         ("bad.parquet", b"PAR1 not a table", "cannot be opened as Parquet"),
         ("shop.pdf", b"%PDF", "has an unknown ending"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_unusable_file_is_refused(tmp_path, name, content, message):
     path = tmp_path / name

@@ -283,7 +283,9 @@ def test_a_small_gzip_may_be_very_regular(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [gzip.compress(b"Recency,Frequency,Monetary\n" * 9)[:-9], b"\x1f\x8b no gzip"]
+    "content",
+    [gzip.compress(b"Recency,Frequency,Monetary\n" * 9)[:-9], b"\x1f\x8b no gzip"],
+    ids=["cut", "no gzip"],  # the bytes hold the time: as a name they would differ between xdist's workers
 )
 def test_a_damaged_feature_table_is_refused_in_words(tmp_path, content):
     path = tmp_path / "features.csv.gz"

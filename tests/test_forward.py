@@ -100,7 +100,8 @@ def shop_of(tmp_path, days, ends=date(2024, 12, 1)):
 def past_of(shop):
     values = shop.customers[list(FEATURES)].to_numpy()
     segmenter = Segmenter(2, anomaly_rate=0.02, min_samples=5, order_by=2, random_state=0).fit(values)
-    return look_back(shop, shop.customers.assign(segment=segmenter.labels_), segmenter, ["Low", "High"])
+    scored = shop.customers.assign(segment=segmenter.labels_, is_anomaly=segmenter.anomalies_)
+    return look_back(shop, scored, segmenter, ["Low", "High"])
 
 
 def test_a_shop_with_a_past_is_checked(tmp_path):

@@ -13,7 +13,7 @@ from training.errors import InputError
 if TYPE_CHECKING:
     import ibis
 
-CANCELLED_INVOICE = r"^C\d"
+CANCELLED_INVOICE = r"^\s*C\d"
 
 
 @dataclass(frozen=True)
@@ -81,57 +81,82 @@ def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = 
 
     Raises InputError when no line is left.
     """
+    return seen_from(moments(lines, keep_duplicates), as_of)
+
+
+def moments(lines: ibis.Table, keep_duplicates: bool = False) -> ibis.Table:
+    """Transaction lines to a row for each customer, invoice and date; the lines are read here, once, and not again.
+
+    The columns are customer_id, invoice, date, country, purchased and returned (money), the number of `lines` and,
+    without exact duplicates unless they are kept, of each kind of line. Lines without a customer are in rows
+    without customer_id, unreadable ones in rows without a date.
+    """
     import ibis
 
-    missing = lines.customer_id.isnull()
-    unreadable = ~missing & (lines.date.isnull() | lines.amount.isnull())
-    readable = ~(missing | unreadable)
-    counted = lines.aggregate(
-        read=lines.count(),
-        missing=missing.sum(),
-        unreadable=unreadable.sum(),
-        latest=lines.date.max(where=readable),
-    )
-    read, missing_count, unreadable_count, latest = _only_row(counted)
-    funnel = {"read": read, "missing_customer": missing_count or 0, "unreadable": unreadable_count or 0}
-    if latest is None:
-        raise InputError(_nothing_left(funnel))
-    end = end_of(as_of) if as_of else latest + timedelta(days=1)
-    used = lines.filter(readable)
-    if as_of:
-        used = used.filter(used.date < ibis.timestamp(end - timedelta(days=1) + timedelta(seconds=1)))
-
-    distinct = used if keep_duplicates else used.distinct()
+    readable = lines.date.notnull() & lines.amount.notnull()
+    if keep_duplicates:
+        distinct = lines.mutate(date=readable.ifelse(lines.date, None), copies=ibis.literal(1, "int64"))
+    else:
+        # Of a line that cannot be used only its customer is kept, so that all of them are few rows.
+        useful = readable & lines.customer_id.notnull()
+        known = {name: useful.ifelse(lines[name], None).cast(kind) for name, kind in lines.schema().items()}
+        table = lines.select(**(known | {"customer_id": lines.customer_id}))
+        distinct = table.group_by(table.columns).aggregate(copies=table.count())
     worthless = (distinct.price.fill_null(1) <= 0) | (distinct.amount == 0)
     cancelled = ~worthless & (
-        distinct.invoice.re_search(CANCELLED_INVOICE).fill_null(False)
+        distinct.invoice.cast("string").re_search(CANCELLED_INVOICE).fill_null(False)
         | (distinct.quantity.fill_null(1) < 0)
         | (distinct.amount < 0)
     )
-    bought = ~(worthless | cancelled)
-    distinct = distinct.mutate(
-        order_id=ibis.coalesce(distinct.invoice, distinct.date.strftime("%Y-%m-%d")),
-        worthless=worthless,
-        cancelled=cancelled,
-        bought=bought,
+    distinct = distinct.mutate(worthless=worthless, cancelled=cancelled, bought=~(worthless | cancelled))
+    return _kept(
+        distinct.group_by("customer_id", "invoice", "date").aggregate(
+            country=distinct.country.max(),
+            purchased=distinct.amount.sum(where=distinct.bought).fill_null(0),
+            returned=distinct.amount.abs().sum(where=distinct.cancelled).fill_null(0),
+            lines=distinct.copies.sum(),
+            purchase_lines=distinct.bought.sum().fill_null(0),
+            cancellation_lines=distinct.cancelled.sum().fill_null(0),
+            worthless_lines=distinct.worthless.sum().fill_null(0),
+        )
     )
-    orders = distinct.group_by("customer_id", "order_id").aggregate(
-        country=distinct.country.max(),
-        date=distinct.date.min(),
-        first_date=distinct.date.min(where=distinct.bought),
-        last_date=distinct.date.max(where=distinct.bought),
-        purchased=distinct.amount.sum(where=distinct.bought).fill_null(0),
-        returned=distinct.amount.abs().sum(where=distinct.cancelled).fill_null(0),
-        purchase_lines=distinct.bought.sum(),
-        cancellation_lines=distinct.cancelled.sum(),
-        worthless_lines=distinct.worthless.sum(),
+
+
+def seen_from(moments: ibis.Table, as_of: date | None = None) -> Cleaned:
+    """What `moments` gives, to orders and funnel as `clean` describes them. Raises InputError when no line is left."""
+    import ibis
+
+    missing = moments.customer_id.isnull()
+    counted = moments.aggregate(
+        read=moments.lines.sum(),
+        missing=moments.lines.sum(where=missing),
+        unreadable=moments.lines.sum(where=~missing & moments.date.isnull()),
+        latest=moments.date.max(where=~missing),
     )
-    backend = lines.get_backend()
-    if backend.name == "pyspark":  # has no temporary tables, but keeps one in memory and on disk
-        orders = orders.cache()
-    else:
-        orders = backend.create_table(ibis.util.gen_name("orders"), orders, temp=True)
+    *counts, latest = _only_row(counted)
+    read, missing_count, unreadable_count = (count or 0 for count in counts)
+    funnel = {"read": read, "missing_customer": missing_count, "unreadable": unreadable_count}
+    if latest is None:
+        raise InputError(_nothing_left(funnel))
+    end = end_of(as_of) if as_of else latest + timedelta(days=1)
+    used = moments.filter(~missing & moments.date.notnull())
+    if as_of:
+        used = used.filter(used.date < ibis.timestamp(end - timedelta(days=1) + timedelta(seconds=1)))
+
+    used = used.mutate(order_id=ibis.coalesce(used.invoice, used.date.strftime("%Y-%m-%d")))
+    bought = used.purchase_lines > 0
+    sums = ["purchased", "returned", "lines", "purchase_lines", "cancellation_lines", "worthless_lines"]
+    orders = _kept(
+        used.group_by("customer_id", "order_id").aggregate(
+            country=used.country.max(),
+            date=used.date.min(),
+            first_date=used.date.min(where=bought),
+            last_date=used.date.max(where=bought),
+            **{name: used[name].sum() for name in sums},
+        )
+    )
     totals = orders.aggregate(
+        used=orders.lines.sum(),
         worthless=orders.worthless_lines.sum(),
         cancellations=orders.cancellation_lines.sum(),
         purchases=orders.purchase_lines.sum(),
@@ -139,14 +164,13 @@ def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = 
         gross=orders.purchased.sum(),
         returned=orders.returned.sum(),
     )
-    used_count = used.count().to_pyarrow().as_py()
-    worthless_count, cancellations, purchases, customers, gross, returned = (
-        v or 0 for v in _only_row(totals)
+    used_count, worthless, cancellations, purchases, customers, gross, returned = (
+        value or 0 for value in _only_row(totals)
     )
     funnel |= {
-        "after_as_of": read - funnel["missing_customer"] - funnel["unreadable"] - used_count,
-        "duplicates": used_count - worthless_count - cancellations - purchases,
-        "worthless": worthless_count,
+        "after_as_of": read - missing_count - unreadable_count - used_count,
+        "duplicates": used_count - worthless - cancellations - purchases,
+        "worthless": worthless,
         "cancellations": cancellations,
         "purchases": purchases,
         "customers": customers,
@@ -154,6 +178,16 @@ def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = 
     if not purchases:
         raise InputError(_nothing_left(funnel))
     return Cleaned(orders, Funnel(gross=Decimal(gross), returned=Decimal(returned), **funnel), end)
+
+
+def _kept(table: ibis.Table) -> ibis.Table:
+    """A table, run once and kept by its engine."""
+    import ibis
+
+    backend = table.get_backend()
+    if backend.name == "pyspark":  # has no temporary tables, but keeps one in memory and on disk
+        return table.cache()
+    return backend.create_table(ibis.util.gen_name("kept"), table, temp=True)
 
 
 def end_of(day: date) -> datetime:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from training.cleaning import Cleaned, Funnel, clean
+from training.cleaning import Cleaned, Funnel, moments, seen_from
 from training.errors import InputError
 from training.features import features, sample
+from training.scan import scan, settled
 from training.transactions import read
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Sample:
 class Shop:
     """A shop's customers, one row each (or a sample of them), and how they came about."""
 
-    lines: ibis.Table
+    moments: ibis.Table
     reading: Reading
     customers: pd.DataFrame
     orders: ibis.Table
@@ -69,8 +71,8 @@ class Shop:
     def earlier(self, days: int) -> Shop:
         """The same shop, the same customers sampled, as it was counted `days` before; its files are not read again."""
         reading = replace(self.reading, as_of=self.as_of - timedelta(days=days))
-        table, cleaned = _count(self.lines, reading)
-        return _shop(self.lines, reading, table, cleaned, self.sample)
+        table, cleaned = _count(self.moments, reading)
+        return _shop(self.moments, reading, table, cleaned, self.sample)
 
 
 def digest(customers: pd.DataFrame) -> str:
@@ -86,40 +88,50 @@ def count_customers(sources: Sequence[str], reading: Reading, most: int | None =
 
     Raises InputError when they cannot be used.
     """
-    lines = _read(sources, reading)
-    table, cleaned = _count(lines, reading)
+    kept = _moments(sources, reading)
+    table, cleaned = _count(kept, reading)
     total = table.count().to_pyarrow().as_py() if most else 0
     sampled = Sample(total, most / total, seed) if most and total > most else None
-    return _shop(lines, reading, table, cleaned, sampled)
+    return _shop(kept, reading, table, cleaned, sampled)
 
 
 def customer_table(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Cleaned]:
     """The expression of one row a customer, not yet run, and what it is of. Raises InputError as `read` does."""
-    return _count(_read(sources, reading), reading)
+    return _count(_moments(sources, reading), reading)
 
 
-def _read(sources: Sequence[str], reading: Reading) -> ibis.Table:
-    return read(
+def _moments(sources: Sequence[str], reading: Reading) -> ibis.Table:
+    import duckdb
+
+    keep = reading.duplicates == "keep"
+    columns, date_order, decimal = reading.columns, reading.date_order, reading.decimal
+    if reading.engine == "duckdb" and not reading.table:
+        quick = scan(sources, columns=columns, date_order=date_order, decimal=decimal)
+        with contextlib.suppress(duckdb.Error):  # some line is not like the first ones
+            if quick is not None and (kept := settled(moments(quick, keep))) is not None:
+                return kept
+    lines = read(
         sources,
-        columns=reading.columns,
-        date_order=reading.date_order,
-        decimal=reading.decimal,
+        columns=columns,
+        date_order=date_order,
+        decimal=decimal,
         table=reading.table,
         engine=reading.engine,
     )
+    return moments(lines, keep)
 
 
-def _count(lines: ibis.Table, reading: Reading) -> tuple[ibis.Table, Cleaned]:
-    cleaned = clean(lines, reading.as_of, keep_duplicates=reading.duplicates == "keep")
+def _count(kept: ibis.Table, reading: Reading) -> tuple[ibis.Table, Cleaned]:
+    cleaned = seen_from(kept, reading.as_of)
     return features(cleaned.orders, cleaned.as_of, reading.returns), cleaned
 
 
 def _shop(
-    lines: ibis.Table, reading: Reading, table: ibis.Table, cleaned: Cleaned, sampled: Sample | None
+    kept: ibis.Table, reading: Reading, table: ibis.Table, cleaned: Cleaned, sampled: Sample | None
 ) -> Shop:
     if sampled:
         table = sample(table, sampled.share, sampled.seed)
-    return Shop(lines, reading, table.to_pandas(), cleaned.orders, cleaned.funnel, cleaned.as_of, sampled)
+    return Shop(kept, reading, table.to_pandas(), cleaned.orders, cleaned.funnel, cleaned.as_of, sampled)
 
 
 def check_usable(customers: pd.DataFrame, used: Sequence[str]) -> None:

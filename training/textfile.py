@@ -73,6 +73,24 @@ def sniff(path: Path) -> Layout:
     return Layout(encoding, delimiter, _names(header, path), records.line_num == 1)
 
 
+def sample(path: Path, layout: Layout) -> list[dict[str, str]]:
+    """The whole lines in the first 64 KB of a text file, each as name: text, without blanks around it."""
+    head = _head(path)
+    text = codecs.getincrementaldecoder(layout.encoding)("replace").decode(head)
+    try:
+        records = list(csv.reader(io.StringIO(text, newline=""), delimiter=layout.delimiter))[1:]
+    except csv.Error:
+        return []
+    if len(head) == SAMPLE:
+        records = records[:-1]
+    width = len(layout.header)
+    return [
+        dict(zip(layout.header, map(str.strip, record), strict=True))
+        for record in records
+        if len(record) == width
+    ]
+
+
 def load(path: Path, connection: Backend) -> ir.Table:
     """A text file -> a temporary DuckDB table with its columns and rows, every column text.
 
@@ -108,8 +126,8 @@ def decimal_mark(texts: ir.Table) -> str:
     """
     found = _count(
         texts,
-        point=texts.text.re_search(_surely_decimal(".", ",")),
-        comma=texts.text.re_search(_surely_decimal(",", ".")),
+        point=texts.text.re_search(surely_decimal(".", ",")),
+        comma=texts.text.re_search(surely_decimal(",", ".")),
         either=texts.text.re_search(f"^{AROUND}[1-9][0-9]{{0,2}}[.,][0-9]{{3}}{AROUND}$"),
     )
     if found["point"] and found["comma"]:
@@ -261,7 +279,7 @@ def _scan(path: Path, layout: Layout, connection: Backend, parallel: bool = True
         connection.drop_view(view.op().name)
 
 
-def _surely_decimal(mark: str, other: str) -> str:
+def surely_decimal(mark: str, other: str) -> str:
     """A pattern for the numbers in which `mark` can only be the decimal mark, `other` only a separator."""
     group = f"[{other}{BLANKS}][0-9]{{3}}"
     return (

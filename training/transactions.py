@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import glob
 import operator
+import os
 import re
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
@@ -52,6 +54,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "country": ("country countryname", "countrycode"),
 }
 
+BYTES_A_THREAD = 160_000_000
+IDENTIFIERS = ("customer_id", "invoice")
 BLANK = " \t\r\n\u00a0"
 # What exports write where an identifier is missing.
 MISSING = ("", "nan", "na", "n/a", "<na>", "null", "none")
@@ -128,7 +132,7 @@ def read(
             f"--table {table} was given without a database. Expected an address such as duckdb://shop.db."
         )
     else:
-        connection = connection or ibis.duckdb.connect()
+        connection = connection or connect()
         paths = files(sources)
         where, tables = str(paths[0]), _gather(paths, columns, connection)
 
@@ -152,6 +156,17 @@ def read(
     for part in tables:
         connection.drop_table(part.op().name)
     return transactions
+
+
+def connect() -> Backend:
+    """DuckDB in memory, as much of it as BYTES_A_THREAD allow; what does not fit waits in temporary files."""
+    import ibis
+
+    threads = os.cpu_count() or 1
+    spill = Path(tempfile.gettempdir(), f"segments-{os.getpid()}-{ibis.util.gen_name('spill')}")
+    return ibis.duckdb.connect(
+        threads=threads, memory_limit=f"{threads * BYTES_A_THREAD}B", temp_directory=str(spill)
+    )
 
 
 def recognise(names: Sequence[str], columns: Mapping[str, str], where: str) -> dict[str, str]:
@@ -203,37 +218,44 @@ def canonical(
     table: ir.Table, roles: Mapping[str, str], date_order: str = "day-first", decimal: str = "point"
 ) -> ir.Table:
     """A shop's own columns, as text or typed -> the canonical columns of `read`; nothing runs yet."""
+    columns = canonical_columns(table, roles, date_order, decimal)
+    columns |= {name: identifier(columns[name]) for name in IDENTIFIERS}
+    if "amount" not in roles:
+        # One factor of more than 18 digits makes DuckDB multiply in 128 bits, where no product overflows.
+        columns["amount"] = columns["quantity"].cast("decimal(19, 6)") * columns["price"]
+    return table.select(**(columns | {"amount": columns["amount"].cast("decimal(38, 9)")}))
+
+
+def canonical_columns(
+    table: ir.Table, roles: Mapping[str, str], date_order: str = "day-first", decimal: str = "point"
+) -> dict[str, ir.Value]:
+    """The columns of `canonical`, identifiers still as they are stored, amounts of as many digits as their factors."""
     import ibis
 
-    def column(role: str) -> ir.Value | None:
-        return table[roles[role]] if role in roles else None
+    def column(role: str) -> ir.Value:
+        return table[roles[role]] if role in roles else ibis.null("string")
 
-    def label(role: str) -> ir.StringValue:
-        return ibis.null("string") if role not in roles else _text(column(role)).nullif("")
+    def label(
+        role: str,
+    ) -> ir.StringValue:  # as it is written: looking at every blank costs more than it gives
+        given = column(role)
+        return (given if given.type().is_string() else _text(given)).nullif("")
 
     def number(role: str, kind: str, absent: ir.Value) -> ir.DecimalValue:
         return _number(column(role), kind, decimal) if role in roles else absent.cast(kind)
 
     quantity = number("quantity", "decimal(15, 3)", ibis.literal(1))
     price = number("price", "decimal(18, 6)", ibis.null())
-    return table.select(
-        customer_id=_identifier(column("customer")),
-        invoice=_identifier(column("invoice")) if "invoice" in roles else ibis.null("string"),
-        date=_timestamp(column("date"), date_order),
-        quantity=quantity,
-        price=price,
-        # One factor of more than 18 digits makes DuckDB multiply in 128 bits, where no product overflows.
-        amount=number("amount", "decimal(33, 9)", quantity.cast("decimal(19, 6)") * price).cast(
-            "decimal(38, 9)"
-        ),
-        stock_code=label("stock_code"),
-        country=label("country"),
-        **{
-            f"other_{name}": table[name].cast("string")
-            for name in table.columns
-            if name not in roles.values()
-        },
-    )
+    return {
+        "customer_id": column("customer"),
+        "invoice": column("invoice"),
+        "date": _timestamp(column("date"), date_order),
+        "quantity": quantity,
+        "price": price,
+        "amount": number("amount", "decimal(33, 9)", ibis.null()) if "amount" in roles else quantity * price,
+        "stock_code": label("stock_code"),
+        "country": label("country"),
+    } | {f"other_{name}": table[name].cast("string") for name in table.columns if name not in roles.values()}
 
 
 def _check(what: str, given: Iterable[str | None], allowed: Iterable[str | None]) -> None:
@@ -398,10 +420,12 @@ def _text(column: ir.Value) -> ir.StringValue:
     return column.cast("string")
 
 
-def _identifier(column: ir.Value) -> ir.StringValue:
+def identifier(column: ir.Value) -> ir.StringValue:
     """A column as identifiers: `17850.0` is `17850`, leading zeros stay, what is MISSING is null."""
     text = _text(column)
-    digits = text.re_extract("^([0-9]+)([.]0+)?$", 1)
+    digits = (column if column.type().is_string() else text).re_extract(
+        f"^[{BLANK}]*([0-9]+)(?:[.]0+)?[{BLANK}]*$", 1
+    )
     return digits.nullif("").coalesce(text.lower().isin(MISSING).ifelse(None, text))
 
 

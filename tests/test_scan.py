@@ -1,0 +1,195 @@
+"""Files that are scanned give the customers that a careful reading gives, whatever stands in their later lines."""
+
+import datetime as dt
+import gzip
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from training.cleaning import clean
+from training.errors import InputError
+from training.features import features
+from training.scan import scan
+from training.shop import Reading, count_customers
+from training.transactions import read
+
+HEAD = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+PLAIN = [
+    f"{invoice},{'ABC'[line]},{line + 1},2024-01-{1 + invoice % 28:02} 10:0{line}:00,{invoice % 7}.25,{invoice % 90}.0,UK\n"
+    for invoice in range(700)
+    for line in range(3)
+]  # more than the first 64 KB, so that what follows them is not in the sample
+CANCELLED = "C9,A,-1,2024-01-05 10:00:00,4.25,5.0,UK\n"
+
+
+def written(path, *lines, head=HEAD):
+    path.write_text(head + "".join(lines))
+    return path
+
+
+def counted(path, **options):
+    """The customers and the funnel as the product counts them."""
+    shop = count_customers([str(path)], Reading(**options))
+    return shop.customers, shop.funnel
+
+
+def carefully(path, duplicates="drop", **options):
+    """The same by `read`, which looks at every cell."""
+    cleaned = clean(read([path], **options), keep_duplicates=duplicates == "keep")
+    return features(cleaned.orders, cleaned.as_of).to_pandas(), cleaned.funnel
+
+
+def same(one, other):
+    pd.testing.assert_frame_equal(one[0], other[0], check_exact=True)
+    assert one[1] == other[1]
+
+
+def test_a_plain_file_is_scanned_and_stored_nowhere(tmp_path):
+    path = written(tmp_path / "shop.csv", *PLAIN, CANCELLED)
+    lines = scan([path])
+    assert lines.count().execute() == len(PLAIN) + 1
+    assert lines.get_backend().raw_sql("SELECT count(*) FROM duckdb_tables()").fetchone() == (0,)
+    same(counted(path), carefully(path))
+
+
+@pytest.mark.parametrize("duplicates", ["drop", "keep"])
+@pytest.mark.parametrize(
+    "late",
+    [
+        pytest.param('7,A,1,2024-01-05 10:00:00,"1,234.50",5.0,UK\n', id="separator of thousands"),
+        pytest.param("7,A,1,2024-01-05 10:00:00,2.5,5,UK\n" * 2, id="an identifier in another form"),
+        pytest.param("7,A,1,2024-01-05 10:00:00,2.5,nan,UK\n", id="a customer called nan"),
+        pytest.param("7,A,1,2024-01-05 10:00:00,2.5, ,UK\n", id="a customer of blanks"),
+        pytest.param("NULL,A,1,2024-01-05 10:00:00,2.5,5.0,UK\n", id="an invoice called NULL"),
+        pytest.param(" C8,A,-1,2024-01-05 10:00:00,2.5,5.0,UK\n", id="blanks before a cancellation"),
+        pytest.param("7,A,1,05 Jan 2024,2.5,5.0,UK\n", id="a date in another form"),
+        pytest.param(
+            "7,A,1,24-01-05 10:00:00,2.5,5.0,UK\n7,A,1,31-01-24,2,5.0,UK\n", id="a year of two digits"
+        ),
+        pytest.param("7,A,1,infinity,2.5,5.0,UK\n", id="no date"),
+        pytest.param("7,A,one,2024-01-05 10:00:00,2.5,5.0,UK\n", id="no number"),
+        pytest.param("7,A,1,2024-01-05 10:00:00,,5.0,UK\n", id="no price"),
+        pytest.param("7,A,1,,2.5,,UK\n", id="no date and no customer"),
+        pytest.param("7,A,999999999999,2024-01-05 10:00:00,999999999,5.0,UK\n", id="a very large amount"),
+        pytest.param('"7","A","1","2024-01-05 10:00:00","2.5","5.0"," UK"\n', id="quotes and blanks"),
+        pytest.param(PLAIN[5] * 3, id="exact duplicates"),
+    ],
+)
+def test_a_later_line_may_be_anything(tmp_path, late, duplicates):
+    path = written(tmp_path / "shop.csv", *PLAIN, late)
+    same(counted(path, duplicates=duplicates), carefully(path, duplicates))
+
+
+def test_a_later_line_that_nobody_can_read_is_refused_by_its_number(tmp_path):
+    path = written(tmp_path / "shop.csv", *PLAIN, "1,2\n")
+    with pytest.raises(InputError, match=f"Line {len(PLAIN) + 2} of .* has 2 fields"):
+        counted(path)
+
+
+cells = st.sampled_from(
+    ["1", "1.0", "01", " 1", "C1", "", "nan", "2.50", "-3", "2,5", "x", "2024-01-05", "é"]
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), cells), min_size=1, max_size=6), st.booleans())
+@settings(
+    max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+def test_odd_cells_change_nothing(tmp_path_factory, odd, keep):
+    lines = [PLAIN[n].strip().split(",") for n in range(len(odd))]
+    for line, (column, cell) in zip(lines, odd, strict=True):
+        line[column] = f'"{cell}"'
+    late = ["C" + ",".join(line) + "\n" if n % 2 else ",".join(line) + "\n" for n, line in enumerate(lines)]
+    path = written(tmp_path_factory.mktemp("odd") / "shop.csv", *PLAIN, *late)
+    duplicates = "keep" if keep else "drop"
+    try:
+        careful = carefully(path, duplicates)
+    except InputError as refused:
+        with pytest.raises(InputError, match="^" + str(refused)[:20]):
+            counted(path, duplicates=duplicates)
+        return
+    same(counted(path, duplicates=duplicates), careful)
+
+
+@pytest.mark.parametrize(
+    ("form", "order"),
+    [
+        ("%Y-%m-%d", None),
+        ("%Y-%m-%dT%H:%M:%S", None),
+        ("%Y-%m-%d %H:%M", None),
+        ("%m/%d/%Y %H:%M", None),
+        ("%d/%m/%Y", None),
+        ("%d/%m/%Y %H:%M", "day-first"),
+    ],
+)
+def test_usual_forms_of_dates_are_scanned(tmp_path, form, order):
+    days = [dt.datetime(2024, 1, 1, 8, 26) + dt.timedelta(days=n) for n in range(90)]
+    path = written(
+        tmp_path / "shop.csv",
+        *(f"{n},A,2,{day.strftime(form)},1.25,{n % 60},UK\n" for n, day in enumerate(days)),
+    )
+    assert scan([path], date_order=order).date.max().execute() == max(
+        dt.datetime.strptime(day.strftime(form), form) for day in days
+    )
+    same(counted(path, date_order=order), carefully(path, date_order=order))
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("1,A,1,2024-01-05,1.234,5,UK\n", "a thousand, or a little more than one"),
+        ("1,A,1,1/2/2024,1.25,5,UK\n", "January or February"),
+        ("1,A,1,2024-01-05,€1.25,5,UK\n", "a currency"),
+        ("1,A,1,20240105,1.25,5,UK\n", "digits"),
+    ],
+)
+def test_what_the_first_lines_leave_open_is_read_with_care(tmp_path, line, why):
+    assert scan([written(tmp_path / "shop.csv", line * 3)]) is None, why
+
+
+def test_decimal_comma_on_request_is_read_with_care(tmp_path):
+    assert scan([written(tmp_path / "shop.csv", *PLAIN)], decimal="comma") is None
+
+
+def test_files_written_alike_are_one_scan_and_others_are_not(tmp_path):
+    one, two = written(tmp_path / "1.csv", *PLAIN), written(tmp_path / "2.csv", CANCELLED)
+    assert scan([one, two]).count().execute() == len(PLAIN) + 1
+    (tmp_path / "3.csv.gz").write_bytes(gzip.compress((HEAD + CANCELLED).encode()))
+    assert scan([tmp_path / "3.csv.gz"]).count().execute() == 1
+    assert scan([one, tmp_path / "3.csv.gz"]) is None
+    assert scan([one, written(tmp_path / "4.csv", CANCELLED, head=HEAD.replace("Country", "Land"))]) is None
+
+
+@pytest.mark.parametrize("duplicates", ["drop", "keep"])
+def test_typed_parquet_is_scanned(tmp_path, duplicates):
+    path = tmp_path / "shop.parquet"
+    source = written(
+        tmp_path / "shop.csv", *PLAIN, *PLAIN[:9], "7,A,1,2024-01-05 10:00:00,2.5,,UK\n", CANCELLED
+    )
+    duckdb.sql(f"COPY (SELECT * FROM read_csv('{source}', types={{'InvoiceNo': 'VARCHAR'}})) TO '{path}'")
+    assert pq.read_schema(path).field("CustomerID").type == pa.float64()
+    assert scan([path]) is not None
+    same(counted(path, duplicates=duplicates), carefully(path, duplicates))
+    same(counted(path, duplicates=duplicates), counted(source, duplicates=duplicates))
+
+
+def test_parquet_files_of_other_types_or_texts_are_read_with_care(tmp_path):
+    line = {"Invoice": ["1"], "Date": [dt.datetime(2024, 1, 5)], "Amount": [2.5]}
+    pq.write_table(pa.table({"Customer": [7], **line}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"Customer": ["007"], **line}), tmp_path / "2.parquet")
+    assert scan([tmp_path / "1.parquet"]) is not None
+    assert scan([tmp_path / "1.parquet", tmp_path / "2.parquet"]) is None
+    pq.write_table(pa.table({"Customer": [7], **line, "Amount": ["2.5"]}), tmp_path / "3.parquet")
+    assert scan([tmp_path / "3.parquet"]) is None
+
+
+@pytest.mark.realdata
+def test_the_uci_data_are_scanned(uci_file):
+    lines = scan([uci_file])
+    assert lines is not None
+    assert lines.count().execute() == 541_909

@@ -21,7 +21,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import customers
@@ -178,10 +177,8 @@ def silhouettes(_: Path, given: np.ndarray, __: bool) -> None:
 
 def our_k_means(points: np.ndarray, ks=KS) -> list:
     """The k-means of the search for each k: shared restarts, polished on all."""
-    tree = compiled.tree_of(points) if len(points) > kmeans.RESTARTS_UP_TO else None
-    everyone = np.ones(len(points), dtype=bool)
-    iterate = partial(tree.k_means, counted=everyone) if tree else None
-    return [kmeans.polish(points, kmeans.starts(points, k, RESTARTS, 0), iterate) for k in ks]
+    lloyd = kmeans.Lloyd(points)
+    return [lloyd.best(kmeans.starts(points, k, RESTARTS, 0)) for k in ks]
 
 
 def k_means(_: Path, given: np.ndarray, __: bool) -> None:
@@ -189,8 +186,8 @@ def k_means(_: Path, given: np.ndarray, __: bool) -> None:
     head("k-means for k=2..12")
 
     def inertias(mine, other) -> str:
-        excess = [a.inertia_ / min(a.inertia_, b.inertia_) - 1 for a, b in zip(mine, other, strict=True)]
-        theirs = [b.inertia_ / min(a.inertia_, b.inertia_) - 1 for a, b in zip(mine, other, strict=True)]
+        excess = [a.inertia / min(a.inertia, b.inertia_) - 1 for a, b in zip(mine, other, strict=True)]
+        theirs = [b.inertia_ / min(a.inertia, b.inertia_) - 1 for a, b in zip(mine, other, strict=True)]
         return (
             f"inertia above the better of the two: ours {max(excess):.1e}, usual {max(theirs):.1e} at worst"
         )
@@ -213,8 +210,8 @@ def whole(_: Path, given: np.ndarray, large: bool) -> None:
     points = customers.points(given, n)
     settings = plane(neighbours(points, max(SIZES)))
 
-    def chosen(fits, silhouettes) -> int:
-        return len(fits[int(np.argmax(silhouettes))].cluster_centers_)
+    def chosen(silhouettes) -> int:
+        return KS[int(np.argmax(silhouettes))]
 
     def ours(exact_up_to: int) -> int:
         near = neighbours(points, max(SIZES))
@@ -222,13 +219,13 @@ def whole(_: Path, given: np.ndarray, large: bool) -> None:
         flags = [thresholds[m] > eps for eps, m in settings]
         ordinary = points[~flags[25]]
         fits = our_k_means(ordinary)
-        values = [silhouette(ordinary, fit.labels_.astype(np.int64), 0, exact_up_to).value for fit in fits]
-        return chosen(fits, values)
+        values = [silhouette(ordinary, fit.labels, 0, exact_up_to).value for fit in fits]
+        return chosen(values)
 
     def theirs() -> int:
         ordinary = points[~usual.noise(points, settings)[25]]
         fits = usual.k_means(ordinary, KS)
-        return chosen(fits, [usual.silhouette(ordinary, fit.labels_) for fit in fits])
+        return chosen([usual.silhouette(ordinary, fit.labels_) for fit in fits])
 
     took, k = timed(theirs)
     for title, exact_up_to in (("exact silhouettes", n), ("sampled silhouettes, as in the search", 0)):

@@ -45,23 +45,36 @@ def test_clusters_are_scipys(decimals, monkeypatch):
     assert fast == density.cluster_counts(points, near, asked)
 
 
-def test_k_means_iterations_are_lloyds():
-    points, counted = clouds(), np.arange(4_000) % 7 > 0
-    start = points[:6]
-    reached, _ = compiled.tree_of(points).k_means(start, counted)
-    usual = KMeans(6, init=start, n_init=1, tol=0, max_iter=1_000).fit(points[counted])
+@pytest.mark.parametrize(("n", "d", "k"), [(4_000, 5, 6), (4_000, 2, 3), (60_000, 5, 12)])
+def test_k_means_iterations_are_lloyds(n, d, k):
+    points, counted = clouds(n, d), np.arange(n) % 7 > 0
+    start = points[:k]
+    usual = KMeans(k, init=start, n_init=1, tol=0, max_iter=1_000).fit(points[counted])
+    fast = compiled.lloyd_of(points, compiled.tree_of(points), counted)
+    _, reached = fast.iterate(start, 0, 1_000)
+    labels, inertia = fast.nearest(reached)
     assert np.allclose(reached, usual.cluster_centers_, atol=1e-10)
+    assert np.array_equal(labels, usual.labels_)
+    assert inertia == pytest.approx(usual.inertia_, rel=1e-12)
 
 
-def test_k_means_of_many_is_the_same_with_and_without_numba():
-    points = clouds(21_000, seed=1)
-    starts = kmeans.starts(points, 5, 4, 0)
-    everyone = np.ones(len(points), dtype=bool)
-    tree = compiled.tree_of(points)
-    fast = kmeans.polish(points, starts, lambda start, **most: tree.k_means(start, everyone, **most))
-    slow = kmeans.polish(points, starts)
-    assert np.array_equal(fast.labels_, slow.labels_)
-    assert fast.inertia_ == pytest.approx(slow.inertia_, rel=1e-12)
+@pytest.mark.parametrize("n", [4_000, 25_000])
+def test_k_means_is_the_same_with_and_without_numba(n, monkeypatch):
+    points = clouds(n, seed=1)
+    fast = kmeans.k_means(points, 5, 4, 0)
+    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    slow = kmeans.k_means(points, 5, 4, 0)
+    assert np.array_equal(fast.labels, slow.labels)
+    assert fast.inertia == pytest.approx(slow.inertia, rel=1e-12)
+
+
+def test_a_centre_that_loses_its_points_gets_others_as_in_scikit_learn():
+    points, start = clouds(), np.vstack([clouds()[:3], np.full((1, 5), 99.0)])
+    assert compiled.lloyd_of(points).iterate(start, 0, 9) is None
+    inertia, _ = kmeans.Lloyd(points).iterate(start)
+    assert inertia == pytest.approx(
+        KMeans(4, init=start, n_init=1, tol=0, max_iter=1_000).fit(points).inertia_
+    )
 
 
 def test_silhouettes_are_scikit_learns_and_the_same_without_numba(monkeypatch):

@@ -204,7 +204,7 @@ def test_without_pyspark_the_way_to_it_is_said(tmp_path):
 @needs_spark
 def test_without_java_the_way_to_it_is_said(store, tmp_path):
     file = orders(tmp_path / "1.parquet")
-    done = store.run("train", file, "--engine", "spark", check=False, JAVA_HOME="/nowhere")
+    done = store.process("train", file, "--engine", "spark", check=False, JAVA_HOME="/nowhere")
     assert done.returncode == 2
     assert "Expected Java 17 or 21" in done.stderr
     assert "Traceback" not in done.stderr

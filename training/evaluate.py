@@ -58,14 +58,21 @@ def silhouette(points: Floats, labels: Ints, seed: int = 0, exact_up_to: int = E
 
 def silhouette_samples(points: Floats, labels: Ints, rows: Ints | None = None) -> Floats:
     """Silhouette of each of `rows` (all by default) against all `points`; (len(rows),), 0 in a segment of one."""
+    everyone = rows is None
     rows = np.arange(len(points)) if rows is None else rows
     if not len(points) or labels.max() == 0:
         return np.zeros(len(rows))
     sizes = np.bincount(labels)
-    by_segment = points[np.argsort(labels, kind="stable")]
+    order = np.argsort(labels, kind="stable")
     starts = np.concatenate([[0], np.cumsum(sizes)])
     own, here = labels[rows], np.arange(len(rows))
-    sums = _distance_sums(points[rows], by_segment, starts)
+    if everyone and compiled.pays(points):
+        from training.compiled.silhouette import all_distance_sums
+
+        sums = np.empty((len(points), len(sizes)))
+        sums[order] = all_distance_sums(points[order], starts)
+    else:
+        sums = _distance_sums(points[rows], points[order], starts)
     means = sums / sizes
     means[here, own] = sums[here, own] / np.maximum(sizes[own] - 1, 1)
     return np.where(sizes[own] > 1, _formula(means, own), 0.0)
@@ -126,17 +133,17 @@ def stability(points: Floats, k: int, *, refits: int = 20, n_init: int = 10, see
     """
     from sklearn.metrics import adjusted_rand_score
 
-    from training.kmeans import fit_kmeans
+    from training.kmeans import k_means, nearest
 
     random = np.random.default_rng(seed)
     if len(points) > STABILITY_ON:
         points = points[random.choice(len(points), STABILITY_ON, replace=False)]
-    base = fit_kmeans(points, k, n_init, seed).labels_
+    base = k_means(points, k, n_init, seed).labels
     agreements = []
     for refit in range(refits):
         sample = points[random.integers(len(points), size=len(points))]
-        again = fit_kmeans(sample, k, n_init, seed + refit).predict(points)
-        agreements.append(adjusted_rand_score(base, again))
+        centres = k_means(sample, k, n_init, seed + refit).centres
+        agreements.append(adjusted_rand_score(base, nearest(points, centres)[0]))
     return float(np.mean(agreements))
 
 
@@ -148,9 +155,9 @@ def without_anomaly_removal(
     silhouette_on_all: of the ordinary customers, under centres fitted on all `points` (n, d);
     stability_on_all: of k-means on all points.
     """
-    from training.kmeans import fit_kmeans
+    from training.kmeans import k_means
 
-    labels = fit_kmeans(points, k, 10, seed).labels_
+    labels = k_means(points, k, 10, seed).labels
     _, ordinary = np.unique(labels[~anomalies], return_inverse=True)  # a segment may hold anomalies only
     return {
         "silhouette_on_all": silhouette(points[~anomalies], ordinary, seed).value,

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from training.density import eps_for_rate, neighbours
-from training.kmeans import fit_kmeans, polish
+from training.kmeans import fitted, k_means
 
 
 class Segmenter(ClusterMixin, BaseEstimator):
@@ -90,11 +90,10 @@ class Segmenter(ClusterMixin, BaseEstimator):
                 "Raise eps or lower min_samples."
             )
         self.core_samples_ = Z[near.core_distance(min(self.min_samples, len(Z))) <= self.eps_]
-        self.kmeans_ = (
-            fit_kmeans(ordinary, self.n_clusters, self.n_init, self.random_state)
-            if self.init is None
-            else polish(ordinary, [self.init])
-        )
+        init = self.init
+        if init is None:
+            init = k_means(ordinary, self.n_clusters, self.n_init, self.random_state).centres
+        self.kmeans_ = fitted(ordinary, init)
         number_by_mean(self.kmeans_, values[~self.anomalies_, self.order_by])
         self.labels_ = self.kmeans_.predict(Z).astype(np.int64)
         return self

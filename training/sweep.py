@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 
 from training import compiled
 from training.density import Neighbours, cluster_counts, eps_for_rate, neighbours
 from training.errors import InputError
 from training.evaluate import companions, silhouette, stability
-from training.kmeans import RESTARTS_UP_TO, polish, starts
+from training.kmeans import Clustering, Lloyd, nearest, starts
 
 Floats = NDArray[np.float64]
 
@@ -92,7 +90,7 @@ class Evaluator:
     def __init__(self, points: Floats, limits: Limits, seed: int) -> None:
         self.points, self.limits, self.seed = points, limits, seed
         self._near: Neighbours = neighbours(points, min(MIN_SAMPLES[1], len(points)))
-        self._tree = compiled.tree_of(points) if len(points) > RESTARTS_UP_TO else None
+        self._tree = compiled.tree_of(points)
         self._starts: dict[int, list[Floats]] = {}
         self._thresholds: dict[int, Floats] = {}
         self._fits: dict[tuple[int, bytes], dict[str, float]] = {}
@@ -126,17 +124,19 @@ class Evaluator:
 
     def _fit(self, k: int, noise: NDArray[np.bool_]) -> dict[str, float]:
         ordinary = self.points[~noise]
-        kmeans = self._kmeans(k, noise)
-        _, labels = np.unique(kmeans.labels_, return_inverse=True)  # fewer than k where customers coincide
+        found = self._kmeans(k, noise)
+        _, labels = np.unique(found.labels, return_inverse=True)  # fewer than k where customers coincide
         score = silhouette(ordinary, labels, self.seed)
-        everyone = kmeans.predict(self.points)
+        sizes = np.bincount(found.labels, minlength=k)
+        if noise.any():
+            sizes += np.bincount(nearest(self.points[noise], found.centres)[0], minlength=k)
         return {
             "silhouette": score.value,
             "silhouette_se": score.standard_error,
             **companions(ordinary, labels),
-            "inertia": float(kmeans.inertia_),
+            "inertia": found.inertia,
             "anomaly_rate": float(noise.mean()),
-            "smallest_share": float(np.bincount(everyone, minlength=k).min() / len(self.points)),
+            "smallest_share": float(sizes.min() / len(self.points)),
         }
 
     def clusters(self, trial: Trial) -> int:
@@ -145,15 +145,14 @@ class Evaluator:
 
     def centres(self, trial: Trial) -> Floats:
         """(k, d) centres of a trial's segments, in no order."""
-        return self._kmeans(trial.k, self.anomalies(trial)).cluster_centers_
+        return self._kmeans(trial.k, self.anomalies(trial)).centres
 
-    def _kmeans(self, k: int, noise: NDArray[np.bool_]) -> KMeans:
+    def _kmeans(self, k: int, noise: NDArray[np.bool_]) -> Clustering:
         if k not in self._starts:
             size = min(MIN_SAMPLES[1], len(self.points))
             usual = self.threshold(size) <= self.eps(self.limits.max_anomaly_rate, size)
             self._starts[k] = starts(self.points[usual], k, RESTARTS, self.seed)
-        iterate = partial(self._tree.k_means, counted=~noise) if self._tree else None
-        return polish(self.points[~noise], self._starts[k], iterate)
+        return Lloyd(self.points[~noise], self._tree, ~noise).best(self._starts[k])
 
 
 def fit_key(k: int, noise: NDArray[np.bool_]) -> tuple[int, bytes]:

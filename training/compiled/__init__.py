@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from training.compiled.lloyd import Lloyd
     from training.compiled.tree import Tree
 
 WIDTH = 5  # coordinates of a point, at most; a constant, so that the compiler unrolls the loops over them
@@ -32,3 +33,15 @@ def tree_of(points: NDArray[np.float64]) -> Tree | None:
     from training.compiled.tree import Tree
 
     return Tree(points)
+
+
+def lloyd_of(
+    points: NDArray[np.float64], tree: Tree | None = None, counted: NDArray[np.bool_] | None = None
+) -> Lloyd | None:
+    """Lloyd's iterations on `points` (n, d), or of a `tree` those that are `counted`; None where that does not pay."""
+    tree = tree or tree_of(points)
+    if tree is None:
+        return None
+    from training.compiled.lloyd import Lloyd
+
+    return Lloyd(tree, np.ones(len(tree.order), dtype=bool) if counted is None else counted)

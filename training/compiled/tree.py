@@ -1,9 +1,7 @@
-"""A k-d tree over customers: their nearest neighbours, and exact k-means iterations.
+"""A k-d tree over customers, and their nearest neighbours.
 
-Sources: Friedman, Bentley and Finkel (1977), "An algorithm for finding best matches in logarithmic
-expected time", for the tree and the search; Pelleg and Moore (1999), "Accelerating exact k-means
-algorithms with geometric reasoning", and Kanungo and others (2002), "An efficient k-means clustering
-algorithm: analysis and implementation", for k-means on its boxes.
+Source: Friedman, Bentley and Finkel (1977), "An algorithm for finding best matches in logarithmic
+expected time".
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ class Tree:
         self.order = np.arange(n)
         self.bounds = np.zeros((nodes, 2), dtype=np.int64)
         self.low, self.high = np.empty((nodes, WIDTH)), np.empty((nodes, WIDTH))
-        rows = _wide(points)
+        rows = wide(points)
         _build(rows, self.order, self.bounds, self.low, self.high, self.depth)
         self.columns = np.ascontiguousarray(rows.T)
 
@@ -43,27 +41,8 @@ class Tree:
         _nearest(self.columns, self.order, self.bounds, self.low, self.high, self.depth, distances, indices)
         return distances, indices
 
-    def k_means(self, centres: Floats, counted: NDArray[np.bool_], most: int = 1_000) -> tuple[Floats, float]:
-        """At most so many of Lloyd's iterations from `centres` (k, d) over the points that are `counted` (n,).
 
-        Returns the centres reached (k, d) and the inertia of the last ones before, up to a constant.
-        """
-        counted = counted[self.order]
-        size, total = _sums(self.columns, counted, self.bounds, self.depth)
-        d, centres, inertia = centres.shape[1], _wide(centres), np.inf
-        for _ in range(most):
-            sums, sizes = _assign(
-                self.columns, counted, self.bounds, self.low, self.high, size, total, self.depth, centres
-            )
-            moved = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centres)
-            inertia = float(-(sums * moved).sum())
-            if np.array_equal(moved, centres):
-                break
-            centres = moved
-        return centres[:, :d], inertia
-
-
-def _wide(points: Floats) -> Floats:
+def wide(points: Floats) -> Floats:
     """A copy of points (n, d) with WIDTH coordinates."""
     return np.pad(points, ((0, 0), (0, WIDTH - points.shape[1])))
 
@@ -188,85 +167,3 @@ def _nearest(columns, order, bounds, low, high, depth, distances, indices):
             for j in range(k):
                 distances[row, j] = np.sqrt(best[j])
                 indices[row, j] = found[j]
-
-
-@njit(cache=True)
-def _sums(columns, counted, bounds, depth):
-    """The number and the sum of the counted points in each node."""
-    nodes = len(bounds)
-    size, total = np.zeros(nodes), np.zeros((nodes, WIDTH))
-    first = 2**depth - 1
-    for leaf in range(2**depth):
-        node = first + leaf
-        for i in range(bounds[node, 0], bounds[node, 1]):
-            if counted[i]:
-                size[node] += 1
-                for c in range(WIDTH):
-                    total[node, c] += columns[c, i]
-    for node in range(first - 1, -1, -1):
-        size[node] = size[2 * node + 1] + size[2 * node + 2]
-        for c in range(WIDTH):
-            total[node, c] = total[2 * node + 1, c] + total[2 * node + 2, c]
-    return size, total
-
-
-@njit(cache=True)
-def _assign(columns, counted, bounds, low, high, size, total, depth, centres):
-    """The sum and the number of the counted points nearest to each centre."""
-    k, leaves = len(centres), 2**depth
-    sums, sizes = np.zeros((k, WIDTH)), np.zeros(k)
-    waiting, many = np.empty(depth + 2, dtype=np.int64), np.empty(depth + 2, dtype=np.int64)
-    candidates, kept = np.empty((depth + 2, k), dtype=np.int64), np.empty(k, dtype=np.int64)
-    waiting[0], many[0], left = 0, k, 1
-    candidates[0] = np.arange(k)
-    while left:
-        left -= 1
-        node, m = waiting[left], many[left]
-        if size[node] == 0:
-            continue
-        # The candidate nearest to the box's middle: nobody farther from all of the box can win in it.
-        closest, least = 0, np.inf
-        for j in range(m):
-            centre = candidates[left, j]
-            gap = 0.0
-            for c in range(WIDTH):
-                gap += ((low[node, c] + high[node, c]) / 2 - centres[centre, c]) ** 2
-            if gap < least:
-                closest, least = centre, gap
-        n = 0
-        for j in range(m):
-            centre = candidates[left, j]
-            if centre != closest:
-                # At the corner of the box that lies farthest towards `centre`, which of the two is nearer?
-                theirs, ours = 0.0, 0.0
-                for c in range(WIDTH):
-                    corner = high[node, c] if centres[centre, c] > centres[closest, c] else low[node, c]
-                    theirs += (corner - centres[centre, c]) ** 2
-                    ours += (corner - centres[closest, c]) ** 2
-                if theirs > ours:
-                    continue
-            kept[n] = centre
-            n += 1
-        if n == 1:
-            sizes[closest] += size[node]
-            for c in range(WIDTH):
-                sums[closest, c] += total[node, c]
-        elif node >= leaves - 1:
-            for i in range(bounds[node, 0], bounds[node, 1]):
-                if counted[i]:
-                    closest, least = 0, np.inf
-                    for j in range(n):
-                        gap = 0.0
-                        for c in range(WIDTH):
-                            gap += (columns[c, i] - centres[kept[j], c]) ** 2
-                        if gap < least:
-                            closest, least = kept[j], gap
-                    sizes[closest] += 1
-                    for c in range(WIDTH):
-                        sums[closest, c] += columns[c, i]
-        else:
-            for child in (2 * node + 1, 2 * node + 2):
-                waiting[left], many[left] = child, n
-                candidates[left, :n] = kept[:n]
-                left += 1
-    return sums, sizes

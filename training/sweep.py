@@ -176,14 +176,14 @@ def sweep(
     """
     import optuna
 
-    study, shared = _study(storage, name), isinstance(storage, str)
+    study, journal = _study(storage, name)
     limits = evaluate.limits
     rates = limits.min_anomaly_rate / BEYOND, min(0.5, limits.max_anomaly_rate * BEYOND)
     seen: set[int] = set()
     while True:
         for known in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
             if known.number not in seen:
-                yield _known(evaluate, known.number if shared else len(seen), known)
+                yield _known(evaluate, known)
                 seen.add(known.number)
         if len(seen) >= trials:
             return
@@ -191,28 +191,33 @@ def sweep(
             seed=None if seed is None else seed * 1_000_003 + len(seen)
         )
         asked = study.ask()
-        number = asked.number if shared else len(seen)
         k = asked.suggest_int("k", 2, limits.max_segments)
         rate = asked.suggest_float("anomaly_rate", *rates, log=True)
         min_samples = asked.suggest_int("min_samples", *MIN_SAMPLES)
-        trial = evaluate(number, k, evaluate.eps(rate, min_samples), min_samples)
+        trial = evaluate(asked.number, k, evaluate.eps(rate, min_samples), min_samples)
         for limit, by in trial.excess.items():
             asked.set_constraint(limit, by)
         asked.set_user_attr("metrics", trial.metrics)
-        study.tell(asked, trial.metrics["silhouette"])
+        told = study.tell(asked, trial.metrics["silhouette"])
+        if journal:
+            journal.add_trial(told)
         seen.add(asked.number)
         yield trial
 
 
-def _study(storage: Path | str, name: str) -> Any:
-    """The Optuna study `name`; in a journal no other process is running a trial any more."""
+def _study(storage: Path | str, name: str) -> tuple[Any, Any]:
+    """The Optuna study `name` to ask, and the one in a journal that keeps its finished trials.
+
+    In a database they are one, and the second is None. Beside a journal the study asked is in memory: each step of a
+    trial would be a write of its own there, waited for until the disk has it, about ten where now there is one.
+    """
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if isinstance(storage, str):
         try:
-            return optuna.create_study(
+            study = optuna.create_study(
                 study_name=name, storage=storage, direction="maximize", load_if_exists=True
             )
         # An address that cannot be read, a missing driver and a database that is down each have a class of their own.
@@ -221,20 +226,21 @@ def _study(storage: Path | str, name: str) -> Any:
                 f"--storage cannot be opened: {str(error).splitlines()[0]} Expected the address of a database, such as "
                 "sqlite:///study.db or postgresql://user@host/name, with its driver installed."
             ) from None
+        return study, None
     _mend(storage)
-    journal = optuna.storages.JournalStorage(JournalFileBackend(str(storage)))
-    study = optuna.create_study(study_name=name, storage=journal, direction="maximize", load_if_exists=True)
-    for stale in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(stale.number, state=optuna.trial.TrialState.FAIL)
-    return study
+    file = optuna.storages.JournalStorage(JournalFileBackend(str(storage)))
+    journal = optuna.create_study(study_name=name, storage=file, direction="maximize", load_if_exists=True)
+    study = optuna.create_study(study_name=name, direction="maximize")
+    study.add_trials(journal.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
+    return study, journal
 
 
-def _known(evaluate: Evaluator, number: int, found: Any) -> Trial:
+def _known(evaluate: Evaluator, found: Any) -> Trial:
     """A trial that a study already holds, with the metrics it was told with."""
     k, min_samples = found.params["k"], found.params["min_samples"]
     eps = evaluate.eps(found.params["anomaly_rate"], min_samples)
     evaluate.recall(k, eps, min_samples, found.user_attrs["metrics"])
-    return evaluate(number, k, eps, min_samples)
+    return evaluate(found.number, k, eps, min_samples)
 
 
 def _mend(journal: Path) -> None:

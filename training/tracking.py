@@ -9,9 +9,11 @@ import os
 import sys
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 
@@ -180,12 +182,26 @@ def journal(run: str) -> Path:
 
 
 class TrialLog:
-    """Child runs of one training, one a trial; finished ones are left alone, begun ones are finished."""
+    """Child runs of one training, one a trial; finished ones are left alone, begun ones are finished.
+
+    A thread writes them, in order, while the next trials are computed. Leaving the `with` waits for it, and an
+    error of the store is raised there or by the next `write`.
+    """
 
     def __init__(self, client: Any, parent: str) -> None:
         self.client, self.parent = client, parent
         self.experiment = client.get_run(parent).info.experiment_id
         self.begun = {int(run.data.tags["trial"]): run for run in _children(client, self.experiment, parent)}
+        self._thread = ThreadPoolExecutor(1)
+        self._writes: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=self._failed())
+        if kind is None:
+            self._check()
 
     def write(
         self,
@@ -195,6 +211,23 @@ class TrialLog:
         missed: Mapping[str, float],
     ) -> None:
         """One child run: params, metrics, and `feasible`, 1 when it kept the limits; tag `missed` names the others."""
+        self._check()
+        self._writes.append(self._thread.submit(self._write, number, params, metrics, missed))
+
+    def _failed(self) -> bool:
+        return any(write.done() and write.exception() for write in self._writes)
+
+    def _check(self) -> None:
+        while self._writes and self._writes[0].done():
+            self._writes.popleft().result()
+
+    def _write(
+        self,
+        number: int,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        missed: Mapping[str, float],
+    ) -> None:
         from mlflow.entities import Metric, Param
 
         run = self.begun.get(number)

@@ -86,13 +86,13 @@ def train(
         evaluate = Evaluator(points, settings.limits, settings.seed)
         journal = tracking.journal(run_id)
         trials = []
-        log = tracking.TrialLog(client, run_id)
         study = fingerprint if storage else run_id
-        for trial in sweep(evaluate, settings.trials, settings.seed, storage or journal, study):
-            log.write(trial.number, _setting(trial), trial.metrics, trial.missed)
-            trials.append(trial)
-            if progress:
-                progress(trial)
+        with tracking.TrialLog(client, run_id) as log:
+            for trial in sweep(evaluate, settings.trials, settings.seed, storage or journal, study):
+                log.write(trial.number, _setting(trial), trial.metrics, trial.missed)
+                trials.append(trial)
+                if progress:
+                    progress(trial)
         try:
             choice = choose(trials, evaluate)
         except InputError:

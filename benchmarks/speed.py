@@ -1,6 +1,6 @@
 """The project's own methods beside the usual way, in one run: `make bench`.
 
-    python benchmarks/speed.py [tracked] [noise] [silhouette] [kmeans] [whole] [growth] [--large]
+    python benchmarks/speed.py [tracked] [noise] [silhouette] [kmeans] [growth] [--large]
 
 Each part prints a table in Markdown: medians of alternating rounds, answers compared. Sizes above the
 shop's own are grown from it (`customers.grown`). `--large` adds sizes at which the usual way takes many minutes.
@@ -32,7 +32,7 @@ from training.density import Neighbours, cluster_counts, eps_for_rate, neighbour
 from training.evaluate import silhouette
 from training.sweep import RESTARTS, Evaluator, Limits
 
-PARTS = ("tracked", "noise", "silhouette", "kmeans", "whole", "growth")
+PARTS = ("tracked", "noise", "silhouette", "kmeans", "growth")
 SIZES = (5, 10, 15, 20)  # min_samples of the noise plane
 RATES = np.geomspace(0.01, 0.05, 13)  # its anomaly rates; 4 x 13 = 52 settings, 50 are used
 KS = range(2, 13)
@@ -73,14 +73,14 @@ def tracked(folder: Path, given: np.ndarray, _: bool) -> None:
     mlflow.MlflowClient(f"sqlite:///{store}").search_experiments()
     here = Path(__file__).parent
 
-    def run(script: str, *more: str) -> Callable:
+    def run(script: str) -> Callable:
         def work() -> None:
             place = Path(tempfile.mkdtemp(dir=folder))
             (place / "mlruns").mkdir()
             shutil.copy(store, place / "mlruns" / "mlflow.db")
             address = {"MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlruns/mlflow.db"}
             quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": str(here.parent)}
-            command = [sys.executable, here / script, *more, table, "--trials", "100"]
+            command = [sys.executable, here / script, table, "--trials", "100"]
             environment = os.environ | address | quiet
             subprocess.run(command, cwd=place, env=environment, check=True, capture_output=True)
 
@@ -88,27 +88,10 @@ def tracked(folder: Path, given: np.ndarray, _: bool) -> None:
 
     beside(
         f"{len(given):,} customers",
-        run("speed.py", "--tracked"),
+        run("tracked.py"),
         run("usual.py"),
         lambda *_: "100 child runs each",
     )
-
-
-def our_tracked(path: str, trials: int) -> None:
-    """The search as `segments train` runs it, without its figures and report."""
-    import pandas as pd
-
-    from training import tracking
-    from training.segmenter import standardise
-    from training.sweep import sweep
-
-    points = standardise(pd.read_parquet(path)[usual.FEATURES].to_numpy())[1]
-    client = tracking.connect()
-    with tracking.training_run(client, "benchmark", {}) as run:
-        log = tracking.TrialLog(client, run)
-        for trial in sweep(Evaluator(points, Limits(), 0), trials, 0, tracking.journal(run), run):
-            setting = {"k": trial.k, "eps": trial.eps, "min_samples": trial.min_samples}
-            log.write(trial.number, setting, trial.metrics, trial.missed)
 
 
 def plane(near: Neighbours) -> list[tuple[float, int]]:
@@ -203,39 +186,6 @@ def k_means(_: Path, given: np.ndarray, __: bool) -> None:
         )
 
 
-def whole(_: Path, given: np.ndarray, large: bool) -> None:
-    """Noise plane, k-means sweep and silhouettes of one table, as one job."""
-    head("From features to the chosen k: noise at 50 settings, k=2..12, a silhouette each")
-    n = 100_000 if large else 30_000
-    points = customers.points(given, n)
-    settings = plane(neighbours(points, max(SIZES)))
-
-    def chosen(silhouettes) -> int:
-        return KS[int(np.argmax(silhouettes))]
-
-    def ours(exact_up_to: int) -> int:
-        near = neighbours(points, max(SIZES))
-        thresholds = {m: near.noise_threshold(m) for m in SIZES}
-        flags = [thresholds[m] > eps for eps, m in settings]
-        ordinary = points[~flags[25]]
-        fits = our_k_means(ordinary)
-        values = [silhouette(ordinary, fit.labels, 0, exact_up_to).value for fit in fits]
-        return chosen(values)
-
-    def theirs() -> int:
-        ordinary = points[~usual.noise(points, settings)[25]]
-        fits = usual.k_means(ordinary, KS)
-        return chosen([usual.silhouette(ordinary, fit.labels_) for fit in fits])
-
-    took, k = timed(theirs)
-    for title, exact_up_to in (("exact silhouettes", n), ("sampled silhouettes, as in the search", 0)):
-        seconds, mine = timed(lambda exact_up_to=exact_up_to: ours(exact_up_to))
-        agreed = f"k={mine} and k={k}"
-        print(
-            f"| {n:,} customers, {title} | {took:.1f} s | {seconds:.2f} s | **{took / seconds:.0f}x** | {agreed} |"
-        )
-
-
 def growth(folder: Path, given: np.ndarray, large: bool) -> None:
     """The search, 50 trials and the winner's stability, from 10,000 customers on, each in a process of its own."""
     print("\n### How the search grows (50 trials, choice with stability; ours alone)\n")
@@ -318,15 +268,13 @@ def main() -> None:
             f"compiled loops: {'yes' if compiled.AVAILABLE else 'no'}; load when begun {os.getloadavg()[0]:.1f}"
         )
         jobs = {"tracked": tracked, "noise": noise, "silhouette": silhouettes, "kmeans": k_means}
-        jobs |= {"whole": whole, "growth": growth}
+        jobs |= {"growth": growth}
         for part in given.parts:
             jobs[part](folder, found, given.large)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--tracked"]:
-        our_tracked(sys.argv[2], int(sys.argv[4]))
-    elif sys.argv[1:2] == ["--grow"]:
+    if sys.argv[1:2] == ["--grow"]:
         grow(sys.argv[2], int(sys.argv[3]))
     else:
         main()

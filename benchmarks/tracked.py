@@ -1,0 +1,34 @@
+"""`python benchmarks/tracked.py customers.parquet --trials 100`: the tracked search beside that of `usual.py`.
+
+It runs as in `segments train`, in the current folder's MLflow store, without the figures and the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import pandas as pd
+
+from training import tracking
+from training.features import FEATURES
+from training.segmenter import standardise
+from training.sweep import Evaluator, Limits, sweep
+
+
+def tracked(path: str, trials: int) -> None:
+    """Every trial of the search as a child run."""
+    customers = pd.read_parquet(path)[list(FEATURES)].to_numpy()
+    evaluate = Evaluator(standardise(customers)[1], Limits(), 0)
+    client = tracking.connect()
+    with tracking.training_run(client, "benchmark", {}) as run, tracking.TrialLog(client, run) as log:
+        for trial in sweep(evaluate, trials, 0, tracking.journal(run), run):
+            setting = {"k": trial.k, "eps": trial.eps, "min_samples": trial.min_samples}
+            log.write(trial.number, setting, trial.metrics, trial.missed)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("customers")
+    parser.add_argument("--trials", type=int, default=100)
+    given = parser.parse_args()
+    tracked(given.customers, given.trials)

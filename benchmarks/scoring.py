@@ -24,6 +24,7 @@ from pathlib import Path
 
 import pandas as pd
 from analytics import BIN, ROW, ask, free_port, measure
+from customers import grown
 
 PLAIN = """
 import os
@@ -99,14 +100,16 @@ def predictions(ours, usual, customers: pd.DataFrame) -> None:
         "| rows | scikit-learn objects | predict | its `answers`, without frames | ratio of predict, of answers |"
     )
     print("|---|---|---|---|---|")
-    for rows in (1, 1_000, 1_000_000):
+    for rows, new in ((1, ""), (1_000, ""), (1_000_000, ""), (1_000_000, " new")):
         some = customers.sample(rows, replace=True, random_state=0).reset_index(drop=True)
+        if new:  # customers that the training did not see: each is some way from every core sample
+            some = pd.DataFrame(grown(customers.to_numpy(), rows), columns=customers.columns)
         numbers = some.to_numpy()
         theirs = micro(lambda some=some: usual.predict(None, some))
         framed = micro(lambda some=some: model.predict(None, some))
         plain = micro(lambda numbers=numbers: model.answers(numbers))
         print(
-            f"| {rows:,} | {theirs * 1e3:,.3f} ms | {framed * 1e3:,.3f} ms | {plain * 1e3:,.3f} ms "
+            f"| {rows:,}{new} | {theirs * 1e3:,.3f} ms | {framed * 1e3:,.3f} ms | {plain * 1e3:,.3f} ms "
             f"| {theirs / framed:.1f}x, {theirs / plain:.1f}x |"
         )
 

@@ -87,6 +87,20 @@ def test_one_row_and_many_rows_give_the_same(trained):
     pd.testing.assert_frame_equal(many, one_by_one)
 
 
+def test_very_many_rows_which_threads_share_are_answered_as_few_are(model):
+    many = made_up_customers(30_000, seed=2)
+    parts = [model.predict(many[start : start + 1_000]) for start in range(0, len(many), 1_000)]
+    pd.testing.assert_frame_equal(model.predict(many), pd.concat(parts, ignore_index=True), check_exact=True)
+
+
+def test_a_frame_and_plain_arrays_hold_the_same(model):
+    customers = made_up_customers(200, seed=3).assign(Monetary=lambda some: some.Monetary * 30)
+    plain = model.unwrap_python_model().answers(customers.to_numpy())
+    framed = model.predict(customers)
+    assert framed.is_anomaly.any()
+    assert {name: answer.tolist() for name, answer in plain.items()} == framed.to_dict("list")
+
+
 def test_an_extreme_spender_is_an_anomaly_and_the_reason_says_so(model):
     answer = model.predict(rows({"Monetary": 3e7, "AverageOrderValue": 1e7})).iloc[0]
     assert answer.is_anomaly

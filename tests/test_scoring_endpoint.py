@@ -91,6 +91,24 @@ def test_http_answers_batch_scores_and_training_labels_agree_for_every_customer(
     assert batch.is_anomaly.astype(str).tolist() == scored.is_anomaly.astype(str).tolist()
 
 
+@pytest.mark.parametrize("form", ["dataframe_records", "dataframe_split", "instances", "inputs", "columns"])
+def test_segments_serve_answers_rows_of_json_byte_for_byte_as_mlflows_server_does(
+    plain, strict, scored, form
+):
+    customers = scored[list(FEATURES)]
+    payload = {
+        "dataframe_records": {"dataframe_records": scored[["customer_id", *FEATURES]].to_dict("records")},
+        "dataframe_split": {"dataframe_split": customers.to_dict("split")},
+        "instances": {"instances": customers.to_dict("records")},
+        "inputs": {"inputs": customers.to_dict("records"), "params": {}},
+        "columns": {"inputs": customers.to_dict("list")},
+    }[form]
+    answers = [post(address, payload) for address in (plain, strict)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].content == answers[1].content
+    assert answers[0].headers["Content-Type"] == answers[1].headers["Content-Type"]
+
+
 def test_every_form_that_mlflow_takes_gives_the_same_answer(endpoint):
     split = {"columns": list(GOOD), "data": [list(GOOD.values())]}
     line = ",".join(GOOD) + "\n" + ",".join(map(str, GOOD.values())) + "\n"

@@ -97,21 +97,21 @@ class SegmentModel(PythonModel):
         """(n, 5) metrics to (n, d) points of the standardised space."""
         return (np.log1p(values.take(self.columns, axis=1)) - self.mean) / self.scale
 
-    def _placed(self, values: NDArray[np.float64]) -> list[NDArray[Any]]:
+    def _placed(self, values: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
         """(n, 5) to (n,) each: segment, distance to its centre, distance to the nearest core sample, its index."""
+        if len(values) < 2 * MANY:
+            return self._place(values)
         cores = os.cpu_count() or 1
         parts = max(min(cores, len(values) // MANY), len(values) // PART)
-        if parts < 2:
-            return list(self._place(values))
         with ThreadPoolExecutor(cores) as threads:
             found = threads.map(self._place, np.array_split(values, parts))
-            return [np.concatenate(column) for column in zip(*found, strict=True)]
+            return tuple(np.concatenate(column) for column in zip(*found, strict=True))
 
     def _place(self, values: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
         points = self._points(values)
         to_centres = cdist(self.centres, points)  # so that the least is found along the longer axis
         segment = to_centres.argmin(axis=0)
-        return segment.astype(np.int64), to_centres.min(axis=0), *self._nearest_core(points)
+        return segment.astype(np.int64, copy=False), to_centres.min(axis=0), *self._nearest_core(points)
 
     def _nearest_core(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """(n,) distances and indices; many points are asked for by place, so that the tree's branch is in the cache."""

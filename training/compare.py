@@ -54,7 +54,7 @@ def compare(
             )
         return shop.customers.join(scorer.predict(shop.customers[list(FEATURES)]))
 
-    names = scorer.unwrap_python_model().names.tolist()
+    names = list(scorer.unwrap_python_model().names)
     moved = movement(scored(earlier), scored(later), names, earlier.as_of, later.as_of)
     if output:
         stamps = {"model_version": version, "from": start.isoformat(), "to": end.isoformat()}

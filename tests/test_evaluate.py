@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
-from sklearn.metrics import davies_bouldin_score, silhouette_score
+from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 from sklearn.metrics import silhouette_samples as usual_samples
 
 from training.evaluate import (
+    companions,
     principal_map,
     silhouette,
     silhouette_samples,
@@ -20,6 +21,23 @@ def blobs(n=900, spread=0.5, seed=0):
     centres = np.array([[0, 0], [3, 0], [0, 3]])
     labels = random.integers(3, size=n)
     return centres[labels] + random.normal(0, spread, size=(n, 2)), labels.astype(np.int64)
+
+
+@pytest.mark.parametrize(
+    "points", [blobs()[0], np.round(blobs()[0]), np.zeros((9, 2))], ids=["blobs", "ties", "one point"]
+)
+def test_companions_are_the_usual_ones(points):
+    labels = np.arange(len(points)) % 3
+    found = companions(points, labels)
+    assert found["davies_bouldin"] == pytest.approx(davies_bouldin_score(points, labels), rel=1e-10)
+    assert found["calinski_harabasz"] == pytest.approx(calinski_harabasz_score(points, labels), rel=1e-10)
+
+
+def test_companions_of_real_segments_are_the_usual_ones():
+    points, labels = blobs()
+    found = companions(points, labels)
+    assert found["davies_bouldin"] == pytest.approx(davies_bouldin_score(points, labels), rel=1e-12)
+    assert found["calinski_harabasz"] == pytest.approx(calinski_harabasz_score(points, labels), rel=1e-12)
 
 
 def test_silhouette_is_the_usual_one():
@@ -80,6 +98,6 @@ def test_the_published_two_segments_of_the_uci_data(uci_shop):
     kmeans = KMeans(2, n_init=10, random_state=42).fit(points)
     labels = kmeans.labels_.astype(np.int64)
     assert round(silhouette(points, labels).value, 4) == 0.4328
-    assert round(davies_bouldin_score(points, labels), 4) == 0.8925
+    assert round(companions(points, labels)["davies_bouldin"], 4) == 0.8925
     assert round(kmeans.inertia_, 1) == 6483.6
     assert sorted(np.bincount(labels)) == [1666, 2672]

@@ -105,8 +105,7 @@ def eps_for_rate(threshold: Floats, rate: float) -> float:
     It lies half-way between two thresholds that really differ, so that rounding in a distance cannot
     tip a point over.
     """
-    ordered = np.sort(threshold)
-    kept = min(len(ordered) - 1, max(0, round(len(ordered) * (1 - rate)) - 1))
-    least = max(float(ordered[kept]) * (1 + ROUNDING), ROUNDING)
-    above = ordered[ordered > least]
-    return (least + float(above[0])) / 2 if len(above) and np.isfinite(above[0]) else least
+    kept = min(len(threshold) - 1, max(0, round(len(threshold) * (1 - rate)) - 1))
+    least = max(float(np.partition(threshold, kept)[kept]) * (1 + ROUNDING), ROUNDING)
+    next_above = threshold.min(where=threshold > least, initial=np.inf)
+    return (least + float(next_above)) / 2 if np.isfinite(next_above) else least

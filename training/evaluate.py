@@ -112,14 +112,22 @@ def _root_mean_squares(points: Floats, labels: Ints) -> Floats:
 
 
 def companions(points: Floats, labels: Ints) -> dict[str, float]:
-    """Davies-Bouldin (lower is better) and Calinski-Harabasz (higher is better); both 0 for one segment."""
-    from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
-
+    """Davies-Bouldin (1979; lower is better) and Calinski-Harabasz (1974; higher is better) of `points` (n, d) under
+    `labels` (n,), as scikit-learn defines them; both 0 for one segment."""
     if labels.max() == 0:
         return {"davies_bouldin": 0.0, "calinski_harabasz": 0.0}
+    sizes = np.bincount(labels)
+    n, k = len(points), len(sizes)
+    centres = np.column_stack([np.bincount(labels, column) for column in points.T]) / sizes[:, None]
+    squares = ((points - centres[labels]) ** 2).sum(axis=1)
+    within = float(squares.sum())
+    between = float((sizes * ((centres - points.mean(axis=0)) ** 2).sum(axis=1)).sum())
+    spread = np.bincount(labels, np.sqrt(squares)) / sizes  # mean distance to the own centre
+    apart = np.sqrt(((centres[:, None] - centres) ** 2).sum(axis=2))
+    alike = np.divide(spread[:, None] + spread, apart, out=np.zeros((k, k)), where=apart > 0)
     return {
-        "davies_bouldin": float(davies_bouldin_score(points, labels)),
-        "calinski_harabasz": float(calinski_harabasz_score(points, labels)),
+        "davies_bouldin": float(alike.max(axis=1).mean()),
+        "calinski_harabasz": between * (n - k) / (within * (k - 1)) if within else 1.0,
     }
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from datetime import datetime
+from types import MappingProxyType
 
 import mlflow
 import pytest
@@ -38,14 +39,20 @@ def client(versions, tmp_path):
         yield client
 
 
+def promote(client, version, command, reason="", verdicts=MappingProxyType({})):
+    """Promote a version that was judged beside the champion of now."""
+    move = history.Move(registry.alias(client, "champion"), version, command, reason)
+    registry.promote(client, move, verdicts)
+
+
 def lines(client):
     found = history.changes(client, registry.alias(client, "champion"))
     return [(line.before, line.after, line.how) for line in found]
 
 
 def test_promotions_and_rollbacks_are_entered_in_their_order(client):
-    registry.promote(client, 1, "segments promote 1")
-    registry.promote(client, 2, "segments promote 2", "the old one is wrong", {"gate.moved": "FAIL: 40 %"})
+    promote(client, 1, "segments promote 1")
+    promote(client, 2, "segments promote 2", "the old one is wrong", {"gate.moved": "FAIL: 40 %"})
     registry.rollback(client, "segments rollback")
     assert lines(client) == [
         (None, 1, "segments promote 1"),
@@ -60,16 +67,16 @@ def test_promotions_and_rollbacks_are_entered_in_their_order(client):
 
 
 def test_promoting_the_champion_is_no_entry(client):
-    registry.promote(client, 1, "one")
-    registry.promote(client, 1, "again")
+    promote(client, 1, "one")
+    promote(client, 1, "again")
     assert len(lines(client)) == 1
 
 
 def test_an_alias_moved_by_hand_shows_between_entries_and_after_the_last(client):
     client.set_registered_model_alias(NAME, "champion", "3")
-    registry.promote(client, 1, "segments promote 1")
+    promote(client, 1, "segments promote 1")
     client.set_registered_model_alias(NAME, "champion", "4")
-    registry.promote(client, 2, "segments promote 2")
+    promote(client, 2, "segments promote 2")
     client.delete_registered_model_alias(NAME, "champion")
     assert lines(client) == [
         (None, 3, "by hand"),
@@ -92,7 +99,7 @@ def test_without_a_champion_there_is_no_history(client):
 KILLED = """
 import json, os, signal, sys
 import mlflow
-from training import registry, tracking
+from training import history, registry, tracking
 
 def dying(write, last, writes):
     def counted(*given, **options):
@@ -108,13 +115,13 @@ for store, command, last in json.loads(sys.argv[1]):
         client, writes = tracking.connect(), []
         for name in ("create_run", "set_registered_model_alias", "set_terminated"):
             setattr(client, name, dying(getattr(client, name), last, writes))
-        registry.promote(client, 2, "promote") if command == "promote" else registry.rollback(client, "rollback")
+        registry.promote(client, history.Move(1, 2, "promote")) if command == "promote" else registry.rollback(client, "rollback")
         os._exit(0)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
 """
 
 
-def test_killed_between_any_two_writes_there_is_a_valid_champion(versions, tmp_path):
+def test_killed_between_any_two_writes_there_is_a_valid_champion(versions, tmp_path, monkeypatch):
     after = {  # command, writes done: champion, previous
         ("promote", 2): (1, 1),
         ("promote", 3): (2, 1),
@@ -125,20 +132,72 @@ def test_killed_between_any_two_writes_there_is_a_valid_champion(versions, tmp_p
         folder = tmp_path / f"{command}-{writes}"
         folder.mkdir()
         with versions(folder) as client:
-            registry.promote(client, 4, "first")
-            registry.promote(client, 1, "second")
+            promote(client, 4, "first")
+            promote(client, 1, "second")
             cases.append((os.environ["MLFLOW_TRACKING_URI"], command, writes))
     subprocess.run([sys.executable, "-c", KILLED, json.dumps(cases)], check=True)
     for (store, command, _), aliases in zip(cases, after.values(), strict=True):
         client = mlflow.MlflowClient(store, store)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
         assert (registry.alias(client, "champion"), registry.alias(client, "previous")) == aliases
         assert lines(client)[-1][2] == f"{command} (cut off)"
-        registry.promote(client, 3, "third")
+        promote(client, 3, "third")
         assert lines(client)[-1] == (aliases[0], 3, "third")
 
 
 def test_a_rollback_to_itself_is_none(client):
-    registry.promote(client, 1, "first")
+    promote(client, 1, "first")
     client.set_registered_model_alias(NAME, "previous", "1")
     with pytest.raises(InputError, match="no earlier champion"):
         registry.rollback(client, "rollback")
+
+
+# Promotes 2 and 3 by turns and rolls back, each time as soon as another process lets it; tells what it did not do.
+MOVES = """
+import sys
+from training import history, registry, tracking
+from training.errors import InputError
+
+client = tracking.connect()
+print("ready", flush=True)
+sys.stdin.readline()
+for turn in range(12):
+    try:
+        if turn % 3 == 2:
+            registry.rollback(client, f"{sys.argv[1]} rollback")
+        else:
+            now = registry.alias(client, "champion")
+            registry.promote(client, history.Move(now, 2 + turn % 3, f"{sys.argv[1]} promote"))
+    except InputError as error:
+        assert "Have it judged again" in str(error), error
+"""
+
+
+def test_two_processes_that_move_the_champion_at_once_leave_aliases_and_history_that_agree(client):
+    promote(client, 4, "first")
+    promote(client, 1, "second")
+    command = [sys.executable, "-c", MOVES]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    movers = [subprocess.Popen([*command, name], **pipes) for name in ("one", "other")]
+    for mover in movers:
+        assert mover.stdout.readline() == "ready\n"
+    for mover in movers:
+        mover.stdin.write("go\n")
+        mover.stdin.flush()
+    for mover in movers:
+        mover.communicate()
+        assert mover.returncode == 0
+    found = history.changes(client, registry.alias(client, "champion"))
+    assert {line.how.split()[0] for line in found} == {"first", "second", "one", "other"}  # none "by hand"
+    assert [line.before for line in found[1:]] == [line.after for line in found[:-1]]
+    assert registry.alias(client, "champion") == found[-1].after
+    assert registry.alias(client, "previous") == found[-1].before
+
+
+def test_a_promotion_judged_beside_another_champion_is_refused(client):
+    promote(client, 1, "first")
+    judged = history.Move(1, 2, "segments promote 2")
+    promote(client, 3, "meanwhile")
+    with pytest.raises(InputError, match="judged while version 1 was champion, and version 3 is now"):
+        registry.promote(client, judged)
+    assert lines(client)[-1] == (1, 3, "meanwhile")

@@ -512,6 +512,7 @@ def _mlflow_ui(host: str, port: int, store: str) -> list[object]:
 
 def _promote(wanted: str, limits: Limits, tolerance: Tolerance, reason: str = "") -> bool:
     from training import gate, registry, tracking
+    from training.history import Move
 
     client = tracking.connect()
     version = registry.find(client, wanted)
@@ -523,7 +524,7 @@ def _promote(wanted: str, limits: Limits, tolerance: Tolerance, reason: str = ""
     gate.log(client, version, verdict)
     if verdict.passes:
         why = reason if verdict.forced else ""
-        registry.promote(client, version, _typed(), why, verdict.tags())
+        registry.promote(client, Move(verdict.champion, version, _typed(), why), verdict.tags())
         forced = f", forced: {why}" if why else ""
         click.echo(f"Version {version} is champion{forced}. Next: segments serve")
         return True

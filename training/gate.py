@@ -86,10 +86,11 @@ def judge(client: Any, version: int, limits: Limits, tolerance: Tolerance, reaso
 
     The scoring server starts first and is asked last, so its start costs less.
     """
+    champion = registry.alias(client, registry.CHAMPION)
     with endpoint.started(f"models:/{NAME}/{version}") as server:
         rules = list(compare(client, version, limits, tolerance))
         rules.append(answers(server, version))
-    return Verdict(rules, registry.alias(client, registry.CHAMPION), reason)
+    return Verdict(rules, champion, reason)
 
 
 def compare(client: Any, version: int, limits: Limits, tolerance: Tolerance) -> Iterator[Rule]:

@@ -16,7 +16,7 @@ import pandas as pd
 from training import history, integrity, package
 from training.errors import InputError
 from training.identity import Predecessor, Segments
-from training.tracking import NAME
+from training.tracking import NAME, moving
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 OUTPUTS = (
@@ -84,22 +84,29 @@ def register(client: Any, run: str, model_uri: str, tags: Mapping[str, str], des
     return version
 
 
-def promote(
-    client: Any, version: int, command: str, reason: str = "", verdicts: Mapping[str, str] = {}
-) -> None:
-    """Make `version` the champion, remember the one before as `previous`, and enter it in the history.
+def promote(client: Any, move: history.Move, verdicts: Mapping[str, str] = {}) -> None:
+    """Move the champion's alias, remember the version before as `previous`, and enter it in the history.
 
     The entry is begun, then `previous` is set, then `champion`, then the entry is ended. Each is one
     write, and the champion's alias moves in one of them from a version to a version: killed anywhere,
     there is a champion that passed its gate. An entry that was not ended says that it was cut off.
+
+    Raises InputError when the champion is not `move.before` any more, beside which the gate judged.
     """
-    before = alias(client, CHAMPION)
-    if before == version:
-        return
-    with history.entry(client, history.Move(before, version, command, reason), verdicts):
-        if before is not None:
-            client.set_registered_model_alias(NAME, PREVIOUS, str(before))
-        client.set_registered_model_alias(NAME, CHAMPION, str(version))
+    with moving():
+        now = alias(client, CHAMPION)
+        if now == move.after:
+            return
+        if now != move.before:
+            judged, moved = (f"version {n}" if n else "no version" for n in (move.before, now))
+            raise InputError(
+                f"Version {move.after} was judged while {judged} was champion, and {moved} is now. Expected the "
+                f"champion to stay meanwhile. Have it judged again: segments promote {move.after}"
+            )
+        with history.entry(client, move, verdicts):
+            if now is not None:
+                client.set_registered_model_alias(NAME, PREVIOUS, str(now))
+            client.set_registered_model_alias(NAME, CHAMPION, str(move.after))
 
 
 def rollback(client: Any, command: str) -> tuple[int, int]:
@@ -109,15 +116,16 @@ def rollback(client: Any, command: str) -> tuple[int, int]:
     aliases are the earlier champion, and the history tells which one was left. Raises InputError with
     no previous one.
     """
-    now, before = alias(client, CHAMPION), alias(client, PREVIOUS)
-    if now is None or before in (None, now):
-        raise InputError(
-            "There is no earlier champion to go back to. Expected a version with the alias "
-            f"'{PREVIOUS}'; promote a second model first."
-        )
-    with history.entry(client, history.Move(now, before, command)):
-        client.set_registered_model_alias(NAME, CHAMPION, str(before))
-        client.set_registered_model_alias(NAME, PREVIOUS, str(now))
+    with moving():
+        now, before = alias(client, CHAMPION), alias(client, PREVIOUS)
+        if now is None or before in (None, now):
+            raise InputError(
+                "There is no earlier champion to go back to. Expected a version with the alias "
+                f"'{PREVIOUS}'; promote a second model first."
+            )
+        with history.entry(client, history.Move(now, before, command)):
+            client.set_registered_model_alias(NAME, CHAMPION, str(before))
+            client.set_registered_model_alias(NAME, PREVIOUS, str(now))
     return before, now
 
 

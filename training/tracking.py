@@ -36,9 +36,15 @@ def connect() -> Any:
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # its errors are told without a traceback
-    if os.environ["MLFLOW_TRACKING_URI"].startswith("sqlite:///"):
-        create_database(Path(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///").split("?")[0]))
+    if database := _database():
+        create_database(database)
     return mlflow.MlflowClient()
+
+
+def _database() -> Path | None:
+    """The file of the database at `address()`; None when that is a server."""
+    place = address()
+    return Path(place.removeprefix("sqlite:///").split("?")[0]) if place.startswith("sqlite:///") else None
 
 
 def create_database(database: Path) -> None:
@@ -116,6 +122,20 @@ def training_run(client: Any, name: str, tags: Mapping[str, str], resume: str | 
         if run and not isinstance(error, InputError):
             error.add_note("The trials that are done are kept: mend it and run again with --resume.")
         raise
+
+
+@contextlib.contextmanager
+def moving() -> Iterator[None]:
+    """Hold the lock of the champion: of two promotions or rollbacks at once, one moves it and the other waits.
+
+    The lock ends with its process, killed or not. It lies beside the database, in `mlruns` for an MLflow
+    server, and is known on one machine only: several machines must not move the champion of one store at once.
+    """
+    folder = database.parent if (database := _database()) else STORE
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "champion.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager

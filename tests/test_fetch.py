@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import random
+import stat
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,7 +46,7 @@ def workbook(rows=ROWS, header=HEADER):
     return file.getvalue()
 
 
-def archive(**files):
+def archive(files):
     """A zip of the files and of a licence that makes it 300 kB long."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as contents:
@@ -61,7 +62,7 @@ def workbook_in(body):
 
 # Made once: they hold the time they were made at.
 WORKBOOK = workbook()
-ARCHIVE = archive(**{"Online Retail.xlsx": WORKBOOK})
+ARCHIVE = archive({"Online Retail.xlsx": WORKBOOK})
 
 
 def whole(body, etag='"v1"', ranges=True, if_range=True, length=True, kind="application/zip"):
@@ -186,7 +187,7 @@ def test_data_is_downloaded_checked_and_alone_in_its_folder(site, get, destinati
 
 def test_csv_in_the_archive_is_taken_for_a_csv_destination(site, tmp_path):
     text = ",".join(HEADER) + "\n" + "1,2,x,1,2010-12-01 08:26:00,1.0,17850.0,UK\n"
-    site.replies = [whole(archive(**{"retail.csv": text, "retail.xlsx": WORKBOOK}))]
+    site.replies = [whole(archive({"retail.csv": text, "retail.xlsx": WORKBOOK}))]
     path = fetch(tmp_path / "retail.csv", site.url, False, expected=Expected(1, 0, 1), pause=0)
     assert path.read_text() == text
 
@@ -234,7 +235,7 @@ def test_server_that_ignores_range_is_read_from_the_start(site, get, destination
 
 
 def test_file_that_changed_meanwhile_is_read_from_the_start(site, get, destination):
-    changed = archive(**{"Online Retail.xlsx": workbook(ROWS[::-1])})
+    changed = archive({"Online Retail.xlsx": workbook(ROWS[::-1])})
     site.replies = [dropped(ARCHIVE), whole(changed, etag='"v2"')]
     get()
     assert site.asked[1]["If-Range"] == '"v1"'
@@ -276,7 +277,7 @@ def test_server_that_ignores_if_range_cannot_mix_two_files(site, get, destinatio
 
 
 def test_file_of_another_size_is_read_from_the_start_even_without_etag(site, get, destination):
-    changed = archive(**{"Online Retail.xlsx": workbook(ROWS[::-1]), "more.txt": "more"})
+    changed = archive({"Online Retail.xlsx": workbook(ROWS[::-1]), "more.txt": "more"})
     site.replies = [dropped(ARCHIVE, etag=None), whole(changed, etag=None)]
     get()
     assert [bool(asked) for asked in site.ranges] == [False, True, False]
@@ -378,7 +379,7 @@ def test_damaged_archive_is_refused(site, get, destination):
 
 
 def test_wrong_content_is_moved_aside_with_every_difference_named(site, get, destination):
-    site.replies = [whole(archive(**{"Online Retail.xlsx": workbook(ROWS[1:3])}))]
+    site.replies = [whole(archive({"Online Retail.xlsx": workbook(ROWS[1:3])}))]
     message = refused(get)
     assert (
         "2 data rows (expected 5), 0 rows without CustomerID (expected 1), 2 customers (expected 3)"
@@ -389,15 +390,15 @@ def test_wrong_content_is_moved_aside_with_every_difference_named(site, get, des
 
 
 def test_zip_bomb_is_refused_before_it_unpacks(site, get, destination):
-    site.replies = [whole(archive(**{"Online Retail.xlsx": bytes(5_000_000)}))]
+    site.replies = [whole(archive({"Online Retail.xlsx": bytes(5_000_000)}))]
     message = refused(get, expected=Expected(5, 1, 3, largest_file=2_000_000))
     assert "would unpack to 5 MB. Expected at most 2 MB" in message
     assert files(destination) == ["online_retail.xlsx.rejected"]
 
 
 def test_bomb_inside_the_workbook_is_refused_before_it_is_read(site, get, destination):
-    inner = archive(**{"xl/worksheets/sheet1.xml": bytes(5_000_000)})
-    site.replies = [whole(archive(**{"Online Retail.xlsx": inner}))]
+    inner = archive({"xl/worksheets/sheet1.xml": bytes(5_000_000)})
+    site.replies = [whole(archive({"Online Retail.xlsx": inner}))]
     message = refused(get, expected=Expected(5, 1, 3, largest_sheet=2_000_000))
     assert "would unpack to 5 MB" in message
     assert not destination.exists()
@@ -423,14 +424,31 @@ def test_endless_download_is_stopped(site, get, destination):
     "name", ["../Online Retail.xlsx", "/etc/Online Retail.xlsx", "..\\x.xlsx", "C:x.xlsx"]
 )
 def test_names_that_lead_elsewhere_are_never_unpacked(site, get, destination, name):
-    site.replies = [whole(archive(**{name: WORKBOOK}))]
+    site.replies = [whole(archive({name: WORKBOOK}))]
     assert "Expected exactly one .xlsx file" in refused(get)
     assert [file.name for file in destination.parent.parent.iterdir()] == ["raw"]
     assert not destination.exists()
 
 
+def test_a_link_in_the_archive_is_never_made_or_followed(site, get, destination, tmp_path):
+    """Its target is a whole data file: taken for that, or for a way to it, it would pass the check."""
+    target = tmp_path / "elsewhere.xlsx"
+    target.write_bytes(WORKBOOK)
+    link = zipfile.ZipInfo("Online Retail.xlsx")
+    link.create_system = 3  # Unix, whose file types are in the upper half of external_attr
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    for name in (str(target), "../elsewhere.xlsx"):
+        site.replies = [whole(archive({link: name}))]
+        refused(get)
+        assert files(destination) == ["online_retail.xlsx.rejected"]
+        (kept,) = destination.parent.iterdir()
+        assert stat.S_ISREG(kept.lstat().st_mode)
+        assert kept.read_text() == name
+    assert target.read_bytes() == WORKBOOK
+
+
 def test_two_workbooks_are_not_chosen_between(site, get):
-    site.replies = [whole(archive(**{"one.xlsx": WORKBOOK, "two.xlsx": WORKBOOK}))]
+    site.replies = [whole(archive({"one.xlsx": WORKBOOK, "two.xlsx": WORKBOOK}))]
     assert "LICENSE.txt, one.xlsx, two.xlsx" in refused(get)
 
 

@@ -3,6 +3,7 @@
 import ast
 import gzip
 import shutil
+import stat
 import zipfile
 from pathlib import Path
 
@@ -261,6 +262,33 @@ def test_a_workbook_that_lies_about_its_size_is_refused(tmp_path):
         true = archive.getinfo("xl/worksheets/sheet1.xml").file_size
     path.write_bytes(content.replace(true.to_bytes(4, "little"), (1_000).to_bytes(4, "little")))
     assert "cannot be opened as a workbook" in refused_workbook(path)
+
+
+def link(path, name, target):
+    """Add a symbolic link to an archive, as Unix's zip stores it: a file whose content is the target."""
+    entry = zipfile.ZipInfo(name)
+    entry.create_system, entry.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(entry, str(target))
+
+
+def test_links_in_a_workbook_are_never_made_or_followed(tmp_path):
+    secret = tmp_path / "secret.xml"
+    secret.write_text(SHEET.format("<row><c><v>1</v></c></row><row><c><v>2</v></c></row>"))
+    path = workbook(tmp_path / "a.xlsx", [b"<row><c><v>7</v></c></row><row><c><v>8</v></c></row>"])
+    for name in ("xl/media/image1.png", "../outside", str(tmp_path / "absolute")):
+        link(path, name, secret)
+    assert load_workbook(path, lambda _: True).to_pydict() == {"7": ["8"]}
+
+    inside = tmp_path / "b.xlsx"
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(inside, "w") as archive:
+        for name in whole.namelist()[:-4]:
+            archive.writestr(name, whole.read(name))
+    link(inside, "xl/worksheets/sheet1.xml", secret)
+    with pytest.raises(InputError) as refused:
+        load_workbook(inside, lambda _: True)
+    assert "b.xlsx" in str(refused.value)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.xlsx", "b.xlsx", "secret.xml"]
 
 
 def test_a_gzip_that_inflates_without_end_is_refused(tmp_path):

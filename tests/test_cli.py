@@ -5,6 +5,9 @@ import os
 import mlflow
 import pandas as pd
 import pytest
+from click.testing import CliRunner
+
+from training.cli import main
 
 HEAD = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
 
@@ -197,3 +200,11 @@ def test_scoring_without_a_champion_says_what_to_run(folder):
     done = folder.run("score", "data/raw/demo.csv.gz", "--output", "out.csv", check=False)
     assert done.returncode == 2
     assert "segments train" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["nan", "-0.1", "1.1", "inf"])
+@pytest.mark.parametrize("option", ["--min-share", "--min-stability", "--max-anomaly-rate", "--max-moved"])
+def test_a_share_is_from_0_to_1(option, value):
+    done = CliRunner().invoke(main, ["promote", option, value])
+    assert done.exit_code == 2
+    assert f"{value} is not from 0 to 1" in done.stderr

@@ -160,6 +160,23 @@ def test_a_champion_that_cannot_be_loaded_must_be_replaced_by_force(client, verd
     assert verdict(broken_one)[0].keys() == {"model"}
 
 
+def test_a_stability_that_is_gone_or_no_number_fails(client, verdict):
+    version = register(client, customers(seed=1, **SHOP))
+    client.set_model_version_tag(NAME, str(version), "stability", "high")
+    assert verdict(version)[0] == {"stability": "nan"}
+    client.delete_model_version_tag(NAME, str(version), "stability")
+    assert verdict(version)[0] == {"stability": "nan"}
+
+
+def test_a_version_whose_run_was_deleted_is_told_and_not_judged(client, next_month):
+    run_id = client.get_model_version(NAME, str(next_month)).run_id
+    client.delete_run(run_id)
+    done = run("promote", str(next_month))
+    client.restore_run(run_id)
+    assert done.exit_code == 2
+    assert f"mlflow runs restore --run-id {run_id}" in done.stderr
+
+
 OTHER_OVER_HTTP = """
 import os
 import pandas as pd

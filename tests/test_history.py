@@ -152,6 +152,15 @@ def test_a_rollback_to_itself_is_none(client):
         registry.rollback(client, "rollback")
 
 
+def test_a_champion_that_was_taken_away_by_hand_gives_way_to_the_one_before(client):
+    promote(client, 1, "first")
+    promote(client, 2, "second")
+    client.delete_registered_model_alias(NAME, "champion")
+    assert registry.rollback(client, "rollback") == (1, None)
+    assert registry.alias(client, "champion") == 1
+    assert lines(client)[2:] == [(2, None, "by hand"), (None, 1, "rollback")]
+
+
 # Promotes 2 and 3 by turns and rolls back, each time as soon as another process lets it; tells what it did not do.
 MOVES = """
 import sys

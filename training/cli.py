@@ -123,6 +123,13 @@ def counting_options(command: Callable) -> Callable:
     return _with(options, command)
 
 
+def _share(_: click.Context, __: click.Parameter, value: float) -> float:
+    """A value from 0 to 1, which nan is not."""
+    if not 0 <= value <= 1:
+        raise click.BadParameter(f"{value:g} is not from 0 to 1.")
+    return value
+
+
 def limit_options(command: Callable) -> Callable:
     """The limits that a segmentation must keep to be of use."""
     options = [
@@ -132,13 +139,29 @@ def limit_options(command: Callable) -> Callable:
         click.option(
             "--max-segments", default=12, type=click.IntRange(2), help="Most segments that are of use."
         ),
-        click.option("--min-share", default=0.05, help="Smallest segment, as a share of all customers."),
         click.option(
-            "--min-anomaly-rate", default=0.001, help="Fewest anomalies, as a share of all customers."
+            "--min-share",
+            default=0.05,
+            callback=_share,
+            help="Smallest segment, as a share of all customers.",
         ),
-        click.option("--max-anomaly-rate", default=0.05, help="Most anomalies, as a share of all customers."),
         click.option(
-            "--min-stability", default=0.8, help="Agreement with bootstrap refits (mean adjusted Rand index)."
+            "--min-anomaly-rate",
+            default=0.001,
+            callback=_share,
+            help="Fewest anomalies, as a share of all customers.",
+        ),
+        click.option(
+            "--max-anomaly-rate",
+            default=0.05,
+            callback=_share,
+            help="Most anomalies, as a share of all customers.",
+        ),
+        click.option(
+            "--min-stability",
+            default=0.8,
+            callback=_share,
+            help="Agreement with bootstrap refits (mean adjusted Rand index).",
         ),
     ]
     return _with(options, command)
@@ -148,10 +171,16 @@ def gate_options(command: Callable) -> Callable:
     """How far a challenger may differ from the champion."""
     options = [
         click.option(
-            "--max-silhouette-loss", default=0.02, help="How much lower than the champion's it may be."
+            "--max-silhouette-loss",
+            default=0.02,
+            callback=_share,
+            help="How much lower than the champion's it may be.",
         ),
         click.option(
-            "--max-moved", default=0.2, help="Customers who may change segment, as a share of all customers."
+            "--max-moved",
+            default=0.2,
+            callback=_share,
+            help="Customers who may change segment, as a share of all customers.",
         ),
     ]
     return _with(options, command)
@@ -283,7 +312,8 @@ def rollback() -> None:
     from training import registry, tracking
 
     now, before = registry.rollback(tracking.connect(), _typed())
-    click.echo(f"Version {now} is champion again; version {before} is 'previous'.")
+    was = f"version {before} is" if before else "there was none, and it is still"
+    click.echo(f"Version {now} is champion again; {was} 'previous'.")
 
 
 @main.command()

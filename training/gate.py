@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import endpoint, registry, shop
+from training.errors import InputError
 from training.evaluate import silhouette
 from training.features import FEATURES
 from training.identity import Segments, same_segments
@@ -84,9 +85,11 @@ class Verdict:
 def judge(client: Any, version: int, limits: Limits, tolerance: Tolerance, reason: str = "") -> Verdict:
     """Judge a version by its own rules, beside the champion, and over HTTP; `reason` forces what compares.
 
-    The scoring server starts first and is asked last, so its start costs less.
+    The scoring server starts first and is asked last, so its start costs less. Raises InputError when
+    the version's run, which keeps its data and the verdict, is gone.
     """
     champion = registry.alias(client, registry.CHAMPION)
+    _check_run(client, version)
     with endpoint.started(f"models:/{NAME}/{version}") as server:
         rules = list(compare(client, version, limits, tolerance))
         rules.append(answers(server, version))
@@ -109,7 +112,7 @@ def compare(client: Any, version: int, limits: Limits, tolerance: Tolerance) -> 
     except Exception as error:  # whatever it is, such a model cannot be champion
         yield Rule("model", "scores its customers", f"{type(error).__name__}: {error}", False)
         return
-    yield from _own(challenger, float(found.tags.get("stability", "nan")), limits)
+    yield from _own(challenger, _stability(found.tags), limits)
     champion = registry.alias(client, registry.CHAMPION)
     if champion is not None:
         kind = found.tags.get("data", "unknown")
@@ -180,6 +183,34 @@ def _table(found: Any) -> tuple[pd.DataFrame, Rule]:
     if digest != tagged:
         return table, Rule("table", expected, f"digest {digest}, not {tagged}", False)
     return table, Rule("table", expected, f"{len(table):,} customers, digest {digest}", True)
+
+
+def _check_run(client: Any, version: int) -> None:
+    from mlflow.exceptions import MlflowException
+
+    run = client.get_model_version(NAME, str(version)).run_id
+    try:
+        if run and client.get_run(run).info.lifecycle_stage == "active":
+            return
+        to_do = (
+            f"Restore it, if it was deleted lately: mlflow runs restore --run-id {run}"
+            if run
+            else "Train anew."
+        )
+    except MlflowException:
+        to_do = "Train anew."
+    raise InputError(
+        f"Version {version} has no run any more (it was {run or 'registered without one'}). Expected the run that "
+        f"trained it, with its data. {to_do}"
+    )
+
+
+def _stability(tags: Mapping[str, str]) -> float:
+    """What the training measured; nan where the tag is gone or no number, so that its rule fails."""
+    try:
+        return float(tags.get("stability", "nan"))
+    except ValueError:
+        return float("nan")
 
 
 def _own(judged: _Judged, stability: float, limits: Limits) -> Iterator[Rule]:

@@ -109,8 +109,10 @@ def promote(client: Any, move: history.Move, verdicts: Mapping[str, str] = {}) -
             client.set_registered_model_alias(NAME, CHAMPION, str(move.after))
 
 
-def rollback(client: Any, command: str) -> tuple[int, int]:
+def rollback(client: Any, command: str) -> tuple[int, int | None]:
     """Swap champion and previous, and enter it in the history; (champion now, champion before).
+
+    Where the champion's alias or version was deleted by hand, the previous one is champion and stays `previous`.
 
     `champion` is set first, because that is what a rollback is for; killed between the two writes, both
     aliases are the earlier champion, and the history tells which one was left. Raises InputError with
@@ -118,14 +120,15 @@ def rollback(client: Any, command: str) -> tuple[int, int]:
     """
     with moving():
         now, before = alias(client, CHAMPION), alias(client, PREVIOUS)
-        if now is None or before in (None, now):
+        if before is None or before == now:
             raise InputError(
                 "There is no earlier champion to go back to. Expected a version with the alias "
                 f"'{PREVIOUS}'; promote a second model first."
             )
         with history.entry(client, history.Move(now, before, command)):
             client.set_registered_model_alias(NAME, CHAMPION, str(before))
-            client.set_registered_model_alias(NAME, PREVIOUS, str(now))
+            if now is not None:
+                client.set_registered_model_alias(NAME, PREVIOUS, str(now))
     return before, now
 
 
@@ -180,9 +183,11 @@ def find(client: Any, wanted: str) -> int:
     known = {int(v.version): v for v in client.search_model_versions(f"name='{NAME}'")}
     if found not in known:
         names = ", ".join(str(version) for version in sorted(known)) or "none"
+        to_do = "Name one of these." if known else "Run `segments train` to make one."
+        if known and wanted == CHAMPION:
+            to_do = "Make one champion: segments promote VERSION."
         raise InputError(
-            f"No model version '{wanted}'. Expected {CHAMPION}, {CHALLENGER}, {PREVIOUS} or one of: {names}. "
-            "Run `segments train` to make one."
+            f"No model version '{wanted}'. Expected {CHAMPION}, {CHALLENGER}, {PREVIOUS} or one of: {names}. {to_do}"
         )
     return found
 

@@ -74,7 +74,7 @@ def home() -> Response:
 
 @api.get("/health", tags=[ABOUT], responses=answers(schemas.Health, 503))
 def health() -> Response:
-    """Is a champion loaded, and which; `stale` says why it may not be the newest."""
+    """Is a champion loaded, and which; stale says why it may not be the newest."""
     snapshot, stale = _snapshot(), _follower().stale
     return _json(
         dict(

@@ -281,7 +281,7 @@ def test_report_escapes_what_comes_from_the_data(page):
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "&lt;b&gt;Not bold" in page
-    assert "Monetary is high &amp; odd" in page
+    assert "Money spent is high &amp; odd" in page  # as its column is called
 
 
 def test_report_tells_the_story_in_order(page, story):

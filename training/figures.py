@@ -512,8 +512,8 @@ def _annotate(axis: Axes, texts: pd.DataFrame, places: pd.DataFrame, scale: Colo
     """Write `texts` into the cells; black or white, whichever reads on the colour at `places` (0 to 1)."""
     for row in range(texts.shape[0]):
         for column in range(texts.shape[1]):
-            red, green, blue, _ = scale(places.iloc[row, column])
-            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+            light = np.array(scale(places.iloc[row, column])[:3]) ** 2.2 @ (0.2126, 0.7152, 0.0722)
+            dark = light < 0.18  # where black and white have the same contrast (WCAG)
             axis.text(
                 column,
                 row,
@@ -557,7 +557,8 @@ def _arrows(axis: Axes, loadings: Floats, features: Sequence[str], reach: float)
             ha="left" if tip[0] >= 0 else "right",
             va="bottom" if tip[1] >= 0 else "top",
             fontweight="bold",
-            path_effects=outline,
+            bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.1},
+            zorder=4,
         )
 
 

@@ -208,3 +208,19 @@ def test_a_share_is_from_0_to_1(option, value):
     done = CliRunner().invoke(main, ["promote", option, value])
     assert done.exit_code == 2
     assert f"{value} is not from 0 to 1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--seed", "-1"],
+        ["train", "--seed", "2147483648"],
+        ["serve", "--port", "65536"],
+        ["up", "--ui-port", "-1"],
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_is_out_of_range_is_told(words):
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    assert "is not in the range" in done.stderr

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from training.sweep import Limits
 
 RAW = Path("data/raw")
+PORT = click.IntRange(0, 65_535)
 
 
 class Commands(click.Group):
@@ -215,7 +216,9 @@ def demo(folder: Path) -> None:
     "--features", default=",".join(FEATURES), help="The features used for distances, comma-separated."
 )
 @click.option("--trials", default=100, type=click.IntRange(1), help="Settings to try.")
-@click.option("--seed", default=0, help="Same data, same seed: same model.")
+@click.option(
+    "--seed", default=0, type=click.IntRange(0, 2**31 - 1), help="Same data, same seed: same model."
+)
 @limit_options
 @gate_options
 @click.option("--resume/--no-resume", default=False, help="Go on with an interrupted training of these data.")
@@ -454,7 +457,7 @@ def drift(
 
 @main.command()
 @click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
-@click.option("--port", default=5001)
+@click.option("--port", default=5001, type=PORT)
 @click.option("--workers", default=1, type=click.IntRange(1))
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 def serve(host: str, port: int, workers: int, model: str) -> None:
@@ -473,7 +476,7 @@ def serve(host: str, port: int, workers: int, model: str) -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
-@click.option("--port", default=5000)
+@click.option("--port", default=5000, type=PORT)
 @click.option("--workers", default=2, type=click.IntRange(1))
 def api(host: str, port: int, workers: int) -> None:
     """Serve the analytics API, the dashboard (/ui) and Swagger UI (/apidocs)."""
@@ -488,7 +491,7 @@ def api(host: str, port: int, workers: int) -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
-@click.option("--port", default=5002)
+@click.option("--port", default=5002, type=PORT)
 def ui(host: str, port: int) -> None:
     """Open the MLflow UI on the runs and the registry."""
     from training.processes import free, replace_by
@@ -502,9 +505,9 @@ def ui(host: str, port: int) -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
-@click.option("--api-port", default=5000)
-@click.option("--scoring-port", default=5001)
-@click.option("--ui-port", default=5002)
+@click.option("--api-port", default=5000, type=PORT)
+@click.option("--scoring-port", default=5001, type=PORT)
+@click.option("--ui-port", default=5002, type=PORT)
 def up(host: str, api_port: int, scoring_port: int, ui_port: int) -> None:
     """Start the analytics API, the scoring endpoint and the MLflow UI; Ctrl-C stops all three."""
     from training import registry, tracking

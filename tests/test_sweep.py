@@ -176,3 +176,9 @@ def test_a_database_that_cannot_be_opened_is_said(search):
             InputError, match=r"--storage cannot be opened.*Expected the address of a database"
         ):
             next(trials)
+
+
+@pytest.mark.parametrize("seed", [20261125, 2**31 - 1])
+def test_a_large_seed_is_one(tmp_path, seed):
+    points = np.random.default_rng(0).normal(size=(60, 2))
+    assert len(list(sweep(Evaluator(points, Limits(), seed), 3, seed, tmp_path / "a.journal", "a"))) == 3

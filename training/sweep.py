@@ -188,7 +188,7 @@ def sweep(
         if len(seen) >= trials:
             return
         study.sampler = optuna.samplers.TPESampler(
-            seed=None if seed is None else seed * 1_000_003 + len(seen)
+            seed=None if seed is None else (seed * 1_000_003 + len(seen)) % 2**32
         )
         asked = study.ask()
         k = asked.suggest_int("k", 2, limits.max_segments)

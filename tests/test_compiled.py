@@ -71,7 +71,7 @@ def test_k_means_is_the_same_with_and_without_numba(n, monkeypatch):
 def test_a_centre_that_loses_its_points_gets_others_as_in_scikit_learn():
     points, start = clouds(), np.vstack([clouds()[:3], np.full((1, 5), 99.0)])
     assert compiled.lloyd_of(points).iterate(start, 0, 9) is None
-    inertia, _ = kmeans.Lloyd(points).iterate(start)
+    inertia, _ = kmeans.Lloyd(points).iterate(start, 0)
     assert inertia == pytest.approx(
         KMeans(4, init=start, n_init=1, tol=0, max_iter=1_000).fit(points).inertia_
     )

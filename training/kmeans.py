@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -25,12 +27,15 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-RESTARTS_UP_TO = 20_000  # points on which restarts are made; of more, on a random sample of so many
-KEPT = 5  # different outcomes of the restarts that are polished
+RESTARTS_UP_TO = 20_000  # points on which restarts are made; of more, on a random SAMPLE
+SAMPLE = 10_000
+KEPT = 10  # different outcomes of the restarts that are polished
 ALIKE = 1e-4  # relative difference of their inertias up to which two outcomes are one
-FEW = 10  # iterations after which the best of them is told where there are more points
-TOLERANCE = 1e-6  # scikit-learn's `tol` for more points; up to RESTARTS_UP_TO nothing may move any more
+FEW = 3  # iterations after which only the best third of them goes on, where there are many points
 MOST = 1_000  # iterations
+# What scikit-learn calls `tol`: its own default for restarts, and for the last digit of the best of them less, or
+# nothing that still moves where there are few points.
+ROUGH, FINE, NOTHING = 1e-4, 1e-6, 0.0
 
 
 @dataclass(frozen=True)
@@ -52,26 +57,36 @@ class Lloyd:
         self, points: Floats, tree: Tree | None = None, counted: NDArray[np.bool_] | None = None
     ) -> None:
         self.points = points
-        self.tolerance = TOLERANCE if len(points) > RESTARTS_UP_TO else 0
         self._compiled = compiled.lloyd_of(points, tree, counted)
 
-    def iterate(self, centres: Floats, most: int = MOST) -> tuple[float, Floats]:
+    @property
+    def threads(self) -> int:
+        """In how many threads iterations may run at once: scikit-learn's settings are those of one."""
+        return (os.cpu_count() or 1) if self._compiled else 1
+
+    def iterate(self, centres: Floats, tolerance: float, most: int = MOST) -> tuple[float, Floats]:
         """At most so many iterations from `centres` (k, d): the inertia, and the centres (k, d) reached."""
-        if self._compiled and (reached := self._compiled.iterate(centres, self.tolerance, most)):
+        if self._compiled and (reached := self._compiled.iterate(centres, tolerance, most)):
             return reached
         with quietly():
-            usual = KMeans(len(centres), init=centres, n_init=1, tol=self.tolerance, max_iter=most)
+            usual = KMeans(len(centres), init=centres, n_init=1, tol=tolerance, max_iter=most)
             fit = usual.fit(self.points)
         return fit.inertia_, fit.cluster_centers_
 
     def best(self, starts: Sequence[Floats]) -> Clustering:
         """The lowest inertia that the iterations reach from any of `starts`, each (k, d)."""
-        if len(self.points) > RESTARTS_UP_TO:
-            starts = [min((self.iterate(start, FEW) for start in starts), key=_inertia)[1]]
-        centres = min(map(self.iterate, starts), key=_inertia)[1]
-        return Clustering(
-            centres, *(self._compiled.nearest(centres) if self._compiled else nearest(self.points, centres))
-        )
+        many = len(self.points) > RESTARTS_UP_TO
+        while many and len(starts) > 1:
+            reached = sorted((self.iterate(start, FINE, FEW) for start in starts), key=_inertia)
+            starts = [centres for _, centres in reached[: -(-len(reached) // 3)]]
+        ends = [self.iterate(start, FINE if many else NOTHING) for start in starts]
+        _, centres = min(ends, key=_inertia)
+        labels, inertia = (self._compiled or self).nearest(centres)
+        return Clustering(centres, labels, inertia)
+
+    def nearest(self, centres: Floats) -> tuple[Ints, float]:
+        """`nearest` of the points."""
+        return nearest(self.points, centres)
 
 
 def k_means(points: Floats, k: int, n_init: int, seed: int | None) -> Clustering:
@@ -86,12 +101,14 @@ def starts(points: Floats, k: int, n_init: int, seed: int | None) -> list[Floats
     """
     random = np.random.RandomState(seed)
     if len(points) > RESTARTS_UP_TO:
-        points = points[random.choice(len(points), RESTARTS_UP_TO, replace=False)]
+        points = points[random.choice(len(points), SAMPLE, replace=False)]
     lloyd = Lloyd(points)
     with quietly():
-        seeds = [kmeans_plusplus(points, k, random_state=random)[0] for _ in range(n_init)]
+        begun = [kmeans_plusplus(points, k, random_state=random)[0] for _ in range(n_init)]
+    with ThreadPoolExecutor(lloyd.threads) as threads:
+        outcomes = list(threads.map(lambda centres: lloyd.iterate(centres, ROUGH), begun))
     different: list[tuple[float, Floats]] = []
-    for outcome in sorted(map(lloyd.iterate, seeds), key=_inertia):
+    for outcome in sorted(outcomes, key=_inertia):
         if not different or outcome[0] > different[-1][0] * (1 + ALIKE):
             different.append(outcome)
     return [centres for _, centres in different[:KEPT]]

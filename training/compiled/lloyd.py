@@ -95,7 +95,7 @@ def _moments(columns, bounds, depth):
     return moments
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _in_turn(columns, bounds, low, high, moments, depth, centres, labels):
     top = min(depth, SUBTREES)
     parts = np.zeros((2**top, len(centres), WIDTH + 1))

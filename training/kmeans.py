@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import ThreadpoolController
 
 from training import compiled
@@ -122,8 +122,8 @@ def fitted(points: Floats, centres: Floats) -> KMeans:
 
 def nearest(points: Floats, centres: Floats) -> tuple[Ints, float]:
     """(n,) the nearest of `centres` (k, d) to each of `points` (n, d), and the sum of their squared distances."""
-    labels, squares = pairwise_distances_argmin_min(points, centres, metric="sqeuclidean")
-    return labels, float(squares.sum())
+    squares = cdist(centres, points, "sqeuclidean")  # so that the least is found along the longer axis
+    return squares.argmin(axis=0), float(squares.min(axis=0).sum())
 
 
 def _inertia(outcome: tuple[float, Floats]) -> float:

@@ -30,8 +30,12 @@ SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}  # runs and cha
 def connect() -> Any:
     """An MlflowClient on MLFLOW_TRACKING_URI, by default the database `mlruns/mlflow.db`, made when missing."""
     os.environ["MLFLOW_TRACKING_URI"] = address()
+    import gc
     import logging
 
+    gc.set_threshold(
+        50_000, 20, 100
+    )  # what is imported here stays: the collector need not look for it so often
     import mlflow
 
     logging.getLogger("alembic").setLevel(logging.WARNING)

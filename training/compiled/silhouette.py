@@ -10,7 +10,7 @@ from training.compiled import WIDTH
 
 Floats = NDArray[np.float64]
 CHUNK = 64  # questions to a block of points before the next one comes
-BLOCK = 1_024  # points whose coordinates stay in the processor's nearest cache
+BLOCK = 512  # points whose coordinates stay in the processor's nearest cache
 LANES = 8  # sums of their own, as many threads as can be used
 
 

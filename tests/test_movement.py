@@ -77,7 +77,7 @@ def test_the_sentences_hold_the_numbers(moved):
     assert moved.sentences == [
         "3 customers, 75% of High, left it from 2024-01-31 to 2024-03-01: 1 to Low, 1 to Medium and 1 gone. "
         "They had brought 2,100, 70% of its revenue.",
-        "1 customer rose to High and 0 new customers began there: it had 4 and has 2.",
+        "1 customer rose to High and 0 new customers began there: it had 4 customers and has 2.",
         "20% of all customers stayed in their segment; 1 new customer brought 80.",
     ]
 
@@ -179,7 +179,7 @@ def test_compare_agrees_with_scoring_each_day_by_itself(segments, tmp_path):
     row = next(line for line in lines if line.startswith(name))
     assert row.split()[-1] == f"{len(were):,}"
     assert f"{len(fallen)} customers, " in compared.output
-    assert f"it had {len(were):,} and has {len(are):,}." in compared.output
+    assert f"it had {len(were):,} customers and has {len(are):,}." in compared.output
 
 
 @pytest.mark.parametrize(

@@ -156,13 +156,13 @@ def explore(
 
 
 def percent(share: float) -> str:
-    """0.614 -> "61 %". Never rounds to 0 % or 100 % what is not."""
+    """0.614 -> "61%". Never rounds to 0% or 100% what is not."""
     if 0 < share < 0.001:
-        return "under 0.1 %"
+        return "under 0.1%"
     if 0.999 < share < 1:
-        return "over 99.9 %"
+        return "over 99.9%"
     decimals = 1 if 0 < share < 0.0995 or 0.99 < share < 1 else 0
-    return f"{100 * share:,.{decimals}f} %"
+    return f"{100 * share:,.{decimals}f}%"
 
 
 def amount(value: float) -> str:
@@ -230,7 +230,7 @@ def _who(facts: Facts, customers: pd.DataFrame) -> list[str]:
 
 def _money(facts: Facts, customers: pd.DataFrame) -> list[str]:
     said = [
-        f"The best {p} % of customers ({round(facts.customers * p / 100):,}) bring {percent(facts.top_shares[p])} "
+        f"The best {p}% of customers ({round(facts.customers * p / 100):,}) bring {percent(facts.top_shares[p])} "
         "of revenue."
         for p in TOP_PERCENTS
         if facts.customers * p >= 100

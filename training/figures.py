@@ -44,7 +44,7 @@ UNITS = {
     "Tenure": "days since first order",
 }
 THOUSANDS = FuncFormatter(lambda value, _: _minus(f"{value:,.0f}" if value == round(value) else f"{value:g}"))
-SHARES = PercentFormatter(1, symbol=" %")
+SHARES = PercentFormatter(1)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def concentration(customers: pd.DataFrame) -> Figure:
     curve = revenue_curve(customers)
     count = len(curve)
     top = max(1, round(count / 10))
-    who = "The best 10 % of customers bring" if count >= 10 else "The best customer brings"
+    who = "The best 10% of customers bring" if count >= 10 else "The best customer brings"
     figure = _figure(f"{who} {percent(curve[top])} of revenue", 8, 5)
     axis = figure.subplots()
     shown = np.unique(np.linspace(0, count, min(count, CURVE_POINTS) + 1).round().astype(int))
@@ -315,7 +315,7 @@ def k_distance(threshold: Floats, eps: float, min_samples: int) -> Figure:
         ylabel="share of customers called anomalies",
         yscale="log",
     )
-    right.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+    right.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     right.legend(loc="upper right")
     return figure
 

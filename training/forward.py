@@ -130,7 +130,7 @@ def _sentences(
 ) -> list[str]:
     segments = groups[groups.kind == "segment"]
     top, low = segments.loc[segments.mean_spend.idxmax()], segments.loc[segments.mean_spend.idxmin()]
-    by = {name: percent(value).replace(" %", "%") for name, value in explained.items()}
+    by = {name: percent(value) for name, value in explained.items()}
     winner = "segments" if explained["segments_log"] >= explained["rfm_log"] else "RFM tiers"
     return [
         f"Segments were made from the data up to {cut_off} alone. In the next {days} days their {customers:,} "

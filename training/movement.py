@@ -126,8 +126,8 @@ def _sentences(
             where = ": " + listed([f"{count:,.0f} {way}" for count, way in zip(places, went, strict=True)])
         money, share = fallen.Monetary_before.sum(), len(fallen) / were.customers.sum()
         first = (
-            f"{counted(len(fallen), 'customer')}, {_share(share)} of {best}, left it from {start} to {end}{where}. "
-            f"They had brought {amount(money)}, {_share(money / were.Monetary_before.sum())} of its revenue."
+            f"{counted(len(fallen), 'customer')}, {percent(share)} of {best}, left it from {start} to {end}{where}. "
+            f"They had brought {amount(money)}, {percent(money / were.Monetary_before.sum())} of its revenue."
         )
     risen = are[are.from_name.isin(others)].customers.sum()
     started = are[are.from_name == NEW].customers.sum()
@@ -137,14 +137,10 @@ def _sentences(
     return [
         first,
         f"{counted(risen, 'customer')} rose to {best} and {counted(started, 'new customer')} began there: it had "
-        f"{were.customers.sum():,} and has {are.customers.sum():,}.",
-        f"{_share(stayed)} of all customers stayed in their segment; {counted(new.customers.sum(), 'new customer')} "
+        f"{were.customers.sum():,} customers and has {are.customers.sum():,}.",
+        f"{percent(stayed)} of all customers stayed in their segment; {counted(new.customers.sum(), 'new customer')} "
         f"brought {amount(new.Monetary_after.sum())}.",
     ]
-
-
-def _share(share: float) -> str:
-    return percent(share).replace(" %", "%")
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -63,9 +63,6 @@ def render(
         loader=PackageLoader("training"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=lambda value: (
-            value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
-        ),
         trim_blocks=True,
         lstrip_blocks=True,
     )

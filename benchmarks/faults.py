@@ -342,7 +342,7 @@ def read_only(folder: Path) -> tuple[Shop, str]:
         shop = with_champion(folder)
         remount(folder, "ro")
         told = shop.must_fail("Make it writable", *TRAIN)
-        shop.must("promote", "1", "--min-stability", "0.1")  # it is champion: nothing is written
+        shop.must_fail("Make it writable", "promote", "1", "--min-stability", "0.1")  # its verdict is written
         shop.must("score", "data/raw/demo.csv.gz", "-o", folder.parent / "read_only.csv")
         remount(folder, "rw")
         shop.must(*TRAIN)

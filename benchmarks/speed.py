@@ -255,7 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=PARTS)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of: {', '.join(PARTS)}")
     parser.add_argument("--large", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -269,7 +269,7 @@ def main() -> None:
         )
         jobs = {"tracked": tracked, "noise": noise, "silhouette": silhouettes, "kmeans": k_means}
         jobs |= {"growth": growth}
-        for part in given.parts:
+        for part in given.parts or PARTS:
             jobs[part](folder, found, given.large)
 
 

@@ -411,7 +411,7 @@ def cut_journal(folder: Path) -> tuple[Shop, str]:
 def damaged_champion(folder: Path) -> tuple[Shop, str]:
     shop = with_champion(folder)
     shop.must(*TRAIN)
-    shop.must("promote", "--min-stability", "0.01")
+    shop.must("promote", "--min-stability", "0.01", "--force", "two champions are wanted here")
     source = shop.rows("SELECT storage_location FROM model_versions WHERE version = 2")[0][0]
     path = Path(source.removeprefix("file://")) / "artifacts" / "segmenter.skops"
     whole = path.read_bytes()

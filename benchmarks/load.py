@@ -222,7 +222,7 @@ def main() -> None:
         with server(folder, "api", "/health") as (process, address):
             requests = api_requests(address)
             first = asyncio.run(known(address, requests, "1"))
-            run("promote", "2")
+            run("promote", "2", "--force", "the load wants two champions")
             second = asyncio.run(known(address, requests, "2"))
             run("rollback")
             api = asyncio.run(load(process, address, {"1": first, "2": second}, registry, given))

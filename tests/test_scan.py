@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from training.cleaning import clean
+from training import scan as scanning
+from training import shop
+from training.cleaning import clean, moments
 from training.errors import InputError
 from training.features import features
 from training.scan import scan
@@ -34,8 +36,8 @@ def written(path, *lines, head=HEAD):
 
 def counted(path, **options):
     """The customers and the funnel as the product counts them."""
-    shop = count_customers([str(path)], Reading(**options))
-    return shop.customers, shop.funnel
+    found = count_customers([str(path)], Reading(**options))
+    return found.customers, found.funnel
 
 
 def carefully(path, duplicates="drop", **options):
@@ -82,6 +84,16 @@ def test_a_plain_file_is_scanned_and_stored_nowhere(tmp_path):
 )
 def test_a_later_line_may_be_anything(tmp_path, late, duplicates):
     path = written(tmp_path / "shop.csv", *PLAIN, late)
+    same(counted(path, duplicates=duplicates), carefully(path, duplicates))
+
+
+@pytest.mark.parametrize("duplicates", ["drop", "keep"])
+def test_a_scan_for_which_the_memory_is_too_little_gets_more(tmp_path, monkeypatch, duplicates):
+    path = written(tmp_path / "shop.csv", *PLAIN, CANCELLED)
+    monkeypatch.setattr(scanning, "_bytes", lambda: 2_000_000)
+    with pytest.raises(duckdb.OutOfMemoryException):
+        moments(scan([path]), duplicates == "keep")
+    monkeypatch.setattr(shop, "read", None)  # that it is not read with care
     same(counted(path, duplicates=duplicates), carefully(path, duplicates))
 
 

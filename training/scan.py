@@ -9,18 +9,23 @@ back to it when the query fails.
 from __future__ import annotations
 
 import glob
+import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training import bombs, textfile
-from training.transactions import IDENTIFIERS, canonical_columns, connect, files, identifier, recognise
+from training.transactions import IDENTIFIERS, canonical_columns, files, identifier, recognise
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    from ibis.backends.duckdb import Backend
 
+BYTES_A_THREAD = 160_000_000
+MORE = 10
 KINDS = {
     "date": "TIMESTAMP",
     "quantity": "DECIMAL(15, 3)",
@@ -63,6 +68,12 @@ def scan(
     return _text(paths, columns or {}, date_order, decimal)
 
 
+def with_more_memory(lines: ir.Table) -> ir.Table:
+    """The same scan, for whose query the memory was too little: it may take MORE times as much."""
+    lines.get_backend().raw_sql(f"SET memory_limit = '{MORE * _bytes()}B'")
+    return lines
+
+
 def settled(found: ir.Table) -> ir.Table | None:
     """What `cleaning.moments` makes of a scan, with its identifiers as `read` gives them.
 
@@ -93,7 +104,7 @@ def _text(
         if packed == {True}:
             bombs.check_gzip(path)
     kinds = {roles[role]: kind for role, kind in KINDS.items() if role in roles}
-    table = connect().read_csv(
+    table = _connect().read_csv(
         [glob.escape(str(path)) for path in paths],
         columns={name: kinds.get(name, "VARCHAR") for name in layout.header},
         delim=layout.delimiter,
@@ -136,9 +147,21 @@ def _parquet(paths: list[Path], columns: Mapping[str, str]) -> ir.Table | None:
         first, *others = (parquet.read_schema(path).remove_metadata() for path in paths)
         if any(other != first for other in others):
             return None
-        table = connect().read_parquet([glob.escape(str(path)) for path in paths])
+        table = _connect().read_parquet([glob.escape(str(path)) for path in paths])
     except (OSError, pa.ArrowInvalid, duckdb.Error):  # `read` says what is wrong
         return None
     roles = recognise(table.columns, columns, str(paths[0]))
     typed = all(not table[roles[role]].type().is_string() for role in KINDS if role in roles)
     return table.select(**canonical_columns(table, roles)) if typed else None
+
+
+def _connect() -> Backend:
+    """DuckDB in memory, of which it takes BYTES_A_THREAD; what does not fit waits in temporary files."""
+    import ibis
+
+    spill = Path(tempfile.gettempdir(), ibis.util.gen_name(f"segments-{os.getpid()}"))
+    return ibis.duckdb.connect(memory_limit=f"{_bytes()}B", temp_directory=str(spill))
+
+
+def _bytes() -> int:
+    return BYTES_A_THREAD * (os.cpu_count() or 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from training.cleaning import Cleaned, Funnel, moments, seen_from
 from training.errors import InputError
 from training.features import features, sample
-from training.scan import scan, settled
+from training.scan import scan, settled, with_more_memory
 from training.transactions import read
 
 if TYPE_CHECKING:
@@ -101,15 +100,12 @@ def customer_table(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table
 
 
 def _moments(sources: Sequence[str], reading: Reading) -> ibis.Table:
-    import duckdb
-
     keep = reading.duplicates == "keep"
     columns, date_order, decimal = reading.columns, reading.date_order, reading.decimal
     if reading.engine == "duckdb" and not reading.table:
-        quick = scan(sources, columns=columns, date_order=date_order, decimal=decimal)
-        with contextlib.suppress(duckdb.Error):  # some line is not like the first ones
-            if quick is not None and (kept := settled(moments(quick, keep))) is not None:
-                return kept
+        lines = scan(sources, columns=columns, date_order=date_order, decimal=decimal)
+        if lines is not None and (kept := _scanned(lines, keep)) is not None:
+            return kept
     lines = read(
         sources,
         columns=columns,
@@ -119,6 +115,20 @@ def _moments(sources: Sequence[str], reading: Reading) -> ibis.Table:
         engine=reading.engine,
     )
     return moments(lines, keep)
+
+
+def _scanned(lines: ibis.Table, keep: bool) -> ibis.Table | None:
+    """The moments of a scan; None when some line is not like the first ones, and wants to be read with care."""
+    import duckdb
+
+    try:
+        try:
+            found = moments(lines, keep)
+        except duckdb.OutOfMemoryException:
+            found = moments(with_more_memory(lines), keep)
+        return settled(found)
+    except duckdb.Error:
+        return None
 
 
 def _count(kept: ibis.Table, reading: Reading) -> tuple[ibis.Table, Cleaned]:

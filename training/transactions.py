@@ -9,9 +9,7 @@ from __future__ import annotations
 import difflib
 import glob
 import operator
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
@@ -54,7 +52,6 @@ ROLES: dict[str, tuple[str, ...]] = {
     "country": ("country countryname", "countrycode"),
 }
 
-BYTES_A_THREAD = 160_000_000
 IDENTIFIERS = ("customer_id", "invoice")
 BLANK = " \t\r\n\u00a0"
 # What exports write where an identifier is missing.
@@ -132,7 +129,7 @@ def read(
             f"--table {table} was given without a database. Expected an address such as duckdb://shop.db."
         )
     else:
-        connection = connection or connect()
+        connection = connection or ibis.duckdb.connect()
         paths = files(sources)
         where, tables = str(paths[0]), _gather(paths, columns, connection)
 
@@ -156,17 +153,6 @@ def read(
     for part in tables:
         connection.drop_table(part.op().name)
     return transactions
-
-
-def connect() -> Backend:
-    """DuckDB in memory, as much of it as BYTES_A_THREAD allow; what does not fit waits in temporary files."""
-    import ibis
-
-    threads = os.cpu_count() or 1
-    spill = Path(tempfile.gettempdir(), f"segments-{os.getpid()}-{ibis.util.gen_name('spill')}")
-    return ibis.duckdb.connect(
-        threads=threads, memory_limit=f"{threads * BYTES_A_THREAD}B", temp_directory=str(spill)
-    )
 
 
 def recognise(names: Sequence[str], columns: Mapping[str, str], where: str) -> dict[str, str]:

@@ -418,8 +418,9 @@ def damaged_champion(folder: Path) -> tuple[Shop, str]:
     told = ""
     for damage in (lambda: path.write_bytes(whole[: len(whole) // 2]), path.unlink):
         damage()
-        told = shop.must_fail("Version 2 cannot be loaded", "score", "data/raw/demo.csv.gz", "-o", "out.csv")
-        shop.must_fail("Version 2 cannot be loaded", "serve", "--port", "0")
+        refused = "are not those that were registered"
+        told = shop.must_fail(refused, "score", "data/raw/demo.csv.gz", "-o", "out.csv")
+        shop.must_fail(refused, "serve", "--port", "0")
     shop.must("rollback")
     shop.must("score", "data/raw/demo.csv.gz", "-o", "out.csv")
     return shop, told

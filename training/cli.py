@@ -669,14 +669,13 @@ def _day(option: str, text: str) -> date:
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print rows under a head; numbers to the right."""
     texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(head, *texts, strict=True)]
-    for row, cells in [(head, head), *zip(rows, texts, strict=True)]:
-        click.echo(
-            "  ".join(
-                text.rjust(width) if isinstance(cell, int) else text.ljust(width)
-                for cell, text, width in zip(row, cells, widths, strict=True)
-            ).rstrip()
-        )
+    columns = [list(column) for column in zip(head, *texts, strict=True)]
+    for place, column in enumerate(columns):
+        width = max(map(len, column))
+        numbers = all(re.fullmatch("[0-9.,]+%?", text) for text in column[1:])
+        columns[place] = [text.rjust(width) if numbers else text.ljust(width) for text in column]
+    for cells in zip(*columns, strict=True):
+        click.echo("  ".join(cells).rstrip())
 
 
 def _segment_table(profiles: Any) -> None:

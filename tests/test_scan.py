@@ -103,6 +103,13 @@ def test_a_later_line_that_nobody_can_read_is_refused_by_its_number(tmp_path):
         counted(path)
 
 
+def test_a_country_is_told_without_blanks_around_it(tmp_path):
+    lines = [line.replace(",UK\n", ", UK \n" if n % 2 else ",  \n") for n, line in enumerate(PLAIN)]
+    path = written(tmp_path / "shop.csv", *lines)
+    assert set(counted(path)[0].country.dropna()) == {"UK"}
+    same(counted(path), carefully(path))
+
+
 cells = st.sampled_from(
     ["1", "1.0", "01", " 1", "C1", "", "nan", "2.50", "-3", "2,5", "x", "2024-01-05", "é"]
 )

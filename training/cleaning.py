@@ -148,7 +148,7 @@ def seen_from(moments: ibis.Table, as_of: date | None = None) -> Cleaned:
     sums = ["purchased", "returned", "lines", "purchase_lines", "cancellation_lines", "worthless_lines"]
     orders = _kept(
         used.group_by("customer_id", "order_id").aggregate(
-            country=used.country.max(),
+            country=used.country.max().strip().nullif(""),
             date=used.date.min(),
             first_date=used.date.min(where=bought),
             last_date=used.date.max(where=bought),

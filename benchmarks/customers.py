@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from contract.names import FEATURES
+from training.clustering.segmenter import standardise
 from training.demo import write_demo
-from training.features import FEATURES
-from training.segmenter import standardise
 from training.shop import Reading, count_customers
 
 JITTER = 0.15  # standard deviation of the noise on log1p of a number

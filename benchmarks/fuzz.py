@@ -384,17 +384,17 @@ def read_file(path: Path, rng: random.Random) -> bool:
     """Read, clean and count a file; whether it was accepted. Raises Wrong for an answer that cannot be right."""
     from training.cleaning import clean
     from training.errors import InputError
-    from training.features import features
-    from training.transactions import read
+    from training.features import customer_features
+    from training.reading.read import read_lines
 
     order, decimal = rng.choice([None, "day-first", "month-first"]), rng.choice([None, "point", "comma"])
     try:
-        lines = read([path], date_order=order, decimal=decimal, connection=duckdb())
+        lines = read_lines([path], date_order=order, decimal=decimal, connection=duckdb())
         found = lines.count().to_pyarrow().as_py()
         if path.name.endswith((".csv", ".csv.gz")):
             check_count(path, found)
         cleaned = clean(lines, keep_duplicates=rng.random() < 0.5)
-        customers = features(cleaned.orders, cleaned.as_of, rng.choice(["net", "drop"])).to_pandas()
+        customers = customer_features(cleaned.orders, cleaned.as_of, rng.choice(["net", "drop"])).to_pandas()
     except InputError as error:
         if len(str(error)) > 5_000:
             raise Wrong(f"a message of {len(str(error)):,} characters") from None
@@ -411,8 +411,8 @@ def read_file(path: Path, rng: random.Random) -> bool:
 
 def read_lines(path: Path, _: random.Random) -> bool:
     """Only read a text file, which is much quicker, and count its lines a second time."""
-    from training import textfile
     from training.errors import InputError
+    from training.reading import textfile
 
     try:
         table = textfile.load(path, duckdb())
@@ -433,7 +433,7 @@ def duckdb():
 
 def check_count(path: Path, found: int) -> None:
     """Raise Wrong unless Python's own csv module finds as many lines under the header."""
-    from training import textfile
+    from training.reading import textfile
 
     layout = textfile.sniff(path)
     content = path.read_bytes()

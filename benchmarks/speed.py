@@ -27,10 +27,10 @@ import customers
 import numpy as np
 import usual
 
-from training import compiled, kmeans
-from training.density import Neighbours, cluster_counts, eps_for_rate, neighbours
-from training.evaluate import silhouette
-from training.sweep import RESTARTS, Evaluator, Limits
+from training.clustering import compiled, kmeans
+from training.clustering.density import Neighbours, cluster_counts, eps_for_rate, neighbours
+from training.clustering.evaluate import silhouette
+from training.clustering.sweep import RESTARTS, Evaluator, Limits
 
 PARTS = ("tracked", "noise", "silhouette", "kmeans", "growth")
 SIZES = (5, 10, 15, 20)  # min_samples of the noise plane
@@ -228,14 +228,14 @@ def figure(rows: list[dict], path: Path) -> None:
 
 def grow(base: str, n: int) -> None:
     """One size of `growth`, as JSON."""
-    from training.sweep import choose, sweep
+    from training.clustering.sweep import choose, run_trials
 
     points = customers.points(np.load(base), n)
     small = customers.points(np.load(base), 30_000)
     search(small, 2)  # compiled and imported
     seconds, evaluate = timed(lambda: Evaluator(points, Limits(), 0))
     with tempfile.TemporaryDirectory() as folder:
-        taken, trials = timed(lambda: list(sweep(evaluate, 50, 0, Path(folder) / "journal", "growth")))
+        taken, trials = timed(lambda: list(run_trials(evaluate, 50, 0, Path(folder) / "journal", "growth")))
     chosen, choice = timed(lambda: choose(trials, evaluate))
     status = Path("/proc/self/status").read_text()  # of this program alone; getrusage keeps what began it
     memory = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e6
@@ -245,10 +245,10 @@ def grow(base: str, n: int) -> None:
 
 
 def search(points: np.ndarray, trials: int) -> list:
-    from training.sweep import sweep
+    from training.clustering.sweep import run_trials
 
     with tempfile.TemporaryDirectory() as folder:
-        return list(sweep(Evaluator(points, Limits(), 0), trials, 0, Path(folder) / "journal", "search"))
+        return list(run_trials(Evaluator(points, Limits(), 0), trials, 0, Path(folder) / "journal", "search"))
 
 
 def main() -> None:

@@ -9,19 +9,22 @@ import argparse
 
 import pandas as pd
 
-from training import tracking
-from training.features import FEATURES
-from training.segmenter import standardise
-from training.sweep import Evaluator, Limits, sweep
+from contract.names import FEATURES
+from training.clustering.segmenter import standardise
+from training.clustering.sweep import Evaluator, Limits, run_trials
+from training.store import tracking
+from training.store.connection import connect, prepare_process
+from training.store.trial_log import TrialLog
 
 
 def tracked(path: str, trials: int) -> None:
     """Every trial of the search as a child run."""
     customers = pd.read_parquet(path)[list(FEATURES)].to_numpy()
     evaluate = Evaluator(standardise(customers)[1], Limits(), 0)
-    client = tracking.connect()
-    with tracking.training_run(client, "benchmark", {}) as run, tracking.TrialLog(client, run) as log:
-        for trial in sweep(evaluate, trials, 0, tracking.journal(run), run):
+    prepare_process()
+    client = connect()
+    with tracking.training_run(client, "benchmark", {}) as run, TrialLog(client, run) as log:
+        for trial in run_trials(evaluate, trials, 0, tracking.journal_path(run), run):
             setting = {"k": trial.k, "eps": trial.eps, "min_samples": trial.min_samples}
             log.write(trial.number, setting, trial.metrics, trial.missed)
 

@@ -32,13 +32,13 @@ AT = 25  # the setting whose anomalies are left out of k-means
 
 def ours(lines: str, settings: list[tuple[float, int]], exact: bool) -> dict:
     """The project's own way; `settings` are only read off the data where none are given."""
-    from training import kmeans
-    from training.density import neighbours
-    from training.evaluate import silhouette
-    from training.features import FEATURES
-    from training.segmenter import standardise
+    from contract.names import FEATURES
+    from training.clustering import kmeans
+    from training.clustering.density import neighbours
+    from training.clustering.evaluate import silhouette
+    from training.clustering.segmenter import standardise
+    from training.clustering.sweep import RESTARTS
     from training.shop import Reading, count_customers
-    from training.sweep import RESTARTS
 
     customers = count_customers([lines], Reading(returns="drop")).customers
     points = standardise(customers[list(FEATURES)].to_numpy())[1]

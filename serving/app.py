@@ -14,8 +14,9 @@ from flask_openapi3 import APIBlueprint, OpenAPI
 from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter
 
+from contract.names import CHAMPION, MODEL
 from serving import access, charts, checks, documentation, errors, queries, schemas
-from serving.champion import ALIAS, NAME, Follower
+from serving.champion import Follower
 from serving.documentation import ABOUT, ANALYTICS, CUSTOMER_ID, PAGING, ROWS, SCORING, SEGMENT, answers, asks
 from serving.snapshot import Snapshot, as_json
 
@@ -61,7 +62,7 @@ def home() -> Response:
     problem = _follower().obstacle
     return _json(
         {
-            "name": NAME,
+            "name": MODEL,
             "about": "Who the customers are, who is unusual, and which segment a new one belongs to.",
             "endpoints": {f"{method} {path}": summary for method, path, summary in _endpoints()},
             "ui": "/ui",
@@ -79,8 +80,8 @@ def health() -> Response:
     return _json(
         dict(
             status="ok",
-            model=NAME,
-            alias=ALIAS,
+            model=MODEL,
+            alias=CHAMPION,
             model_version=snapshot.version,
             as_of=snapshot.as_of,
             data=snapshot.data,

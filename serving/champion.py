@@ -12,24 +12,28 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serving import integrity, queries
-from serving.snapshot import FEATURES, Scorer, Snapshot
+from contract.integrity import Tampered, checked_copy
+from contract.mlflow_setup import database_file, prepare, store_address
+from contract.names import CHAMPION, FEATURES, MODEL, MOVEMENT, PROFILES, SCORED_CUSTOMERS, SUMMARY
+from serving import queries
+from serving.snapshot import Scorer, Snapshot
 
-NAME = "customer-segments"
-ALIAS = "champion"
-DEFAULT_ADDRESS = "sqlite:///mlruns/mlflow.db"
 EVERY = 2.0  # seconds between two looks at the alias
 FIRST_LOOK = 20.0  # seconds that a first request waits for the champion to be loaded
 RETRY = (4.0, 60.0)  # seconds before a version that could not be loaded is tried again: first, most
 SILENCE = 30.0  # seconds without news after which /health says so
 COMPARED = 200  # customers whose stored answers the loaded model must repeat
 NO_CHAMPION = (
-    f"There is no champion yet: no version of {NAME} has the alias '{ALIAS}'. Run `segments train --promote`."
+    f"There is no champion yet: no version of {MODEL} has the alias '{CHAMPION}'. "
+    "Run `segments train --promote`."
 )
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ class Follower:
     """
 
     def __init__(self, address: str | None = None, every: float = EVERY) -> None:
-        self.address = address or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_ADDRESS
+        self.address = address or store_address()
         self.every = every
         self.snapshot: Snapshot | None = None
         self.problem: str | None = None
@@ -110,7 +114,7 @@ class Follower:
             self.problem = (
                 NO_CHAMPION
                 if self.snapshot is None
-                else f"No version has the alias '{ALIAS}' any more."
+                else f"No version has the alias '{CHAMPION}' any more."
                 if _exists(self.address)
                 else "The registry is not there any more. Check MLFLOW_TRACKING_URI."
             )
@@ -123,7 +127,7 @@ class Follower:
         else:
             self.problem = self._failure
 
-    def _load(self, found: Any, identity: tuple[str, ...]) -> None:
+    def _load(self, found: ModelVersion, identity: tuple[str, ...]) -> None:
         try:
             snapshot = load(self.address, found)
         except Exception as error:
@@ -156,7 +160,7 @@ class Unreadable(Exception):
     """A part of a version that cannot be used; the message may be shown to anyone."""
 
 
-def champion_version(address: str) -> Any:
+def champion_version(address: str) -> ModelVersion | None:
     """The registry's record of the champion, or None when there is none."""
     if not _exists(address):
         return None
@@ -164,14 +168,14 @@ def champion_version(address: str) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
-        return mlflow.MlflowClient(address, address).get_model_version_by_alias(NAME, ALIAS)
+        return mlflow.MlflowClient(address, address).get_model_version_by_alias(MODEL, CHAMPION)
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
 
 
-def load(address: str, found: Any) -> Snapshot:
+def load(address: str, found: ModelVersion) -> Snapshot:
     """The snapshot of a version. Raises Unreadable, naming the part that is damaged or missing."""
     mlflow = _mlflow(address)
     if not found.run_id:
@@ -189,15 +193,13 @@ def load(address: str, found: Any) -> Snapshot:
                 )
             )
 
-        customers = _part("data/customers.parquet", lambda part: _read_customers(fetch(part)))
-        profiles = _part("profiles.json", lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
-        summary = _part("summary.json", lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
+        customers = _part(SCORED_CUSTOMERS, lambda part: _read_customers(fetch(part)))
+        profiles = _part(PROFILES, lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
+        summary = _part(SUMMARY, lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
         movement = None
         missing = summary.get("missing")  # None: of a version from before movement was kept
         if missing is not None and "movement" not in missing:
-            movement = _part(
-                "movement.json", lambda part: json.loads(fetch(part).read_text(encoding="utf-8"))
-            )
+            movement = _part(MOVEMENT, lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
         scorer = _part("model", lambda _: _load_scorer(address, found, Path(folder) / "model"))
     _part("answers", lambda _: _check_answers(scorer, customers.head(COMPARED)))
     snapshot = _part(
@@ -208,7 +210,7 @@ def load(address: str, found: Any) -> Snapshot:
     for query in queries.FIXED:
         _part(query.__name__, lambda _, query=query: snapshot.answer(query))
     if movement:
-        _part("movement.json", lambda _: queries.movement(snapshot, 1, 1))
+        _part(MOVEMENT, lambda _: queries.movement(snapshot, 1, 1))
     return snapshot
 
 
@@ -227,14 +229,14 @@ def _read_customers(path: Path) -> Any:
     return pd.read_parquet(path)
 
 
-def _load_scorer(address: str, found: Any, folder: Path) -> Scorer:
+def _load_scorer(address: str, found: ModelVersion, folder: Path) -> Scorer:
     """The model as a plain call: a frame, and MLflow's own checks of it, cost more than the answer."""
     import mlflow
     from mlflow.exceptions import MlflowException
 
     try:
-        local = integrity.fetch(address, found, folder)
-    except integrity.Tampered:
+        local = checked_copy(mlflow.MlflowClient(address, address), found, folder)
+    except Tampered:
         raise Unreadable("its model's files are not those that were registered") from None
     model = mlflow.pyfunc.load_model(str(local), suppress_warnings=True).unwrap_python_model()
 
@@ -261,15 +263,15 @@ def _exists(address: str) -> bool:
 
     MLflow would make the database, or race with who is making it.
     """
-    if not address.startswith("sqlite:///"):
+    path = database_file(address)
+    if path is None:
         return True
-    path = Path(address.removeprefix("sqlite:///").split("?")[0])
     if not path.is_file():
         return False
     try:
         reader = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         try:
-            found = reader.execute("SELECT 1 FROM registered_models WHERE name = ?", (NAME,))
+            found = reader.execute("SELECT 1 FROM registered_models WHERE name = ?", (MODEL,))
             return found.fetchone() is not None
         finally:
             reader.close()
@@ -281,15 +283,10 @@ def _exists(address: str) -> bool:
 
 def _mlflow(address: str) -> Any:
     """The mlflow module, set up before its first import."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    if address.startswith("sqlite:"):  # a kept connection would go on reading a file that was replaced
-        os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    patience = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+    # A kept connection would go on reading a database file that was replaced.
+    pool = {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"} if address.startswith("sqlite:") else {}
+    prepare(logging.ERROR, **patience, **pool)
     import mlflow
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
     return mlflow

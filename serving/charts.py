@@ -20,8 +20,9 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
 
+from contract.names import FEATURES
 from serving import queries
-from serving.snapshot import FEATURES, Snapshot
+from serving.snapshot import Snapshot
 
 ONE_YEAR = 365 * 24 * 3600
 ROWS_SHOWN = 20

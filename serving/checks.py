@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.exceptions import BadRequest, NotFound, UnsupportedMediaType
 
-from serving.snapshot import FEATURES
+from contract.names import FEATURES
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_ROWS = 10_000

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from serving.snapshot import FEATURES, ROW, Snapshot
+from contract.names import FEATURES
+from serving.snapshot import ROW, Snapshot
 
 SPLITS_A_CELL = re.compile(r"([;\t\r\n]\s*)(?=[=+\-@])")
 MAP_POINTS = 4_000

@@ -23,7 +23,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serving import integrity
+from contract.integrity import checked_copy
 from serving.checks import first_of, is_finite, shown
 
 if TYPE_CHECKING:
@@ -38,16 +38,16 @@ FORMS = {"dataframe_split", "dataframe_records", "instances", "inputs"}
 def create_app() -> ASGIApp:
     """The ASGI application for the version that SEGMENTS_MODEL names, as models:/NAME/3.
 
-    Raises integrity.Tampered when its files are not those that were registered.
+    Raises contract.integrity.Tampered when its files are not those that were registered.
     """
     import mlflow
     from mlflow.pyfunc import scoring_server
 
-    address = mlflow.get_tracking_uri()
     name, version = os.environ["SEGMENTS_MODEL"].removeprefix("models:/").split("/")
-    found = mlflow.MlflowClient().get_model_version(name, version)
+    client = mlflow.MlflowClient()
+    record = client.get_model_version(name, version)
     with tempfile.TemporaryDirectory() as folder:
-        model = mlflow.pyfunc.load_model(str(integrity.fetch(address, found, Path(folder))))
+        model = mlflow.pyfunc.load_model(str(checked_copy(client, record, Path(folder))))
     app = Checked(scoring_server.init(model), model)
     gc.freeze()  # what is loaded now stays; collecting it again and again costs tail latency
     return app

@@ -66,7 +66,7 @@ def empty_database(once) -> Path:
     """An MLflow database with its tables and nothing in them; to be copied, because making one takes seconds."""
 
     def fill(folder):
-        from training.tracking import create_database
+        from training.store.connection import create_database
 
         (folder / "mlflow.db.new").write_bytes(b"half")  # as a process leaves it that is killed making one
         create_database(folder / "mlflow.db")
@@ -78,7 +78,9 @@ def empty_database(once) -> Path:
 @pytest.fixture(scope="session")
 def new_store(empty_database):
     """`with new_store(folder) as client:` works in `folder`, on an MLflow store of its own there."""
-    from training import tracking
+    from training.store.connection import connect, prepare_process
+
+    prepare_process()
 
     @contextlib.contextmanager
     def use(folder: Path):
@@ -89,7 +91,7 @@ def new_store(empty_database):
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
             patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlruns/mlflow.db")
-            yield tracking.connect()
+            yield connect()
             mlflow.set_tracking_uri(None)
 
     return use

@@ -7,12 +7,13 @@ import mlflow
 import numpy as np
 import pandas as pd
 
-from training import identity, package, registry, tracking
-from training.evaluate import stability
-from training.features import FEATURES
+from contract.names import FEATURES
+from training import identity
+from training.clustering.evaluate import stability
+from training.clustering.segmenter import Segmenter
 from training.profiles import profile
-from training.segmenter import Segmenter
 from training.shop import digest
+from training.store import artifact, registry, tracking
 
 # Recency, Frequency, AverageOrderValue, Tenure of the typical customer
 LAPSED = (200, 1.5, 40, 260)
@@ -52,10 +53,12 @@ def register(client, table, kind="real", k=3, rate=0.02, features=FEATURES, seed
     segmenter, profiles = fit(table, k, rate, features, seed)
     nobody = identity.Predecessor(None, None, "there is no champion")
     predecessor = registry.predecessor(client, kind, features) if aligned else nobody
-    profiles, decided = identity.keep(segmenter, profiles, features, predecessor)
+    segmenter, profiles, decided = identity.keep(segmenter, profiles, features, predecessor)
     run = mlflow.start_run(experiment_id=tracking.experiment_id(client))
     with run as parent, tempfile.TemporaryDirectory() as folder:
-        path = package.write(Path(folder) / "segmenter.skops", segmenter, FEATURES, profiles.name, np.ones(5))
+        path = artifact.write(
+            Path(folder) / "segmenter.skops", segmenter, FEATURES, profiles.name, np.ones(5)
+        )
         numbers = table[list(FEATURES)]
         uri, answers = registry.log_model(path, numbers, ["mlflow"], {})
         registry.check_answers(answers, segmenter.labels_, segmenter.anomalies_)

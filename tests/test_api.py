@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 import schemathesis
 
+from contract.names import FEATURES
 from serving import queries
 from serving.app import api
-from serving.snapshot import FEATURES, Snapshot
+from serving.snapshot import Snapshot
 
 GOOD = {"Recency": 10, "Frequency": 4, "Monetary": 400.0, "AverageOrderValue": 100.0, "Tenure": 200}
 ANSWERS = [

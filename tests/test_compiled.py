@@ -6,7 +6,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples as usual_samples
 from sklearn.neighbors import NearestNeighbors
 
-from training import compiled, density, evaluate, kmeans
+from training.clustering import compiled, density, evaluate, kmeans
 
 pytestmark = pytest.mark.skipif(not compiled.AVAILABLE, reason="numba, the extra `fast`, is not installed")
 

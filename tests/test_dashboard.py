@@ -13,8 +13,9 @@ import pytest
 import requests
 from werkzeug.serving import make_server
 
+from contract.names import FEATURES
 from serving import charts
-from serving.snapshot import FEATURES, Snapshot
+from serving.snapshot import Snapshot
 
 pytestmark = pytest.mark.browser
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.cluster import DBSCAN
 
-from training.density import cluster_counts, eps_for_rate, neighbours
-from training.segmenter import standardise
+from training.clustering.density import cluster_counts, eps_for_rate, neighbours
+from training.clustering.segmenter import standardise
 
 RATES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
@@ -45,7 +45,7 @@ def test_noise_and_clusters_are_dbscans_for_every_setting(points):
 
 @pytest.mark.realdata
 def test_noise_and_clusters_are_dbscans_on_every_uci_customer_for_56_settings(uci_shop):
-    from training.features import FEATURES
+    from contract.names import FEATURES
 
     points = standardise(uci_shop("net").customers[list(FEATURES)].to_numpy())[1]
     asked, clusters = [], []

@@ -11,20 +11,19 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from contract.names import FEATURES, MODEL
 from training.band import Band
 from training.cli import main
+from training.clustering.segmenter import Segmenter
 from training.drift import (
     TOTAL_VARIATION,
     Thresholds,
     by_chance,
-    compare,
+    compare_customers,
     in_deciles,
     psi_terms,
     total_variation_terms,
 )
-from training.features import FEATURES
-from training.segmenter import Segmenter
-from training.tracking import NAME
 
 
 def test_equal_values_are_one_bin_and_what_lies_outside_the_range_has_its_own():
@@ -61,7 +60,7 @@ def test_a_tenth_in_another_segment_is_drift_and_what_chance_brings_is_not():
         return pd.DataFrame({"segment": segment, "segment_name": segment.astype(str)} | columns)
 
     def verdict(*counts):
-        lines = compare(
+        lines = compare_customers(
             customers(500, 300, 200), customers(*counts), ["Recency"], Band.of(0, 1000), Thresholds()
         )
         return next(line for line in lines if line.name == "segment").verdict
@@ -161,7 +160,7 @@ def test_customers_who_stay_away_are_found_and_logged_beside_the_version(run, cu
     done = run("drift", tmp_path / "fewer.parquet", "--as-of", "2024-12-21", "--log")
     assert done.exit_code == 1
     client = mlflow.MlflowClient()
-    version = client.get_model_version_by_alias(NAME, "champion")
+    version = client.get_model_version_by_alias(MODEL, "champion")
     (logged,) = client.search_runs(
         ["1"], f"tags.stage = 'drift' and tags.model_version = '{version.version}'"
     )
@@ -275,8 +274,8 @@ def test_a_feature_table_saved_with_an_index_of_its_own_gets_each_row_s_own_answ
 @pytest.mark.usefixtures("run")
 def test_the_version_and_the_model_carry_the_trained_rate_and_its_band(customers):
     client = mlflow.MlflowClient()
-    version = client.get_model_version_by_alias(NAME, "champion")
-    metadata = mlflow.models.get_model_info(f"models:/{NAME}/1").metadata
+    version = client.get_model_version_by_alias(MODEL, "champion")
+    metadata = mlflow.models.get_model_info(f"models:/{MODEL}/1").metadata
     rate = client.get_run(version.run_id).data.metrics["anomaly_rate"]
     assert Band.read(metadata) == Band.of(rate, len(customers))
     assert float(version.tags["anomaly_rate_high"]) == pytest.approx(metadata["anomaly_rate_high"], rel=1e-5)
@@ -302,12 +301,14 @@ def test_a_month_later_the_calendar_moves_tenure_and_nothing_else_drifts(uci_sho
     model.fit(before.customers[list(FEATURES)].to_numpy())
     band = Band.of(model.anomalies_.mean(), len(before.customers))
     tables = scored(before.customers, model), scored(after.customers, model)
-    lines = {line.name: line for line in compare(*tables, FEATURES, band, Thresholds(), days=30)}
+    lines = {line.name: line for line in compare_customers(*tables, FEATURES, band, Thresholds(), days=30)}
     assert lines["Tenure"].value > 1
     assert lines["Tenure"].verdict == "watch"
     assert lines["Recency"].verdict == "watch"
     assert {line.verdict for name, line in lines.items() if name not in ("Tenure", "Recency")} == {"ok"}
-    unknown = {line.name: line for line in compare(*tables, FEATURES, band, Thresholds(), days=None)}
+    unknown = {
+        line.name: line for line in compare_customers(*tables, FEATURES, band, Thresholds(), days=None)
+    }
     assert unknown["Tenure"].verdict == "drift"
 
 

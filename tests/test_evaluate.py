@@ -5,7 +5,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 from sklearn.metrics import silhouette_samples as usual_samples
 
-from training.evaluate import (
+from training.clustering.evaluate import (
     companions,
     principal_map,
     silhouette,
@@ -13,7 +13,7 @@ from training.evaluate import (
     stability,
     without_anomaly_removal,
 )
-from training.segmenter import standardise
+from training.clustering.segmenter import standardise
 
 
 def blobs(n=900, spread=0.5, seed=0):

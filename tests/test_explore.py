@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from training.cleaning import Funnel
-from training.explore import Facts, amount, explore, listed, monthly, percent, revenue_curve
+from training.report.facts import Facts, amount, listed, monthly, percent, revenue_curve, shop_facts
 
 ORDERS_SCHEMA = {
     "customer_id": "string",
@@ -74,7 +74,7 @@ def six():
         returned=[0.0, 30.0, 0.0, 50.0, 0.0, 0.0],
         country=["France", "Spain", "Spain", "Spain", "France", "France"],
     )
-    return explore(
+    return shop_facts(
         customers,
         months(300, 100, 900, incomplete=["2024-03"]),
         funnel(purchases=16, cancellations=3, missing_customer=1, returned=Decimal(80)),
@@ -125,20 +125,20 @@ def test_sentences_hold_the_numbers(six):
 
 def test_strongest_link_comes_first():
     customers = shop([600, 500, 400, 300, 200, 100], frequency=[1.0, 3.0, 2.0, 6.0, 4.0, 5.0])
-    facts = explore(customers, months(1), funnel())
+    facts = shop_facts(customers, months(1), funnel())
     # Recency rises as Monetary falls, without exception.
     assert facts.correlations[0] == ("Recency", "Monetary", pytest.approx(-1))
     assert "Recency and Monetary are linked most closely (high goes with low)" in said(facts)
 
 
 def test_skewness_before_and_after_the_logarithm():
-    facts = explore(shop([1, 10, 100, 1000, 10000]), months(1), funnel())
+    facts = shop_facts(shop([1, 10, 100, 1000, 10000]), months(1), funnel())
     before, after = facts.skewness["Monetary"]
     assert before > 2 > 0.3 > abs(after)
 
 
 def test_top_tenth_of_twenty_is_two():
-    facts = explore(shop([40, 20] + [40 / 18] * 18), months(1), funnel())
+    facts = shop_facts(shop([40, 20] + [40 / 18] * 18), months(1), funnel())
     assert facts.top_shares[10] == pytest.approx(0.6)
     assert "The best 10% of customers (2) bring 60% of revenue." in said(facts)
 
@@ -148,7 +148,7 @@ def test_revenue_curve_goes_from_the_best_to_all():
 
 
 def test_one_customer():
-    text = said(explore(shop([50]), months(50), funnel(purchases=1)))
+    text = said(shop_facts(shop([50]), months(50), funnel(purchases=1)))
     assert "1 customer spent 50 in all." in text
     assert "1 order worth 50 in all" in text
     assert "every customer ordered exactly once" in text
@@ -158,32 +158,32 @@ def test_one_customer():
 
 
 def test_nobody_ordered_only_once():
-    text = said(explore(shop([50, 60, 70], frequency=[2.0, 3.0, 4.0]), months(180), funnel()))
+    text = said(shop_facts(shop([50, 60, 70], frequency=[2.0, 3.0, 4.0]), months(180), funnel()))
     assert "Every customer came back" in text
     assert "Tenure equals" not in text
 
 
 def test_no_returns_and_nothing_left_out():
-    text = said(explore(shop([50, 60, 70]), months(90, 90), funnel()))
+    text = said(shop_facts(shop([50, 60, 70]), months(90, 90), funnel()))
     assert "Nothing was returned or cancelled." in text
     assert "Nothing had to be left out." in text
     assert "Every full month brought the same: 90." in text
 
 
 def test_returns_only_of_customers_who_are_gone():
-    facts = explore(shop([50, 60, 70]), months(180), funnel(returned=Decimal("12.5")))
+    facts = shop_facts(shop([50, 60, 70]), months(180), funnel(returned=Decimal("12.5")))
     assert facts.returners == []
     assert "None of the customers who are left after cleaning returned anything." in said(facts)
 
 
 def test_a_full_month_without_sales():
-    text = said(explore(shop([50, 60, 70]), months(90, 0, 90), funnel()))
+    text = said(shop_facts(shop([50, 60, 70]), months(90, 0, 90), funnel()))
     assert "with sales of 90, against those of the weakest, February 2024 (0)." in text
 
 
 def test_constant_features_have_no_links():
     same = shop([50, 50, 50]).assign(Recency=5.0, Tenure=5.0)
-    facts = explore(same, months(150), funnel())
+    facts = shop_facts(same, months(150), funnel())
     assert facts.correlations == []
     assert "nan" not in said(facts)
 
@@ -191,7 +191,7 @@ def test_constant_features_have_no_links():
 def test_explore_leaves_its_input_as_it_was():
     customers, table = shop([50, 60, 70]), months(90, 90)
     before = customers.copy(), table.copy()
-    explore(customers, table, funnel())
+    shop_facts(customers, table, funnel())
     pd.testing.assert_frame_equal(customers, before[0])
     pd.testing.assert_frame_equal(table, before[1])
 

@@ -14,12 +14,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from training import tracking
 from training.cli import main
+from training.clustering.sweep import Evaluator, Limits, run_trials
 from training.errors import InputError, explain
-from training.sweep import Evaluator, Limits, sweep
-
-NAME = tracking.NAME
+from training.store import tracking
 
 
 def killed_when(folder, condition, *options):
@@ -71,7 +69,7 @@ def test_a_training_killed_in_its_sweep_and_at_its_registration_is_resumed(new_f
     steps = [point.step for point in client.get_metric_history(parent.info.run_id, "by_k_silhouette")]
     assert sorted(steps) == list(range(2, 13))
     assert [int(version) for version in folder.versions()] == [1]
-    assert int(client.get_model_version_by_alias(NAME, "challenger").version) == 1
+    assert int(client.get_model_version_by_alias("customer-segments", "challenger").version) == 1
 
 
 CUTS = {
@@ -86,16 +84,16 @@ CUTS = {
 def test_a_study_whose_journal_was_cut_goes_on_to_the_same_trials(tmp_path, cut):
     points = np.random.default_rng(0).normal(size=(60, 2))
     journal = tmp_path / "a.journal"
-    whole = list(sweep(Evaluator(points, Limits(), 0), 6, 0, journal, "a"))
+    whole = list(run_trials(Evaluator(points, Limits(), 0), 6, 0, journal, "a"))
     journal.write_bytes(cut(journal.read_bytes()))
-    assert list(sweep(Evaluator(points, Limits(), 0), 6, 0, journal, "a")) == whole
+    assert list(run_trials(Evaluator(points, Limits(), 0), 6, 0, journal, "a")) == whole
 
 
 def test_a_resumed_study_does_not_fit_again(tmp_path, monkeypatch):
     points = np.random.default_rng(0).normal(size=(60, 2))
-    whole = list(sweep(Evaluator(points, Limits(), 0), 6, 0, tmp_path / "a.journal", "a"))
+    whole = list(run_trials(Evaluator(points, Limits(), 0), 6, 0, tmp_path / "a.journal", "a"))
     monkeypatch.setattr(Evaluator, "_fit", lambda *_: pytest.fail("fitted again"))
-    assert list(sweep(Evaluator(points, Limits(), 0), 6, 0, tmp_path / "a.journal", "a")) == whole
+    assert list(run_trials(Evaluator(points, Limits(), 0), 6, 0, tmp_path / "a.journal", "a")) == whole
 
 
 def test_a_training_at_work_cannot_be_resumed_by_another(new_store, tmp_path):
@@ -114,7 +112,7 @@ def test_the_next_training_ends_the_runs_of_a_killed_one(new_store, tmp_path):
         killed, done = (
             client.create_run(experiment, tags={"stage": stage}).info.run_id for stage in ("sweep", "done")
         )
-        trial = client.create_run(experiment, tags={tracking.PARENT: killed, "trial": "0"}).info.run_id
+        trial = client.create_run(experiment, tags={tracking.PARENT_TAG: killed, "trial": "0"}).info.run_id
         for run in (killed, done):
             (tmp_path / "mlruns" / "studies").mkdir(exist_ok=True)
             (tmp_path / "mlruns" / "studies" / f"{run}.running").touch()

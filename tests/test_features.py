@@ -4,7 +4,7 @@ import pytest
 from shops import shop_lines
 
 from training.cleaning import clean
-from training.features import features
+from training.features import customer_features
 
 ROWS = [
     ("ann", "1", "2024-01-01 10:00", 2, "10.00"),
@@ -20,7 +20,7 @@ ROWS = [
 
 def table(rows=ROWS, returns="net", **options):
     cleaned = clean(shop_lines(rows), **options)
-    return features(cleaned.orders, cleaned.as_of, returns).to_pandas().set_index("customer_id")
+    return customer_features(cleaned.orders, cleaned.as_of, returns).to_pandas().set_index("customer_id")
 
 
 def test_one_row_a_customer_in_days_orders_and_money():

@@ -15,7 +15,7 @@ import openpyxl
 import pytest
 
 from training.errors import InputError
-from training.fetch import UCI_URL, Expected, check, fetch
+from training.fetch import UCI_URL, Expected, check, fetch_uci
 
 HEADER = [
     "InvoiceNo",
@@ -158,7 +158,7 @@ def get(site, destination):
     """Fetch from the site; keyword arguments replace what is expected."""
 
     def get(url=None, expected=TINY):
-        return fetch(destination, url or site.url, show_progress=False, expected=expected, pause=0)
+        return fetch_uci(destination, url or site.url, show_progress=False, expected=expected, pause=0)
 
     return get
 
@@ -188,7 +188,7 @@ def test_data_is_downloaded_checked_and_alone_in_its_folder(site, get, destinati
 def test_csv_in_the_archive_is_taken_for_a_csv_destination(site, tmp_path):
     text = ",".join(HEADER) + "\n" + "1,2,x,1,2010-12-01 08:26:00,1.0,17850.0,UK\n"
     site.replies = [whole(archive({"retail.csv": text, "retail.xlsx": WORKBOOK}))]
-    path = fetch(tmp_path / "retail.csv", site.url, False, expected=Expected(1, 0, 1), pause=0)
+    path = fetch_uci(tmp_path / "retail.csv", site.url, False, expected=Expected(1, 0, 1), pause=0)
     assert path.read_text() == text
 
 
@@ -307,7 +307,7 @@ def test_busy_server_is_asked_again(site, get, destination):
 def test_data_that_is_there_is_not_downloaded_again(site, destination, capsys):
     destination.parent.mkdir()
     destination.write_bytes(WORKBOOK)
-    fetch(destination, site.url, show_progress=True, expected=TINY)
+    fetch_uci(destination, site.url, show_progress=True, expected=TINY)
     assert site.asked == []
     assert "already holds the data. Nothing was downloaded." in capsys.readouterr().err
 
@@ -327,7 +327,7 @@ def test_progress_is_shown_or_not_as_asked(site, get, destination, capsys):
     get()
     assert capsys.readouterr().err == ""
     destination.unlink()
-    fetch(destination, site.url, show_progress=True, expected=TINY, pause=0)
+    fetch_uci(destination, site.url, show_progress=True, expected=TINY, pause=0)
     shown = capsys.readouterr().err
     assert "100%" in shown
     assert "holds the 5 rows that were expected" in shown
@@ -455,13 +455,13 @@ def test_two_workbooks_are_not_chosen_between(site, get):
 def test_destination_must_be_a_file_of_a_known_kind(tmp_path):
     for place in (tmp_path, tmp_path / "online_retail.zip"):
         with pytest.raises(InputError, match=r"ends in \.xlsx or \.csv"):
-            fetch(place)
+            fetch_uci(place)
 
 
 def test_place_that_cannot_be_written_is_an_input_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="could not be written"):
-        fetch(tmp_path / "file" / "online_retail.xlsx")
+        fetch_uci(tmp_path / "file" / "online_retail.xlsx")
 
 
 def test_check_names_found_and_expected_columns(tmp_path):

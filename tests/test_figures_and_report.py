@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training import figures
+from contract.names import FEATURES
 from training.cleaning import Funnel
-from training.density import neighbours
-from training.evaluate import principal_map, silhouette_samples
-from training.explore import explore
-from training.features import FEATURES
-from training.report import DESCRIPTIONS, render
+from training.clustering.density import neighbours
+from training.clustering.evaluate import principal_map, silhouette_samples
+from training.report import figures
+from training.report.facts import shop_facts
+from training.report.page import DESCRIPTIONS, render_report
 
 MIN_SAMPLES, EPS = 5, 1.3
 GROUPS = pd.DataFrame(
@@ -167,7 +167,7 @@ def story(drawn, profiles, scored, months, funnel):
         "outcome": ["Three segments.", "<b>Not bold</b>"],
         "profiles": profiles,
         "scored": scored,
-        "facts": explore(scored, months, funnel),
+        "facts": shop_facts(scored, months, funnel),
         "funnel": funnel,
         "movement": ["9 customers left <High>."],
         "forward": ["The segments explain 19% of the variance."],
@@ -179,7 +179,7 @@ def story(drawn, profiles, scored, months, funnel):
 
 @pytest.fixture(scope="module")
 def page(story):
-    return render(**story)
+    return render_report(**story)
 
 
 def test_there_is_a_description_for_every_figure(drawn):
@@ -320,6 +320,6 @@ def test_every_image_has_a_text(page):
 
 def test_report_without_unusual_customers_or_figures(story):
     calm = story["scored"].assign(is_anomaly=False)
-    page = render(**(story | {"scored": calm, "figures": {}}))
+    page = render_report(**(story | {"scored": calm, "figures": {}}))
     assert "None: every one of the 150 customers fits a pattern." in page
     assert "<img" not in page

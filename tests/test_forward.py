@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from training.features import FEATURES
-from training.forward import eta_squared, forward, rfm_tiers, spend_between
-from training.past import look_back
-from training.segmenter import Segmenter
+from contract.names import FEATURES
+from training.clustering.segmenter import Segmenter
+from training.report.forward import eta_squared, forward_check, rfm_tiers, spend_between
+from training.report.lookback import look_back
 from training.shop import Reading, count_customers
 
 
@@ -67,7 +67,9 @@ def test_spend_is_what_came_after_and_never_below_zero():
 def test_a_check_whose_answer_is_known():
     days = np.array([40.0, 30, 20, 10])
     customers = rfm(days, 1 + 1 / days, 100 / days)
-    checked = forward(customers, [0, 0, 1, 1], {0: "Low", 1: "High"}, [0, 2, 6, 8], datetime(2024, 3, 1), 90)
+    checked = forward_check(
+        customers, [0, 0, 1, 1], {0: "Low", 1: "High"}, [0, 2, 6, 8], datetime(2024, 3, 1), 90
+    )
     assert checked.groups[checked.groups.kind == "segment"].to_dict("records") == [
         {"kind": "segment", "group": 0, "name": "Low", "customers": 2, "mean_spend": 1, "bought_again": 0.5},
         {"kind": "segment", "group": 1, "name": "High", "customers": 2, "mean_spend": 7, "bought_again": 1},

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from made_up import customers, register
 
-from training import endpoint, gate, history, registry
+from contract.names import FEATURE_TABLE, FEATURES, MODEL, OUTPUTS
+from training import endpoint, gate
 from training.cli import main
-from training.features import FEATURES
-from training.sweep import Limits
-from training.tracking import NAME
+from training.clustering.sweep import Limits
+from training.store import history, registry
 
 SHOP = {"lapsed": 120, "new": 80, "best": 60}
 
@@ -23,7 +23,7 @@ def client(new_store, tmp_path_factory):
     """A store whose version 1 is champion, a model of SHOP."""
     with new_store(tmp_path_factory.mktemp("gate")) as client:
         register(client, customers(**SHOP))
-        client.set_registered_model_alias(NAME, "champion", "1")
+        client.set_registered_model_alias(MODEL, "champion", "1")
         yield client
 
 
@@ -32,7 +32,9 @@ def verdict(client):
     """The rules that a version breaks, by name, and all that were asked."""
 
     def of(version, limits=None, **tolerance):
-        rules = list(gate.compare(client, version, limits or Limits(), gate.Tolerance(**tolerance)))
+        champion = registry.version_of(client, "champion")
+        tolerated = gate.Tolerance(**tolerance)
+        rules = list(gate.rules_on_table(client, version, champion, limits or Limits(), tolerated))
         return {rule.name: rule.found for rule in rules if not rule.holds}, [rule.name for rule in rules]
 
     return of
@@ -55,9 +57,9 @@ def test_a_model_of_the_next_month_passes_every_rule(verdict, next_month):
 
 
 def test_the_first_model_is_judged_by_itself(client, verdict):
-    client.delete_registered_model_alias(NAME, "champion")
+    client.delete_registered_model_alias(MODEL, "champion")
     broken, asked = verdict(1)
-    client.set_registered_model_alias(NAME, "champion", "1")
+    client.set_registered_model_alias(MODEL, "champion", "1")
     assert broken == {}
     assert asked == OWN
 
@@ -108,33 +110,31 @@ def test_a_model_of_other_features_cannot_be_compared(client, verdict):
     broken, asked = verdict(version)
     assert broken == {"features": "Recency, Frequency, Monetary"}
     assert "silhouette" not in asked
-    tag = client.get_model_version(NAME, str(version)).tags["identity.champion"]
+    tag = client.get_model_version(MODEL, str(version)).tags["identity.champion"]
     assert tag.startswith("version 1 is of other features")
 
 
 def test_demo_never_replaces_real_data_but_real_data_replace_demo(client, verdict):
     demo = register(client, customers(**SHOP), kind="demo")
     assert verdict(demo)[0] == {"data": "demo"}
-    client.set_registered_model_alias(NAME, "champion", str(demo))
+    client.set_registered_model_alias(MODEL, "champion", str(demo))
     broken, asked = verdict(1)
-    client.set_registered_model_alias(NAME, "champion", "1")
+    client.set_registered_model_alias(MODEL, "champion", "1")
     assert (broken, asked) == ({}, OWN)
 
 
 def test_a_signature_that_breaks_the_champions_callers_fails(client, verdict, monkeypatch):
-    monkeypatch.setattr(registry, "OUTPUTS", (*registry.OUTPUTS[:-1], ("float", "distance")))
+    monkeypatch.setattr(registry, "OUTPUTS", (*OUTPUTS[:-1], ("float", "distance")))
     assert verdict(register(client, customers(seed=1, **SHOP)))[0] == {
         "signature": "gives no distance (double)"
     }
-    monkeypatch.setattr(
-        registry, "OUTPUTS", (*registry.OUTPUTS[:-1], ("double", "distance"), ("long", "more"))
-    )
+    monkeypatch.setattr(registry, "OUTPUTS", (*OUTPUTS[:-1], ("double", "distance"), ("long", "more")))
 
 
 def test_a_table_that_is_not_the_trainings_any_more_ends_it(client, verdict):
     version = register(client, customers(seed=1, **SHOP))
-    run = client.get_model_version(NAME, str(version)).run_id
-    path = Path(mlflow.artifacts.download_artifacts(run_id=run)) / gate.TABLE
+    run = client.get_model_version(MODEL, str(version)).run_id
+    path = Path(mlflow.artifacts.download_artifacts(run_id=run)) / FEATURE_TABLE
     table = pd.read_parquet(path)
     table.loc[7, "Monetary"] += 0.01
     table.to_parquet(path, index=False)
@@ -149,27 +149,27 @@ def test_a_table_that_is_not_the_trainings_any_more_ends_it(client, verdict):
 
 def test_a_champion_that_cannot_be_loaded_must_be_replaced_by_force(client, verdict, next_month):
     broken_one = register(client, customers(seed=2, **SHOP))
-    source = client.get_model_version_download_uri(NAME, str(broken_one))
+    source = client.get_model_version_download_uri(MODEL, str(broken_one))
     (Path(mlflow.artifacts.download_artifacts(source)) / "artifacts" / "segmenter.skops").write_bytes(b"PK")
-    client.set_registered_model_alias(NAME, "champion", str(broken_one))
+    client.set_registered_model_alias(MODEL, "champion", str(broken_one))
     broken, _ = verdict(next_month)
     after = register(client, customers(seed=1, **SHOP))
-    client.set_registered_model_alias(NAME, "champion", "1")
+    client.set_registered_model_alias(MODEL, "champion", "1")
     assert set(broken) == {"champion"}
-    assert "cannot be read" in client.get_model_version(NAME, str(after)).tags["identity.champion"]
+    assert "cannot be read" in client.get_model_version(MODEL, str(after)).tags["identity.champion"]
     assert verdict(broken_one)[0].keys() == {"model"}
 
 
 def test_a_stability_that_is_gone_or_no_number_fails(client, verdict):
     version = register(client, customers(seed=1, **SHOP))
-    client.set_model_version_tag(NAME, str(version), "stability", "high")
+    client.set_model_version_tag(MODEL, str(version), "stability", "high")
     assert verdict(version)[0] == {"stability": "nan"}
-    client.delete_model_version_tag(NAME, str(version), "stability")
+    client.delete_model_version_tag(MODEL, str(version), "stability")
     assert verdict(version)[0] == {"stability": "nan"}
 
 
 def test_a_version_whose_run_was_deleted_is_told_and_not_judged(client, next_month):
-    run_id = client.get_model_version(NAME, str(next_month)).run_id
+    run_id = client.get_model_version(MODEL, str(next_month)).run_id
     client.delete_run(run_id)
     done = run("promote", str(next_month))
     client.restore_run(run_id)
@@ -201,8 +201,8 @@ def test_a_model_that_answers_otherwise_over_http_fails(client, tmp_path):
             pip_requirements=["mlflow"],
         )
         version = registry.register(client, run.info.run_id, logged.model_uri, {}, "")
-    with endpoint.started(f"models:/{NAME}/{version}") as server:
-        assert gate.answers(server, version).found == "2 rows, not the same"
+    with endpoint.started(f"models:/{MODEL}/{version}") as server:
+        assert gate.answers(client, server, version).found == "2 rows, not the same"
     assert server.process.poll() is not None
 
 
@@ -221,14 +221,14 @@ def test_promotion_by_force_is_recorded_with_its_reason_and_every_verdict(client
     assert refused.exit_code == 1
     assert "FAIL" in refused.stdout
     assert "--force" in refused.stderr
-    assert registry.alias(client, "champion") == 1
-    tags = client.get_model_version(NAME, str(version)).tags
+    assert registry.version_of(client, "champion") == 1
+    tags = client.get_model_version(MODEL, str(version)).tags
     assert tags["gate"] == "FAILED"
     assert tags["gate.moved"].startswith("FAIL: 2")
     assert tags["gate.answers"].startswith("pass: 2 rows, the same")
 
     assert run("promote", str(version), "--force", "the spring campaign").exit_code == 0
-    found = client.get_model_version(NAME, str(version))
+    found = client.get_model_version(MODEL, str(version))
     of_run = client.get_run(found.run_id).data.tags
     assert {n: v for n, v in found.tags.items() if n.startswith("gate")}.items() <= of_run.items()
     assert found.tags["gate"] == "forced: the spring campaign"
@@ -238,17 +238,17 @@ def test_promotion_by_force_is_recorded_with_its_reason_and_every_verdict(client
     assert written["reason"] == "the spring campaign"
     assert {rule["name"] for rule in written["rules"] if not rule["holds"]} == {"moved"}
 
-    *_, last = history.changes(client, registry.alias(client, "champion"))
+    *_, last = history.changes_until(client, registry.version_of(client, "champion"))
     assert (last.before, last.after, last.reason) == (1, version, "the spring campaign")
     assert last.how == f"segments promote {version} --force 'the spring campaign'"
     assert "the spring campaign" in run("history").stdout
 
 
 def test_force_does_not_excuse_a_limit_which_has_an_option_of_its_own(client):
-    champion = registry.alias(client, "champion")
-    before = history.changes(client, champion)
+    champion = registry.version_of(client, "champion")
+    before = history.changes_until(client, champion)
     done = run("promote", "1", "--min-segments", "4", "--force", "never mind")
     assert done.exit_code == 1
     assert ">= 4" in done.stdout
     assert "--force" not in done.stderr
-    assert history.changes(client, registry.alias(client, "champion")) == before
+    assert history.changes_until(client, registry.version_of(client, "champion")) == before

@@ -12,10 +12,10 @@ import mlflow
 import pytest
 from click.testing import CliRunner
 
-from training import history, registry
+from contract.names import MODEL
 from training.cli import main
 from training.errors import InputError
-from training.tracking import NAME
+from training.store import history, registry
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def versions(new_store):
     @contextlib.contextmanager
     def make(folder):
         with new_store(folder) as client:
-            client.create_registered_model(NAME)
+            client.create_registered_model(MODEL)
             for _ in range(4):
-                client.create_model_version(NAME, source=str(folder), tags={"data": "real"})
+                client.create_model_version(MODEL, source=str(folder), tags={"data": "real"})
             yield client
 
     return make
@@ -41,12 +41,12 @@ def client(versions, tmp_path):
 
 def promote(client, version, command, reason="", verdicts=MappingProxyType({})):
     """Promote a version that was judged beside the champion of now."""
-    move = history.Move(registry.alias(client, "champion"), version, command, reason)
+    move = history.Move(registry.version_of(client, "champion"), version, command, reason)
     registry.promote(client, move, verdicts)
 
 
 def lines(client):
-    found = history.changes(client, registry.alias(client, "champion"))
+    found = history.changes_until(client, registry.version_of(client, "champion"))
     return [(line.before, line.after, line.how) for line in found]
 
 
@@ -59,7 +59,7 @@ def test_promotions_and_rollbacks_are_entered_in_their_order(client):
         (1, 2, "segments promote 2"),
         (2, 1, "segments rollback"),
     ]
-    run = client.search_runs([client.get_experiment_by_name(history.EXPERIMENT).experiment_id])[1]
+    run = client.search_runs([client.get_experiment_by_name("customer-segments-history").experiment_id])[1]
     assert run.data.tags["gate.moved"] == "FAIL: 40 %"
     assert run.data.tags["reason"] == "the old one is wrong"
     assert run.data.tags["mlflow.user"]
@@ -73,11 +73,11 @@ def test_promoting_the_champion_is_no_entry(client):
 
 
 def test_an_alias_moved_by_hand_shows_between_entries_and_after_the_last(client):
-    client.set_registered_model_alias(NAME, "champion", "3")
+    client.set_registered_model_alias(MODEL, "champion", "3")
     promote(client, 1, "segments promote 1")
-    client.set_registered_model_alias(NAME, "champion", "4")
+    client.set_registered_model_alias(MODEL, "champion", "4")
     promote(client, 2, "segments promote 2")
-    client.delete_registered_model_alias(NAME, "champion")
+    client.delete_registered_model_alias(MODEL, "champion")
     assert lines(client) == [
         (None, 3, "by hand"),
         (3, 1, "segments promote 1"),
@@ -99,7 +99,8 @@ def test_without_a_champion_there_is_no_history(client):
 KILLED = """
 import json, os, signal, sys
 import mlflow
-from training import history, registry, tracking
+from training.store import history, registry
+from training.store.connection import connect
 
 def dying(write, last, writes):
     def counted(*given, **options):
@@ -112,7 +113,7 @@ def dying(write, last, writes):
 for store, command, last in json.loads(sys.argv[1]):
     if not (child := os.fork()):
         os.environ["MLFLOW_TRACKING_URI"] = store
-        client, writes = tracking.connect(), []
+        client, writes = connect(), []
         for name in ("create_run", "set_registered_model_alias", "set_terminated"):
             setattr(client, name, dying(getattr(client, name), last, writes))
         registry.promote(client, history.Move(1, 2, "promote")) if command == "promote" else registry.rollback(client, "rollback")
@@ -139,7 +140,7 @@ def test_killed_between_any_two_writes_there_is_a_valid_champion(versions, tmp_p
     for (store, command, _), aliases in zip(cases, after.values(), strict=True):
         client = mlflow.MlflowClient(store, store)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-        assert (registry.alias(client, "champion"), registry.alias(client, "previous")) == aliases
+        assert (registry.version_of(client, "champion"), registry.version_of(client, "previous")) == aliases
         assert lines(client)[-1][2] == f"{command} (cut off)"
         promote(client, 3, "third")
         assert lines(client)[-1] == (aliases[0], 3, "third")
@@ -147,7 +148,7 @@ def test_killed_between_any_two_writes_there_is_a_valid_champion(versions, tmp_p
 
 def test_a_rollback_to_itself_is_none(client):
     promote(client, 1, "first")
-    client.set_registered_model_alias(NAME, "previous", "1")
+    client.set_registered_model_alias(MODEL, "previous", "1")
     with pytest.raises(InputError, match="no earlier champion"):
         registry.rollback(client, "rollback")
 
@@ -155,19 +156,20 @@ def test_a_rollback_to_itself_is_none(client):
 def test_a_champion_that_was_taken_away_by_hand_gives_way_to_the_one_before(client):
     promote(client, 1, "first")
     promote(client, 2, "second")
-    client.delete_registered_model_alias(NAME, "champion")
+    client.delete_registered_model_alias(MODEL, "champion")
     assert registry.rollback(client, "rollback") == (1, None)
-    assert registry.alias(client, "champion") == 1
+    assert registry.version_of(client, "champion") == 1
     assert lines(client)[2:] == [(2, None, "by hand"), (None, 1, "rollback")]
 
 
 # Promotes 2 and 3 by turns and rolls back, each time as soon as another process lets it; tells what it did not do.
 MOVES = """
 import sys
-from training import history, registry, tracking
+from training.store import history, registry
+from training.store.connection import connect
 from training.errors import InputError
 
-client = tracking.connect()
+client = connect()
 print("ready", flush=True)
 sys.stdin.readline()
 for turn in range(12):
@@ -175,7 +177,7 @@ for turn in range(12):
         if turn % 3 == 2:
             registry.rollback(client, f"{sys.argv[1]} rollback")
         else:
-            now = registry.alias(client, "champion")
+            now = registry.version_of(client, "champion")
             registry.promote(client, history.Move(now, 2 + turn % 3, f"{sys.argv[1]} promote"))
     except InputError as error:
         assert "Have it judged again" in str(error), error
@@ -196,11 +198,11 @@ def test_two_processes_that_move_the_champion_at_once_leave_aliases_and_history_
     for mover in movers:
         mover.communicate()
         assert mover.returncode == 0
-    found = history.changes(client, registry.alias(client, "champion"))
+    found = history.changes_until(client, registry.version_of(client, "champion"))
     assert {line.how.split()[0] for line in found} == {"first", "second", "one", "other"}  # none "by hand"
     assert [line.before for line in found[1:]] == [line.after for line in found[:-1]]
-    assert registry.alias(client, "champion") == found[-1].after
-    assert registry.alias(client, "previous") == found[-1].before
+    assert registry.version_of(client, "champion") == found[-1].after
+    assert registry.version_of(client, "previous") == found[-1].before
 
 
 def test_a_promotion_judged_beside_another_champion_is_refused(client):

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from training import package, registry, tracking
-from training.features import FEATURES
-from training.segmenter import Segmenter
+from contract.names import FEATURES
+from training.clustering.segmenter import Segmenter
+from training.store import artifact as package
+from training.store import registry, tracking
 
 GOOD = {"Recency": 20.0, "Frequency": 3.0, "Monetary": 300.0, "AverageOrderValue": 100.0, "Tenure": 200.0}
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from training.cli import main
 from training.errors import InputError
-from training.movement import movement
+from training.report.movement import movement_between
 from training.score import counted_as_in_training
 from training.shop import Reading, count_customers
 
@@ -30,7 +30,7 @@ AFTER = table(ann=(2, 4, 990), bob=(1, 39, 800), dot=(2, 2, 290), eve=(0, 31, 60
 
 @pytest.fixture(scope="module")
 def moved():
-    return movement(BEFORE, AFTER, NAMES, JANUARY, MARCH)
+    return movement_between(BEFORE, AFTER, NAMES, JANUARY, MARCH)
 
 
 def test_the_matrix_counts_every_customer_once(moved):
@@ -87,7 +87,7 @@ def test_the_best_segment_is_the_one_whose_ordinary_customers_spent_most_whateve
     before = table(ann=(0, 3, 900), bob=(0, 9, 800), eve=(0, 1, 600), dot=(1, 20, 90), low=(2, 9, 10))
     after = table(ann=(0, 4, 990), bob=(1, 39, 800), eve=(2, 31, 600), dot=(0, 2, 290), low=(2, 9, 9e6))
     after["is_anomaly"] = after.customer_id.isin(["bob", "eve", "low"])
-    moved = movement(before, after, ["High", "Medium", "Low"], JANUARY, MARCH)
+    moved = movement_between(before, after, ["High", "Medium", "Low"], JANUARY, MARCH)
     assert (moved.best, moved.as_json()["best_name"]) == (0, "High")
     assert moved.fallen.customer_id.tolist() == ["bob", "eve"]
     assert moved.sentences[0].startswith(
@@ -97,7 +97,7 @@ def test_the_best_segment_is_the_one_whose_ordinary_customers_spent_most_whateve
 
 
 def test_where_nobody_moved_nobody_is_said_to():
-    still = movement(BEFORE, BEFORE, NAMES, JANUARY, MARCH)
+    still = movement_between(BEFORE, BEFORE, NAMES, JANUARY, MARCH)
     assert still.fallen.empty
     assert still.sentences[0] == "Nobody left High from 2024-01-31 to 2024-03-01."
     assert still.sentences[2].startswith("100% of all customers stayed")

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.features import FEATURES
+from contract.names import FEATURES
 from training.profiles import profile
 
 

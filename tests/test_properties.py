@@ -13,8 +13,8 @@ from shops import shop_lines
 
 from training.cleaning import clean
 from training.errors import InputError
-from training.features import features
-from training.transactions import read
+from training.features import customer_features
+from training.reading.read import read_lines
 
 few = settings(
     max_examples=12, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -100,7 +100,7 @@ def test_a_shop_is_counted_as_a_plain_recount_does_in_whatever_order_its_lines_c
     assert counts == {name: expected_funnel[name] for name in counts}
     assert sum(counts.values()) == funnel.read == len(shop)
 
-    customers = features(cleaned.orders, cleaned.as_of, returns).to_pandas()
+    customers = customer_features(cleaned.orders, cleaned.as_of, returns).to_pandas()
     assert list(customers.customer_id) == list(expected)
     for row in customers.itertuples():
         recency, frequency, money, average, tenure = expected[row.customer_id]
@@ -133,7 +133,7 @@ def test_how_a_file_is_written_does_not_matter(tmp_path_factory, table, delimite
     path = tmp_path_factory.mktemp("written") / "shop.csv"
     path.write_bytes(written.getvalue().encode(encoding))
 
-    rows = read([path]).order_by("customer_id").to_pyarrow().to_pylist()
+    rows = read_lines([path]).order_by("customer_id").to_pyarrow().to_pylist()
     assert [
         (row["customer_id"], str(row["date"]), row["quantity"], row["price"], row["other_note"] or "")
         for row in rows

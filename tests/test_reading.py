@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from training.errors import InputError
-from training.transactions import read
+from training.reading.read import read_lines
 
 SHOP = '''\
 InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
@@ -56,14 +56,14 @@ def column(tmp_path, name, values, **options):
         "CustomerID": "1",
     }
     lines = ["\t".join({**line, name: value}.values()) for value in values]
-    table = read([shop(tmp_path, "\n".join(["\t".join(line), *lines]))], **options)
+    table = read_lines([shop(tmp_path, "\n".join(["\t".join(line), *lines]))], **options)
     position = {"CustomerID": 0, "InvoiceNo": 1, "InvoiceDate": 2, "Quantity": 3, "UnitPrice": 4}[name]
     return [row[position] for row in rows(table)]
 
 
 def refusal(sources, **options):
     with pytest.raises(InputError) as caught:
-        read(sources, **options)
+        read_lines(sources, **options)
     return str(caught.value)
 
 
@@ -82,7 +82,7 @@ def workbook(path, **sheets):
 
 
 def test_plain_csv(tmp_path):
-    table = read([shop(tmp_path, SHOP)])
+    table = read_lines([shop(tmp_path, SHOP)])
     assert rows(table) == ROWS
     assert table.schema() == ibis.schema(
         {
@@ -106,7 +106,7 @@ InvoiceNo;StockCode;Description;Quantity;InvoiceDate;UnitPrice;CustomerID;Countr
 C536379;D;Discount;-1;13.12.2010 09:41;1.027,50 €;014527;France
 536370;22728;"CAFÉ ""CLOCK""";24;01.12.2010 08:45;3,75;;France
 '''
-    assert rows(read([shop(tmp_path, text)])) == ROWS
+    assert rows(read_lines([shop(tmp_path, text)])) == ROWS
 
 
 def test_latin1_and_month_first_dates(tmp_path):
@@ -114,24 +114,24 @@ def test_latin1_and_month_first_dates(tmp_path):
         "2010-12-13 09:41:00", "12/13/2010 9:41"
     )
     text = text.replace("2010-12-01 08:45:00", "12/1/10 8:45 AM")
-    assert rows(read([shop(tmp_path, text, encoding="latin-1")])) == ROWS
+    assert rows(read_lines([shop(tmp_path, text, encoding="latin-1")])) == ROWS
 
 
 def test_latin1_character_late_in_the_file(tmp_path):
     text = HEAD + "1,1,2010-12-01,1,1\n" * 20_000 + "É1,1,2010-12-01,1,1\n"
-    assert read([shop(tmp_path, text, encoding="latin-1")]).invoice.max().execute() == "É1"
+    assert read_lines([shop(tmp_path, text, encoding="latin-1")]).invoice.max().execute() == "É1"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "cp1252"])
 def test_encodings_and_tabs(tmp_path, encoding):
     text = SHOP.replace('"HEART, WHITE"', "HEART; WHITE").replace(",", "\t").replace(";", ",")
-    assert rows(read([shop(tmp_path, text, "shop.txt", encoding)])) == ROWS
+    assert rows(read_lines([shop(tmp_path, text, "shop.txt", encoding)])) == ROWS
 
 
 def test_gzip(tmp_path):
     path = tmp_path / "shop.csv.gz"
     path.write_bytes(gzip.compress(SHOP.encode()))
-    assert rows(read([path])) == ROWS
+    assert rows(read_lines([path])) == ROWS
 
 
 def test_line_of_a_ragged_row_counts_newlines_inside_quotes(tmp_path):
@@ -140,26 +140,26 @@ def test_line_of_a_ragged_row_counts_newlines_inside_quotes(tmp_path):
 
 
 def test_windows_and_mixed_newlines(tmp_path):
-    assert rows(read([shop(tmp_path, SHOP.replace("\n", "\r\n"))])) == ROWS
-    assert rows(read([shop(tmp_path, SHOP.replace("\n", "\r\n", 2))])) == ROWS
+    assert rows(read_lines([shop(tmp_path, SHOP.replace("\n", "\r\n"))])) == ROWS
+    assert rows(read_lines([shop(tmp_path, SHOP.replace("\n", "\r\n", 2))])) == ROWS
 
 
 @pytest.mark.parametrize("above", ["\n\n", "\r\n  \r\n", ",,,,,,,\n"])
 def test_blank_lines_above_the_header(tmp_path, above):
-    assert rows(read([shop(tmp_path, above + SHOP)])) == ROWS
-    assert rows(read([shop(tmp_path, above + SHOP, encoding="latin-1")])) == ROWS
+    assert rows(read_lines([shop(tmp_path, above + SHOP)])) == ROWS
+    assert rows(read_lines([shop(tmp_path, above + SHOP, encoding="latin-1")])) == ROWS
 
 
 def test_header_on_two_lines(tmp_path):
     text = SHOP.replace("UnitPrice", '"Unit\nPrice"')
-    assert rows(read([shop(tmp_path, text)])) == ROWS
-    assert rows(read([shop(tmp_path, text.replace("\n", "\r\n").replace("\r\nP", "\nP"))])) == ROWS
+    assert rows(read_lines([shop(tmp_path, text)])) == ROWS
+    assert rows(read_lines([shop(tmp_path, text.replace("\n", "\r\n").replace("\r\nP", "\nP"))])) == ROWS
     assert "quote that is not closed" in refusal([shop(tmp_path, SHOP.replace(",Country", ',"Country'))])
 
 
 def test_newline_inside_quotes(tmp_path):
     path = shop(tmp_path, SHOP.replace("HEART, WHITE", "HEART,\nWHITE"))
-    assert rows(read([path]))[0][-1] == "HEART,\nWHITE"
+    assert rows(read_lines([path]))[0][-1] == "HEART,\nWHITE"
 
 
 def test_workbook_with_two_sheets_and_notes(tmp_path):
@@ -176,7 +176,7 @@ def test_workbook_with_two_sheets_and_notes(tmp_path):
             [536370, 22728, 'CAFÉ "CLOCK"', 24, day.replace(minute=45), "3.75", None, "France"],
         ],
     )
-    assert rows(read([path])) == ROWS
+    assert rows(read_lines([path])) == ROWS
 
 
 def test_text_after_thousands_of_numbers_is_kept(tmp_path):
@@ -186,7 +186,7 @@ def test_text_after_thousands_of_numbers_is_kept(tmp_path):
     csv = HEAD + "".join(",".join(map(str, line)) + "\n" for line in lines)
     book = workbook(tmp_path / "shop.xlsx", Sheet=[HEAD.strip().split(","), *lines])
     for path in (shop(tmp_path, csv), book):
-        invoice = read([path]).invoice
+        invoice = read_lines([path]).invoice
         assert invoice.isnull().sum().execute() == 0
         assert invoice.startswith("C").sum().execute() == 100
 
@@ -209,7 +209,7 @@ def test_typed_parquet(tmp_path):
         }
     )
     pq.write_table(table, tmp_path / "shop.parquet")
-    assert rows(read([tmp_path / "shop.parquet"])) == [ROWS[0], ("14527", *ROWS[1][1:]), ROWS[2]]
+    assert rows(read_lines([tmp_path / "shop.parquet"])) == [ROWS[0], ("14527", *ROWS[1][1:]), ROWS[2]]
 
 
 def test_database_table(tmp_path):
@@ -218,7 +218,7 @@ def test_database_table(tmp_path):
         database.execute(
             f"CREATE TABLE sales AS SELECT * FROM read_csv('{shop(tmp_path, SHOP)}', types={{'CustomerID': 'VARCHAR'}})"
         )
-    assert rows(read([f"duckdb://{path}"], table="sales")) == ROWS
+    assert rows(read_lines([f"duckdb://{path}"], table="sales")) == ROWS
 
 
 def test_other_usual_headers(tmp_path):
@@ -227,7 +227,7 @@ def test_other_usual_headers(tmp_path):
         .replace("UnitPrice", "PRICE")
         .replace("CustomerID", "Customer ID")
     )
-    assert rows(read([shop(tmp_path, text)])) == ROWS
+    assert rows(read_lines([shop(tmp_path, text)])) == ROWS
 
 
 def test_typed_and_text_files_together(tmp_path):
@@ -238,34 +238,37 @@ def test_typed_and_text_files_together(tmp_path):
     pq.write_table(typed, tmp_path / "1.parquet")
     shop(tmp_path, "Amount;Date;Customer\n2,5;01.12.2010 08:26;007\n", "2.csv")
     line = (None, "2010-12-01 08:26", "1", None)
-    assert rows(read([tmp_path])) == [("7", *line, "1.5", None, None), ("007", *line, "2.5", None, None)]
+    assert rows(read_lines([tmp_path])) == [
+        ("7", *line, "1.5", None, None),
+        ("007", *line, "2.5", None, None),
+    ]
 
 
 def test_mapped_headers(tmp_path):
     text = SHOP.replace("CustomerID", "Kundennr").replace("UnitPrice", "Stückpreis")
     path = shop(tmp_path, text)
-    assert rows(read([path], columns={"customer": "Kundennr", "price": "Stückpreis"})) == ROWS
+    assert rows(read_lines([path], columns={"customer": "Kundennr", "price": "Stückpreis"})) == ROWS
 
 
 def test_line_total_instead_of_quantity_and_price(tmp_path):
     path = shop(tmp_path, "order_id,date,customer_id,total\n1,2010-12-01,7,15.30\n")
-    assert rows(read([path])) == [("7", "1", "2010-12-01 00:00", "1", None, "15.3", None, None)]
+    assert rows(read_lines([path])) == [("7", "1", "2010-12-01 00:00", "1", None, "15.3", None, None)]
 
 
 def test_line_total_beside_quantity_and_price_counts_only_when_mapped(tmp_path):
     path = shop(tmp_path, "order_id,date,customer_id,qty,price,total\n1,2010-12-01,7,2,5,9\n")
-    assert rows(read([path])) == [("7", "1", "2010-12-01 00:00", "2", "5", "10", None, None, "9")]
-    assert rows(read([path], columns={"amount": "total"}))[0][3:6] == ("2", "5", "9")
+    assert rows(read_lines([path])) == [("7", "1", "2010-12-01 00:00", "2", "5", "10", None, None, "9")]
+    assert rows(read_lines([path], columns={"amount": "total"}))[0][3:6] == ("2", "5", "9")
 
 
 def test_no_invoice_column(tmp_path):
     path = shop(tmp_path, "Date,Quantity,Price,Customer\n2010-12-01,6,2.55,7\n")
-    assert rows(read([path])) == [("7", None, "2010-12-01 00:00", "6", "2.55", "15.3", None, None)]
+    assert rows(read_lines([path])) == [("7", None, "2010-12-01 00:00", "6", "2.55", "15.3", None, None)]
 
 
 def test_other_columns_stay_as_they_were(tmp_path):
     path = shop(tmp_path, "Date,Amount,Customer,Note,\n2010-12-01,5, 7 , 1.0 ,x\n")
-    table = read([path])
+    table = read_lines([path])
     assert table.columns[-2:] == ("other_Note", "other_column_5")
     assert rows(table)[0][-2:] == (" 1.0 ", "x")
 
@@ -279,22 +282,22 @@ def test_several_files_folder_and_pattern(tmp_path):
     shop(tmp_path, header + lines[2], "3[b].csv")
     shop(tmp_path, "About this folder", "README.md")
     shop(tmp_path, "", ".hidden.csv")
-    assert rows(read([tmp_path])) == ROWS
-    assert rows(read([f"{tmp_path}/*.csv"])) == ROWS
-    assert rows(read([tmp_path, tmp_path / "1.csv"])) == ROWS, "a file counts once"
+    assert rows(read_lines([tmp_path])) == ROWS
+    assert rows(read_lines([f"{tmp_path}/*.csv"])) == ROWS
+    assert rows(read_lines([tmp_path, tmp_path / "1.csv"])) == ROWS, "a file counts once"
 
 
 def test_the_given_connection_holds_only_the_result(tmp_path):
     connection = ibis.duckdb.connect()
     path = shop(tmp_path, SHOP)
-    table = read([path], connection=connection)
+    table = read_lines([path], connection=connection)
     path.unlink()
     assert rows(connection.table(table.op().name)) == ROWS
     assert connection.raw_sql("SELECT count(*) FROM duckdb_tables()").fetchone() == (1,)
 
 
 def test_header_only_gives_no_rows(tmp_path):
-    assert rows(read([shop(tmp_path, SHOP.splitlines()[0])])) == []
+    assert rows(read_lines([shop(tmp_path, SHOP.splitlines()[0])])) == []
 
 
 # Identifiers, dates and numbers.
@@ -337,7 +340,7 @@ def test_days_without_time(tmp_path):
 def test_integer_dates_in_parquet(tmp_path):
     path = tmp_path / "shop.parquet"
     pq.write_table(pa.table({"customer": [7], "date": [20101201], "amount": [Decimal("1.50")]}), path)
-    assert rows(read([path])) == [("7", None, "2010-12-01 00:00", "1", None, "1.5", None, None)]
+    assert rows(read_lines([path])) == [("7", None, "2010-12-01 00:00", "1", None, "1.5", None, None)]
 
 
 def test_noon_and_midnight(tmp_path):
@@ -364,13 +367,13 @@ def test_data_decide_the_date_order(tmp_path):
 def test_undecided_date_order_is_refused(tmp_path):
     path = shop(tmp_path, HEAD + "1,1,1/2/2010,1,1\n")
     assert "--date-order day-first or --date-order month-first" in refusal([path])
-    assert rows(read([path], date_order="month-first"))[0][2] == "2010-01-02 00:00"
+    assert rows(read_lines([path], date_order="month-first"))[0][2] == "2010-01-02 00:00"
 
 
 def test_both_date_orders_are_refused(tmp_path):
     path = shop(tmp_path, HEAD + "1,1,13/2/2010,1,1\n1,1,2/13/2010,1,1\n")
     assert "both day-first" in refusal([path])
-    assert [row[2] for row in rows(read([path], date_order="day-first"))] == ["2010-02-13 00:00", None]
+    assert [row[2] for row in rows(read_lines([path], date_order="day-first"))] == ["2010-02-13 00:00", None]
 
 
 @pytest.mark.parametrize(
@@ -399,24 +402,24 @@ def test_numbers(tmp_path, written, expected):
 def test_undecided_decimal_mark_is_refused(tmp_path, written, comma, point):
     path = shop(tmp_path, HEAD + f'1,1,2010-12-01,"{written}",1\n')
     assert "Say --decimal point or --decimal comma" in refusal([path])
-    assert rows(read([path], decimal="comma"))[0][4] == comma
-    assert rows(read([path], decimal="point"))[0][4] == point
+    assert rows(read_lines([path], decimal="comma"))[0][4] == comma
+    assert rows(read_lines([path], decimal="point"))[0][4] == point
 
 
 def test_a_huge_line_total_is_exact(tmp_path):
     path = shop(tmp_path, HEAD + "1,99999999,2010-12-01,12.50,1\n")
-    assert read([path]).amount.sum().to_pyarrow().as_py() == Decimal("1249999987.5")
+    assert read_lines([path]).amount.sum().to_pyarrow().as_py() == Decimal("1249999987.5")
 
 
 def test_both_decimal_marks_are_refused(tmp_path):
     path = shop(tmp_path, HEAD + '1,1,2010-12-01,"2,55",1\n1,1,2010-12-01,2.55,1\n')
     assert "--decimal point or --decimal comma" in refusal([path])
-    assert [row[4] for row in rows(read([path], decimal="comma"))] == ["2.55", None]
+    assert [row[4] for row in rows(read_lines([path], decimal="comma"))] == ["2.55", None]
 
 
 def test_money_is_exact(tmp_path):
     path = shop(tmp_path, HEAD + "1,3,2010-12-01,0.1,1\n" * 1000)
-    assert read([path]).amount.sum().to_pyarrow().as_py() == Decimal(300)
+    assert read_lines([path]).amount.sum().to_pyarrow().as_py() == Decimal(300)
 
 
 # What cannot be used.
@@ -447,7 +450,7 @@ def test_mistaken_mappings_are_refused(tmp_path):
 def test_two_equally_good_columns_are_refused(tmp_path):
     path = shop(tmp_path, "customer_id,Customer ID,date,amount\n1,2,2010-12-01,5\n")
     assert "could be customer: customer_id and Customer ID" in refusal([path])
-    assert rows(read([path], columns={"customer": "Customer ID"}))[0][0] == "2"
+    assert rows(read_lines([path], columns={"customer": "Customer ID"}))[0][0] == "2"
 
 
 def test_repeated_column_name_is_refused(tmp_path):
@@ -544,7 +547,7 @@ def test_unusable_database_is_refused(tmp_path):
 @pytest.mark.realdata
 @pytest.mark.skipif("SEGMENTS_REAL_DATA" not in os.environ, reason="SEGMENTS_REAL_DATA is not set")
 def test_uci_online_retail():
-    table = read([os.environ["SEGMENTS_REAL_DATA"]])
+    table = read_lines([os.environ["SEGMENTS_REAL_DATA"]])
     facts = table.aggregate(
         lines=table.count(),
         customers=table.customer_id.nunique(),

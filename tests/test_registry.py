@@ -3,7 +3,7 @@
 import mlflow
 import pytest
 
-from training.tracking import NAME
+from contract.names import MODEL
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def aliases(shop):
     client = mlflow.MlflowClient(shop.environment["MLFLOW_TRACKING_URI"])
 
     def read():
-        return {name: int(number) for name, number in client.get_registered_model(NAME).aliases.items()}
+        return {name: int(number) for name, number in client.get_registered_model(MODEL).aliases.items()}
 
     return read
 

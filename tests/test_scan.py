@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from training import scan as scanning
 from training import shop
 from training.cleaning import clean, moments
 from training.errors import InputError
-from training.features import features
-from training.scan import scan
+from training.features import customer_features
+from training.reading import scan as scanning
+from training.reading.read import read_lines
+from training.reading.scan import scan_lines
 from training.shop import Reading, count_customers
-from training.transactions import read
 
 HEAD = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 PLAIN = [
@@ -42,8 +42,8 @@ def counted(path, **options):
 
 def carefully(path, duplicates="drop", **options):
     """The same by `read`, which looks at every cell."""
-    cleaned = clean(read([path], **options), keep_duplicates=duplicates == "keep")
-    return features(cleaned.orders, cleaned.as_of).to_pandas(), cleaned.funnel
+    cleaned = clean(read_lines([path], **options), keep_duplicates=duplicates == "keep")
+    return customer_features(cleaned.orders, cleaned.as_of).to_pandas(), cleaned.funnel
 
 
 def same(one, other):
@@ -53,7 +53,7 @@ def same(one, other):
 
 def test_a_plain_file_is_scanned_and_stored_nowhere(tmp_path):
     path = written(tmp_path / "shop.csv", *PLAIN, CANCELLED)
-    lines = scan([path])
+    lines = scan_lines([path])
     assert lines.count().execute() == len(PLAIN) + 1
     assert lines.get_backend().raw_sql("SELECT count(*) FROM duckdb_tables()").fetchone() == (0,)
     same(counted(path), carefully(path))
@@ -92,8 +92,8 @@ def test_a_scan_for_which_the_memory_is_too_little_gets_more(tmp_path, monkeypat
     path = written(tmp_path / "shop.csv", *PLAIN, CANCELLED)
     monkeypatch.setattr(scanning, "_bytes", lambda: 2_000_000)
     with pytest.raises(duckdb.OutOfMemoryException):
-        moments(scan([path]), duplicates == "keep")
-    monkeypatch.setattr(shop, "read", None)  # that it is not read with care
+        moments(scan_lines([path]), duplicates == "keep")
+    monkeypatch.setattr(shop, "read_lines", None)  # that it is not read with care
     same(counted(path, duplicates=duplicates), carefully(path, duplicates))
 
 
@@ -152,7 +152,7 @@ def test_usual_forms_of_dates_are_scanned(tmp_path, form, order):
         tmp_path / "shop.csv",
         *(f"{n},A,2,{day.strftime(form)},1.25,{n % 60},UK\n" for n, day in enumerate(days)),
     )
-    assert scan([path], date_order=order).date.max().execute() == max(
+    assert scan_lines([path], date_order=order).date.max().execute() == max(
         dt.datetime.strptime(day.strftime(form), form) for day in days
     )
     same(counted(path, date_order=order), carefully(path, date_order=order))
@@ -168,20 +168,23 @@ def test_usual_forms_of_dates_are_scanned(tmp_path, form, order):
     ],
 )
 def test_what_the_first_lines_leave_open_is_read_with_care(tmp_path, line, why):
-    assert scan([written(tmp_path / "shop.csv", line * 3)]) is None, why
+    assert scan_lines([written(tmp_path / "shop.csv", line * 3)]) is None, why
 
 
 def test_decimal_comma_on_request_is_read_with_care(tmp_path):
-    assert scan([written(tmp_path / "shop.csv", *PLAIN)], decimal="comma") is None
+    assert scan_lines([written(tmp_path / "shop.csv", *PLAIN)], decimal="comma") is None
 
 
 def test_files_written_alike_are_one_scan_and_others_are_not(tmp_path):
     one, two = written(tmp_path / "1.csv", *PLAIN), written(tmp_path / "2.csv", CANCELLED)
-    assert scan([one, two]).count().execute() == len(PLAIN) + 1
+    assert scan_lines([one, two]).count().execute() == len(PLAIN) + 1
     (tmp_path / "3.csv.gz").write_bytes(gzip.compress((HEAD + CANCELLED).encode()))
-    assert scan([tmp_path / "3.csv.gz"]).count().execute() == 1
-    assert scan([one, tmp_path / "3.csv.gz"]) is None
-    assert scan([one, written(tmp_path / "4.csv", CANCELLED, head=HEAD.replace("Country", "Land"))]) is None
+    assert scan_lines([tmp_path / "3.csv.gz"]).count().execute() == 1
+    assert scan_lines([one, tmp_path / "3.csv.gz"]) is None
+    assert (
+        scan_lines([one, written(tmp_path / "4.csv", CANCELLED, head=HEAD.replace("Country", "Land"))])
+        is None
+    )
 
 
 @pytest.mark.parametrize("duplicates", ["drop", "keep"])
@@ -192,7 +195,7 @@ def test_typed_parquet_is_scanned(tmp_path, duplicates):
     )
     duckdb.sql(f"COPY (SELECT * FROM read_csv('{source}', types={{'InvoiceNo': 'VARCHAR'}})) TO '{path}'")
     assert pq.read_schema(path).field("CustomerID").type == pa.float64()
-    assert scan([path]) is not None
+    assert scan_lines([path]) is not None
     same(counted(path, duplicates=duplicates), carefully(path, duplicates))
     same(counted(path, duplicates=duplicates), counted(source, duplicates=duplicates))
 
@@ -201,14 +204,14 @@ def test_parquet_files_of_other_types_or_texts_are_read_with_care(tmp_path):
     line = {"Invoice": ["1"], "Date": [dt.datetime(2024, 1, 5)], "Amount": [2.5]}
     pq.write_table(pa.table({"Customer": [7], **line}), tmp_path / "1.parquet")
     pq.write_table(pa.table({"Customer": ["007"], **line}), tmp_path / "2.parquet")
-    assert scan([tmp_path / "1.parquet"]) is not None
-    assert scan([tmp_path / "1.parquet", tmp_path / "2.parquet"]) is None
+    assert scan_lines([tmp_path / "1.parquet"]) is not None
+    assert scan_lines([tmp_path / "1.parquet", tmp_path / "2.parquet"]) is None
     pq.write_table(pa.table({"Customer": [7], **line, "Amount": ["2.5"]}), tmp_path / "3.parquet")
-    assert scan([tmp_path / "3.parquet"]) is None
+    assert scan_lines([tmp_path / "3.parquet"]) is None
 
 
 @pytest.mark.realdata
 def test_the_uci_data_are_scanned(uci_file):
-    lines = scan([uci_file])
+    lines = scan_lines([uci_file])
     assert lines is not None
     assert lines.count().execute() == 541_909

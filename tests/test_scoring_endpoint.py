@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import requests
 
-from training.features import FEATURES
+from contract.names import FEATURES
 
 BIN = Path(sys.executable).parent
 GOOD = {"Recency": 20, "Frequency": 3, "Monetary": 300.0, "AverageOrderValue": 100.0, "Tenure": 200}

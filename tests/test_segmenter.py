@@ -1,7 +1,7 @@
 import numpy as np
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from training.segmenter import Segmenter
+from training.clustering.segmenter import Segmenter
 
 
 @parametrize_with_checks([Segmenter()])

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from training.cli import main
 from training.demo import write_demo
 from training.errors import InputError
-from training.explore import monthly
-from training.score import score, score_on_spark
+from training.report.facts import monthly
+from training.score import score_on_spark, score_sources
 from training.shop import Reading, count_customers
 
 ON_SPARK = Reading(engine="spark")
@@ -29,7 +29,7 @@ needs_spark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def spark():
     """The one session of this module, on two threads."""
-    from training.spark import ON_THIS_MACHINE, session
+    from training.reading.spark import ON_THIS_MACHINE, session
 
     with pytest.MonkeyPatch.context() as patch:
         few = ON_THIS_MACHINE.replace("shuffle.partitions=16", "shuffle.partitions=2")
@@ -135,7 +135,7 @@ def test_a_sample_is_the_same_customers_on_both(both, demo):
 @pytest.mark.usefixtures("spark")
 def test_scores_are_the_same_bit_for_bit(store, demo, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.environment["MLFLOW_TRACKING_URI"])
-    here = score([demo], "champion", Reading(), tmp_path / "local.parquet")
+    here = score_sources([demo], "champion", Reading(), tmp_path / "local.parquet")
     output = tmp_path / "spark.parquet"
     counts = score_on_spark([demo], "champion", ON_SPARK, str(output))
     assert counts == (1463, here.is_anomaly.sum())
@@ -213,14 +213,15 @@ def test_without_java_the_way_to_it_is_said(store, tmp_path):
 def test_a_training_on_a_sample_says_so(new_store, demo, tmp_path):
     import mlflow
 
-    from training.sweep import Limits
-    from training.train import Settings, train
+    from training.clustering.sweep import Limits
+    from training.train import Assignment, Settings, train_challenger
 
     shop = count_customers([demo], Reading(), most=700)
     assert shop.funnel.customers == 1470
     with new_store(tmp_path) as client:
         limits = Limits(min_stability=0, min_share=0.001, min_anomaly_rate=1e-4, max_anomaly_rate=0.5)
-        outcome = train(shop, demo, Reading(), Settings(limits, trials=2), demo=True)
+        given = Assignment(shop, Reading(), Settings(limits, trials=2), demo=True)
+        outcome = train_challenger(given, demo)
         run = client.get_run(outcome.run_id)
         assert run.data.metrics["sampled_from"] == 1463
         assert run.data.metrics["customers"] == len(shop.customers) < 800
@@ -229,7 +230,7 @@ def test_a_training_on_a_sample_says_so(new_store, demo, tmp_path):
         report = Path(mlflow.artifacts.download_artifacts(run_id=outcome.run_id, artifact_path="report.html"))
         assert "a uniform sample of 1,463" in report.read_text(encoding="utf-8")
         assert "7 customers are left out" in report.read_text(encoding="utf-8")
-        scored = score([demo], "challenger", Reading(), tmp_path / "all.parquet")
+        scored = score_sources([demo], "challenger", Reading(), tmp_path / "all.parquet")
     assert len(scored) == 1463
 
 

@@ -4,9 +4,9 @@ import sys
 import numpy as np
 import pytest
 
+from training.clustering.segmenter import standardise
+from training.clustering.sweep import Evaluator, Limits, choose, run_trials
 from training.errors import InputError
-from training.segmenter import standardise
-from training.sweep import Evaluator, Limits, choose, sweep
 
 SEED = 4
 USUAL = Limits()
@@ -26,7 +26,7 @@ def search(tmp_path):
     def run(trials=15, limits=USUAL, journal="study.journal", points=None):
         evaluate = Evaluator(customers() if points is None else points, limits, SEED)
         storage = journal if ":" in journal else tmp_path / journal
-        return evaluate, sweep(evaluate, trials, SEED, storage, "study")
+        return evaluate, run_trials(evaluate, trials, SEED, storage, "study")
 
     return run
 
@@ -105,7 +105,7 @@ def test_the_next_best_has_its_turn_when_a_setting_is_not_stable(monkeypatch):
     best_first = sorted(points.values(), key=lambda t: -t.metrics["silhouette"])
     assert [t.k for t in best_first[:4]] == [4] * 4
     steadiness = {4: 0.5, 3: 0.9}
-    monkeypatch.setattr("training.sweep.stability", lambda _, k, **_seed: steadiness[k])
+    monkeypatch.setattr("training.clustering.sweep.stability", lambda _, k, **_seed: steadiness[k])
     choice = choose(list(points.values()), evaluate)
     assert [t.k for t in choice.finalists] == [4, 3]
     assert "is not stable: 0.500" in " ".join(choice.reasons)
@@ -139,14 +139,14 @@ def test_a_database_gives_one_process_the_trials_of_a_journal(search, tmp_path):
 WORKER = """
 import sys
 import numpy as np
-from training.sweep import Evaluator, Limits, sweep
+from training.clustering.sweep import Evaluator, Limits, run_trials
 
 class Telling(Evaluator):
     def _fit(self, *setting):
         print("fitted", flush=True)
         return super()._fit(*setting)
 
-for trial in sweep(Telling(np.load(sys.argv[1]), Limits(), 4), 12, None, sys.argv[2], "study"):
+for trial in run_trials(Telling(np.load(sys.argv[1]), Limits(), 4), 12, None, sys.argv[2], "study"):
     pass
 """
 
@@ -155,7 +155,7 @@ def test_two_processes_share_a_study(tmp_path):
     storage = f"sqlite:///{tmp_path}/study.db"
     np.save(tmp_path / "points.npy", customers())
     evaluate = Evaluator(customers(), USUAL, SEED)
-    trials = sweep(evaluate, 12, SEED, storage, "study")
+    trials = run_trials(evaluate, 12, SEED, storage, "study")
     found = [next(trials)]
     command = [sys.executable, "-c", WORKER, tmp_path / "points.npy", storage]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
@@ -181,4 +181,4 @@ def test_a_database_that_cannot_be_opened_is_said(search):
 @pytest.mark.parametrize("seed", [20261125, 2**31 - 1])
 def test_a_large_seed_is_one(tmp_path, seed):
     points = np.random.default_rng(0).normal(size=(60, 2))
-    assert len(list(sweep(Evaluator(points, Limits(), seed), 3, seed, tmp_path / "a.journal", "a"))) == 3
+    assert len(list(run_trials(Evaluator(points, Limits(), seed), 3, seed, tmp_path / "a.journal", "a"))) == 3

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contract.names import FEATURES, MODEL
 from training.demo import planted
-from training.features import FEATURES
-from training.tracking import NAME
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +20,7 @@ def client(store):
 
 @pytest.fixture(scope="module")
 def version(client):
-    return client.get_model_version_by_alias(NAME, "champion")
+    return client.get_model_version_by_alias(MODEL, "champion")
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,11 @@
 """From raw transactions to a registered model. Reading order:
 
-transactions (read a shop's export), or scan (the same where DuckDB can type it by itself) -> cleaning
-(what counts, with a funnel) -> features (one row a customer): together `shop`. density (who is unusual,
-for any eps) and segmenter -> evaluate -> sweep (search and choice) -> profiles -> identity (the champion's
-numbers and names) -> movement and forward: what the `past` says -> explore, figures, report: the `story`.
-model and package (what is shipped), tracking, registry, gate and history (the only ones that know
-MLflow), endpoint (the scoring server as a process). band (how many may be flagged) and drift (what has
-changed since). `train`, `score`, `compare` and `monitor` put the steps together, `cli` is what people type.
+reading (a shop's files or table to its lines) -> cleaning (which lines count, with a funnel) -> features (one row per
+customer): together `shop`. clustering (the segmenter, and the search for its setting) -> profiles (who the
+segments are) -> identity (the champion's numbers and names). report (facts, figures, movement, the check on the past,
+the page). store (the only room that knows MLflow: runs, registry, history, the shipped model). gate and endpoint
+(what a version must keep to become champion), band and drift (what has changed since). `train`, `score`, `compare`
+and `monitor` put the steps together; cli, options and console are what people type and see.
 """
 
 __version__ = "0.1.0"

@@ -65,7 +65,7 @@ class Cleaned:
 
 
 def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = False) -> Cleaned:
-    """Transaction lines (as `transactions.read` gives them) to orders, one row a customer and order.
+    """Transaction lines (as `reading.read.read_lines` gives them) to orders, one row a customer and order.
 
     Lines are looked at in a fixed order: no customer; unreadable date or number; on or after
     `as_of`; exact duplicates of another line (kept on request); price <= 0 or quantity 0; then

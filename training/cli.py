@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from contract.names import CHAMPION, FEATURES, MODEL
 from training import __version__
+from training.console import print_drift, print_segments, print_table
 from training.errors import InputError, explain
-from training.features import FEATURES
+from training.options import (
+    counting_options,
+    day_of,
+    engine_option,
+    features_of,
+    gate_options,
+    limit_options,
+    limits_of,
+    reading_of,
+    reading_options,
+    source_options,
+    tolerance_of,
+)
 
 if TYPE_CHECKING:
+    from training.clustering.sweep import Limits
     from training.gate import Tolerance
-    from training.shop import Reading
-    from training.sweep import Limits
 
 RAW = Path("data/raw")
 PORT = click.IntRange(0, 65_535)
@@ -49,142 +60,9 @@ def main() -> None:
 
     The MLflow address is read from MLFLOW_TRACKING_URI; without it everything is kept in ./mlruns.
     """
+    from training.store.connection import prepare_process
 
-
-def _with(options: Sequence[Callable], command: Callable) -> Callable:
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def source_options(command: Callable) -> Callable:
-    """The options that say how the files or the table of transactions are read."""
-    options = [
-        click.option(
-            "--column",
-            "columns",
-            multiple=True,
-            metavar="ROLE=NAME",
-            help="Which column is customer, invoice, date, quantity, price, amount, stock_code or country.",
-        ),
-        click.option(
-            "--date-order",
-            type=click.Choice(["auto", "day-first", "month-first"]),
-            default="auto",
-            help="How 01/02/2024 is meant; auto lets the data decide.",
-        ),
-        click.option(
-            "--decimal",
-            type=click.Choice(["auto", "point", "comma"]),
-            default="auto",
-            help="How 1,234 is meant; auto lets the data decide.",
-        ),
-        click.option("--table", default="", help="The table, when INPUT is a database: duckdb://shop.db."),
-    ]
-    return _with(options, command)
-
-
-def reading_options(command: Callable) -> Callable:
-    """The options that say how transactions are read, and from which day they are looked back on."""
-    as_of = click.option(
-        "--as-of",
-        default="auto",
-        metavar="YYYY-MM-DD",
-        help="Look back from this day, whose lines are not used any more; auto: latest date + 1 day.",
-    )
-    return source_options(as_of(command))
-
-
-def engine_option(command: Callable) -> Callable:
-    """The option that says where transactions are counted."""
-    return click.option(
-        "--engine",
-        type=click.Choice(["duckdb", "spark"]),
-        default="duckdb",
-        help="What reads, cleans and counts; spark needs the extra `spark` and Java.",
-    )(command)
-
-
-def counting_options(command: Callable) -> Callable:
-    """The options that decide what counts as money; a model keeps them for its scoring."""
-    options = [
-        click.option(
-            "--returns",
-            type=click.Choice(["net", "drop"]),
-            default="net",
-            help="Subtract cancellations from the customer's money, or just remove their lines.",
-        ),
-        click.option(
-            "--duplicates",
-            type=click.Choice(["drop", "keep"]),
-            default="drop",
-            help="Exact duplicate lines: drop them, or keep each as a purchase of its own.",
-        ),
-    ]
-    return _with(options, command)
-
-
-def _share(_: click.Context, __: click.Parameter, value: float) -> float:
-    """A value from 0 to 1, which nan is not."""
-    if not 0 <= value <= 1:
-        raise click.BadParameter(f"{value:g} is not from 0 to 1.")
-    return value
-
-
-def limit_options(command: Callable) -> Callable:
-    """The limits that a segmentation must keep to be of use."""
-    options = [
-        click.option(
-            "--min-segments", default=3, type=click.IntRange(2), help="Fewest segments that are of use."
-        ),
-        click.option(
-            "--max-segments", default=12, type=click.IntRange(2), help="Most segments that are of use."
-        ),
-        click.option(
-            "--min-share",
-            default=0.05,
-            callback=_share,
-            help="Smallest segment, as a share of all customers.",
-        ),
-        click.option(
-            "--min-anomaly-rate",
-            default=0.001,
-            callback=_share,
-            help="Fewest anomalies, as a share of all customers.",
-        ),
-        click.option(
-            "--max-anomaly-rate",
-            default=0.05,
-            callback=_share,
-            help="Most anomalies, as a share of all customers.",
-        ),
-        click.option(
-            "--min-stability",
-            default=0.8,
-            callback=_share,
-            help="Agreement with bootstrap refits (mean adjusted Rand index).",
-        ),
-    ]
-    return _with(options, command)
-
-
-def gate_options(command: Callable) -> Callable:
-    """How far a challenger may differ from the champion."""
-    options = [
-        click.option(
-            "--max-silhouette-loss",
-            default=0.02,
-            callback=_share,
-            help="How much lower than the champion's it may be.",
-        ),
-        click.option(
-            "--max-moved",
-            default=0.2,
-            callback=_share,
-            help="Customers who may change segment, as a share of all customers.",
-        ),
-    ]
-    return _with(options, command)
+    prepare_process()
 
 
 @main.command()
@@ -192,9 +70,9 @@ def gate_options(command: Callable) -> Callable:
 @click.option("--url", default="", help="Another address of the archive.")
 def fetch(folder: Path, url: str) -> None:
     """Download the UCI Online Retail data and check it by its known counts."""
-    from training import fetch as fetching
+    from training.fetch import UCI_URL, fetch_uci
 
-    path = fetching.fetch(folder / "online_retail.xlsx", url or fetching.UCI_URL)
+    path = fetch_uci(folder / "online_retail.xlsx", url or UCI_URL)
     click.echo(f"{path} holds the UCI Online Retail data. Next: segments train")
 
 
@@ -242,20 +120,20 @@ def train(
     """
     from tqdm import tqdm
 
-    from training import train as training
     from training.shop import MAX_CUSTOMERS, count_customers
+    from training.train import Assignment, Settings, train_challenger, work_on_study
 
     if worker and not storage:
         raise InputError(
             "--worker was given without --storage. Expected the address of the database that the training was given."
         )
-    names = _features(features)
-    limits, tolerance = _limits(options), _tolerance(options)
+    names = features_of(features)
+    limits, tolerance = limits_of(options), tolerance_of(options)
     sources, demo_data = _sources(inputs)
-    reading = _reading(**options)
+    reading = reading_of(**options)
     click.echo(f"Reading {', '.join(sources)}")
     shop = count_customers(sources, reading, MAX_CUSTOMERS, seed)
-    _table(("step", "lines", "left"), shop.funnel.rows())
+    print_table(("step", "lines", "left"), shop.funnel.rows())
     counted = shop.sampled_from or len(shop.customers)
     click.echo(f"{counted:,} customers as of {shop.as_of:%Y-%m-%d %H:%M}")
     click.echo(f"{shop.funnel.customers - counted:,} more bought nothing, or cancelled all they bought")
@@ -277,16 +155,14 @@ def train(
             if bar.n == bar.total and not worker:
                 bar.set_description("Testing stability, fitting, drawing")
 
-        settings = training.Settings(limits, trials, seed, names)
+        given = Assignment(shop, reading, Settings(limits, trials, seed, names), demo_data)
         if worker:
-            training.work(shop, reading, settings, storage, tell)
+            work_on_study(given, storage, tell)
             click.echo("The study holds all its trials. The training without --worker goes on from here.")
             return
-        outcome = training.train(
-            shop, ", ".join(sources), reading, settings, demo_data, resume, tell, storage
-        )
+        outcome = train_challenger(given, ", ".join(sources), resume, tell, storage)
     click.echo("\n" + "\n".join(outcome.lines) + "\n")
-    _segment_table(outcome.profiles)
+    print_segments(outcome.profiles)
     click.echo(f"\n{outcome.identity}")
     click.echo(f"Registered as version {outcome.version}, alias 'challenger' (run {outcome.run_id}).")
     if promote and not _promote(str(outcome.version), limits, tolerance):
@@ -305,16 +181,17 @@ def promote_version(version: str, force: str, **options: Any) -> None:
 
     It must keep the limits, compare well with the champion on the same customers, and answer over HTTP.
     """
-    if not _promote(version, _limits(options), _tolerance(options), force.strip()):
+    if not _promote(version, limits_of(options), tolerance_of(options), force.strip()):
         sys.exit(1)
 
 
 @main.command()
 def rollback() -> None:
     """Swap the champion and the one before it."""
-    from training import registry, tracking
+    from training.store import registry
+    from training.store.connection import connect
 
-    now, before = registry.rollback(tracking.connect(), _typed())
+    now, before = registry.rollback(connect(), _typed())
     was = f"version {before} is" if before else "there was none, and it is still"
     click.echo(f"Version {now} is champion again; {was} 'previous'.")
 
@@ -322,16 +199,17 @@ def rollback() -> None:
 @main.command()
 def history() -> None:
     """Show which version was champion when, by whom and why."""
-    from training import history as past
-    from training import registry, tracking
+    from training.store import registry
+    from training.store.connection import connect
+    from training.store.history import HAND, changes_until
 
-    client = tracking.connect()
-    champion = registry.alias(client, registry.CHAMPION)
-    changes = past.changes(client, champion)
+    client = connect()
+    champion = registry.version_of(client, CHAMPION)
+    changes = changes_until(client, champion)
     if not changes:
         click.echo("No version was champion yet. Next: segments train --promote")
         return
-    _table(
+    print_table(
         ("when", "version", "before", "by", "how", "reason"),
         [
             (
@@ -345,7 +223,7 @@ def history() -> None:
             for change in changes
         ],
     )
-    if changes[-1].how == past.HAND:
+    if changes[-1].how == HAND:
         click.echo(
             f"\nThe champion's alias was moved by hand since the last entry; it is {champion or 'gone'} now."
         )
@@ -363,14 +241,13 @@ def score(inputs: tuple[str, ...], output: str, model: str, **options: Any) -> N
     Transactions are cleaned and counted as the model's training data were. Each row is stamped with
     the model's version and the as-of date.
     """
-    from training.score import score as score_customers
-    from training.score import score_on_spark
+    from training.score import score_on_spark, score_sources
 
-    reading = _reading(**options)
+    reading = reading_of(**options)
     if reading.engine == "spark":
         customers, anomalies = score_on_spark(inputs, model, reading, output)
     else:
-        scored = score_customers(inputs, model, reading, Path(output))
+        scored = score_sources(inputs, model, reading, Path(output))
         customers, anomalies = len(scored), int(scored.is_anomaly.sum())
     click.echo(f"{customers:,} customers, {anomalies:,} of them unusual, written to {output}.")
 
@@ -387,17 +264,17 @@ def compare(inputs: tuple[str, ...], start: str, end: str, model: str, output: s
 
     Both counts are scored with the same model, as its training data were counted.
     """
-    from training.compare import compare as compare_days
+    from training.compare import compare_days
 
-    days = _day("--from", start), _day("--to", end)
+    days = day_of("--from", start), day_of("--to", end)
     file = Path(output) if output else None
-    moved = compare_days(inputs, model, _reading(as_of="auto", **options), *days, file)
+    moved = compare_days(inputs, model, reading_of(as_of="auto", **options), *days, file)
     for title, column in (
         ("Customers", "customers"),
         (f"Money spent by {end}", "Monetary_after"),
     ):
         head, *rows = moved.table(column)
-        _table((f"{title}, from \\ to", *head), [[name, *map(round, cells)] for name, *cells in rows])
+        print_table((f"{title}, from \\ to", *head), [[name, *map(round, cells)] for name, *cells in rows])
         click.echo()
     click.echo("\n".join(moved.sentences))
     if file:
@@ -434,8 +311,8 @@ def drift(
     import json
     from dataclasses import asdict
 
-    from training import monitor
     from training.drift import Thresholds
+    from training.monitor import drift_report, log_report
 
     for suffix, first, second in (("", watch, limit), ("-mix", watch_mix, drift_mix)):
         if not 0 < first <= second:
@@ -444,13 +321,13 @@ def drift(
                 "0 and the second no lower. Change one of them."
             )
     thresholds = Thresholds(watch, limit, watch_mix, drift_mix)
-    found = monitor.report(inputs, model, _reading(**options), thresholds)
+    found = drift_report(inputs, model, reading_of(**options), thresholds)
     if file:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         Path(file).write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
-    _drift_table(found)
+    print_drift(found)
     if log:
-        click.echo(f"Logged as run {monitor.log(found)}.")
+        click.echo(f"Logged as run {log_report(found)}.")
     if found.verdict == "drift":
         sys.exit(1)
 
@@ -462,14 +339,19 @@ def drift(
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 def serve(host: str, port: int, workers: int, model: str) -> None:
     """Serve the scoring endpoint: POST /invocations, as `mlflow models serve` does, with stricter checks."""
-    from training import endpoint, registry, tracking
+    from training import endpoint
     from training.processes import free, replace_by
+    from training.store import registry
+    from training.store.connection import connect
 
-    version = registry.find(tracking.connect(), model)
+    client = connect()
+    version = registry.find(client, model)
     with tempfile.TemporaryDirectory() as folder:
-        registry.fetch(version, folder)  # each worker checks it again; here an error is told once, in words
+        registry.fetch(
+            client, version, Path(folder)
+        )  # each worker checks it again; here an error is one line
     free(host, port)
-    os.environ["SEGMENTS_MODEL"] = f"models:/{registry.NAME}/{version}"
+    os.environ["SEGMENTS_MODEL"] = f"models:/{MODEL}/{version}"
     click.echo(f"Scoring with version {version} on http://{host}:{port}/invocations")
     replace_by(*endpoint.command(host, port, workers))
 
@@ -480,11 +362,11 @@ def serve(host: str, port: int, workers: int, model: str) -> None:
 @click.option("--workers", default=2, type=click.IntRange(1))
 def api(host: str, port: int, workers: int) -> None:
     """Serve the analytics API, the dashboard (/ui) and Swagger UI (/apidocs)."""
+    from contract.mlflow_setup import store_address
     from training.processes import free, replace_by
-    from training.tracking import address
 
     free(host, port)
-    os.environ["MLFLOW_TRACKING_URI"] = address()
+    os.environ["MLFLOW_TRACKING_URI"] = store_address()
     click.echo(f"Dashboard on http://{host}:{port}/ui, API documentation on http://{host}:{port}/apidocs")
     replace_by(*_gunicorn(host, port, workers))
 
@@ -494,13 +376,13 @@ def api(host: str, port: int, workers: int) -> None:
 @click.option("--port", default=5002, type=PORT)
 def ui(host: str, port: int) -> None:
     """Open the MLflow UI on the runs and the registry."""
+    from contract.mlflow_setup import store_address
     from training.processes import free, replace_by
-    from training.tracking import address
 
     free(host, port)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     click.echo(f"MLflow UI on http://{host}:{port}")
-    replace_by(*_mlflow_ui(host, port, address()))
+    replace_by(*_mlflow_ui(host, port, store_address()))
 
 
 @main.command()
@@ -510,17 +392,19 @@ def ui(host: str, port: int) -> None:
 @click.option("--ui-port", default=5002, type=PORT)
 def up(host: str, api_port: int, scoring_port: int, ui_port: int) -> None:
     """Start the analytics API, the scoring endpoint and the MLflow UI; Ctrl-C stops all three."""
-    from training import registry, tracking
+    from contract.mlflow_setup import store_address
     from training.processes import free, run_together
+    from training.store import registry
+    from training.store.connection import connect
 
-    registry.find(tracking.connect(), registry.CHAMPION)
+    registry.find(connect(), CHAMPION)
     for port in (api_port, scoring_port, ui_port):
         free(host, port)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     commands = {
         "The analytics API": _gunicorn(host, api_port, 2),
         "The scoring endpoint": ["segments", "serve", "--host", host, "--port", scoring_port],
-        "The MLflow UI": _mlflow_ui(host, ui_port, tracking.address()),
+        "The MLflow UI": _mlflow_ui(host, ui_port, store_address()),
     }
 
     def tell() -> None:
@@ -544,17 +428,19 @@ def _mlflow_ui(host: str, port: int, store: str) -> list[object]:
 
 
 def _promote(wanted: str, limits: Limits, tolerance: Tolerance, reason: str = "") -> bool:
-    from training import gate, registry, tracking
-    from training.history import Move
+    from training import gate
+    from training.store import registry
+    from training.store.connection import connect
+    from training.store.history import Move
 
-    client = tracking.connect()
+    client = connect()
     version = registry.find(client, wanted)
     verdict = gate.judge(client, version, limits, tolerance, reason)
-    _table(
+    print_table(
         ("rule", "expected", "found", "verdict"),
         [(r.name, r.expected, r.found, "pass" if r.holds else "FAIL") for r in verdict.rules],
     )
-    gate.log(client, version, verdict)
+    gate.log_verdict(client, version, verdict)
     if verdict.passes:
         why = reason if verdict.forced else ""
         registry.promote(client, Move(verdict.champion, version, _typed(), why), verdict.tags())
@@ -590,32 +476,10 @@ def _typed() -> str:
     return shlex.join(words)
 
 
-def _tolerance(options: dict[str, Any]) -> Tolerance:
-    """Take what the gate tolerates out of a command's options."""
-    from training.gate import Tolerance
-
-    return Tolerance(**{name: options.pop(name) for name in Tolerance.__dataclass_fields__})
-
-
-def _limits(options: dict[str, Any]) -> Limits:
-    """Take the limits out of a command's options."""
-    from training.sweep import Limits
-
-    limits = Limits(**{name: options.pop(name) for name in Limits.__dataclass_fields__})
-    for low, high in (("min_segments", "max_segments"), ("min_anomaly_rate", "max_anomaly_rate")):
-        least, most = getattr(limits, low), getattr(limits, high)
-        if not 0 < least <= most:
-            raise InputError(
-                f"--{low.replace('_', '-')} {least:g} and --{high.replace('_', '-')} {most:g} leave nothing between. "
-                "Expected the first above 0 and the second no lower. Change one of them."
-            )
-    return limits
-
-
 def _sources(inputs: Sequence[str]) -> tuple[list[str], bool]:
     """The sources to read and whether they are the demo shop, which never mixes with other files."""
     from training.demo import DEMO_FILE, write_demo
-    from training.transactions import files, is_readable
+    from training.reading.sources import files, is_readable
 
     given = [source for source in inputs if source]
     if any("://" in source for source in given):
@@ -632,99 +496,6 @@ def _sources(inputs: Sequence[str]) -> tuple[list[str], bool]:
     if own and len(own) < len(paths):
         click.echo(f"{DEMO_FILE} is left out, because there are other data.")
     return [str(path) for path in own or paths], not own
-
-
-def _features(names: str) -> tuple[str, ...]:
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in FEATURES]
-    if unknown or not wanted:
-        raise InputError(
-            f"--features {names} has no known feature {', '.join(unknown)}. Expected some of {', '.join(FEATURES)}. "
-            "Correct the names."
-        )
-    return tuple(name for name in FEATURES if name in wanted)
-
-
-def _reading(columns: Sequence[str], as_of: str, **options: str) -> Reading:
-    from training.shop import Reading
-
-    pairs = [pair for text in columns for pair in re.split(r",(?=\w+=)", text) if pair]
-    unusable = [pair for pair in pairs if "=" not in pair]
-    if unusable:
-        raise InputError(
-            f"--column {unusable[0]} names no column. Expected ROLE=NAME. Write --column customer=NAME."
-        )
-    mapping = dict(pair.split("=", 1) for pair in pairs)
-    given = {name: value for name, value in options.items() if value not in ("auto", "")}
-    return Reading(columns=mapping, as_of=None if as_of == "auto" else _day("--as-of", as_of), **given)
-
-
-def _day(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{option} {text} is not a day. Expected YYYY-MM-DD, such as 2011-12-10.") from None
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print rows under a head; numbers to the right."""
-    texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
-    columns = [list(column) for column in zip(head, *texts, strict=True)]
-    for place, column in enumerate(columns):
-        width = max(map(len, column))
-        numbers = all(re.fullmatch("[0-9.,]+%?", text) for text in column[1:])
-        columns[place] = [text.rjust(width) if numbers else text.ljust(width) for text in column]
-    for cells in zip(*columns, strict=True):
-        click.echo("  ".join(cells).rstrip())
-
-
-def _segment_table(profiles: Any) -> None:
-    _table(
-        (
-            "segment",
-            "name",
-            "customers",
-            "share",
-            "revenue share",
-            "median spent",
-            "median orders",
-            "days since last",
-        ),
-        [
-            (
-                row.segment,
-                row.name,
-                row.customers,
-                f"{row.share:.1%}",
-                f"{row.revenue_share:.1%}",
-                f"{row.median_Monetary:,.2f}",
-                f"{row.median_Frequency:g}",
-                f"{row.median_Recency:g}",
-            )
-            for row in profiles.itertuples(index=False)
-        ],
-    )
-
-
-def _drift_table(found: Any) -> None:
-    training, now = found.training, found.now
-    since = f" as of {now.as_of[:10]}" if now.as_of else ""
-    click.echo(
-        f"Version {found.model_version}: {training.customers:,} customers in training, as of {training.as_of[:10]}; "
-        f"{now.customers:,} now{since}.\n"
-    )
-    rows: list[tuple[str, ...]] = []
-    for line in found.lines:
-        distance = ("", "", "")
-        if line.measure is not None:
-            distance = (line.measure, f"{line.value:.3f}", f"{line.by_chance:.3f}")
-        figure = "{:.2%}" if line.name == "is_anomaly" else "{:,.4g}"
-        figures = [figure.format(value) if value is not None else "" for value in (line.training, line.now)]
-        rows.append((line.name, *figures, *distance, line.verdict))
-        if line.name == "segment":
-            rows += [(f"  {b.label}", f"{b.training:.1%}", f"{b.now:.1%}", "", "", "", "") for b in line.bins]
-    _table(("what", "training", "now", "measure", "value", "by chance", "verdict"), rows)
-    click.echo("\n" + "\n".join([*found.notes, f"Verdict: {found.verdict}. {found.advice}"]))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.names import FEATURES
 from training.errors import InputError
-from training.features import FEATURES
-from training.movement import Movement, movement
+from training.report.movement import Movement, movement_between
 from training.score import check_output, counted_as_in_training, write
 from training.shop import Reading, Shop, count_customers
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def compare(
+def compare_days(
     sources: Sequence[str], model: str, reading: Reading, start: date, end: date, output: Path | None
 ) -> Movement:
     """Count transactions at two days, score both with a registered version, and say who moved.
@@ -27,7 +27,8 @@ def compare(
     stamped with model version and days.
     Raises InputError when the days, the input, the version or the output cannot be used.
     """
-    from training import registry, tracking
+    from training.store import registry
+    from training.store.connection import connect
 
     if start >= end:
         raise InputError(
@@ -35,8 +36,9 @@ def compare(
         )
     if output:
         check_output(output)
-    version = registry.find(tracking.connect(), model)
-    scorer = registry.load(version)
+    client = connect()
+    version = registry.find(client, model)
+    scorer = registry.load(client, version)
     later = count_customers(sources, replace(counted_as_in_training(reading, scorer, version), as_of=end))
     first = later.orders.first_date.min().to_pyarrow().as_py()
     if start <= first.date():
@@ -55,7 +57,7 @@ def compare(
         return shop.customers.join(scorer.predict(shop.customers[list(FEATURES)]))
 
     names = list(scorer.unwrap_python_model().names)
-    moved = movement(scored(earlier), scored(later), names, earlier.as_of, later.as_of)
+    moved = movement_between(scored(earlier), scored(later), names, earlier.as_of, later.as_of)
     if output:
         stamps = {"model_version": version, "from": start.isoformat(), "to": end.isoformat()}
         write(moved.fallen.assign(**stamps), output)

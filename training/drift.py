@@ -80,7 +80,7 @@ class Line:
     bins: list[Bin]
 
 
-def compare(
+def compare_customers(
     training: pd.DataFrame,
     now: pd.DataFrame,
     used: Sequence[str],

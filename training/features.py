@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ibis
 
-FEATURES = ("Recency", "Frequency", "Monetary", "AverageOrderValue", "Tenure")
 SECONDS_A_DAY = 86_400
 
 
-def features(orders: ibis.Table, as_of: datetime, returns: str = "net") -> ibis.Table:
+def customer_features(orders: ibis.Table, as_of: datetime, returns: str = "net") -> ibis.Table:
     """Orders (as `cleaning.clean` gives them) to one row a customer, sorted by customer_id.
 
     | column            | unit  | meaning                                                      |

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training import bombs
 from training.errors import InputError
+from training.reading import bombs
 
 if TYPE_CHECKING:
     import requests
@@ -60,7 +60,7 @@ class _TryAgain(Exception):
     """The connection or the server failed in a way that may pass; the message says how."""
 
 
-def fetch(
+def fetch_uci(
     destination: Path,
     url: str = UCI_URL,
     show_progress: bool = True,

@@ -5,28 +5,29 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training import endpoint, registry, shop
+from contract.names import CHAMPION, DATA_DIGEST_TAG, DATA_TAG, FEATURE_TABLE, FEATURES, GATE, MODEL
+from training import endpoint, shop
+from training.clustering.evaluate import silhouette
+from training.clustering.segmenter import symmetric_log1p
 from training.errors import InputError
-from training.evaluate import silhouette
-from training.features import FEATURES
 from training.identity import Segments, same_segments
-from training.segmenter import symmetric_log1p
-from training.tracking import NAME
+from training.store import registry
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.pyfunc import PyFuncModel
 
-    from training.sweep import Limits
+    from training.clustering.sweep import Limits
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-TABLE = "data/features.parquet"
 
 
 @dataclass(frozen=True)
@@ -82,82 +83,85 @@ class Verdict:
         return {"gate": outcome, "gate.champion": compared} | each
 
 
-def judge(client: Any, version: int, limits: Limits, tolerance: Tolerance, reason: str = "") -> Verdict:
+def judge(
+    client: MlflowClient, version: int, limits: Limits, tolerance: Tolerance, reason: str = ""
+) -> Verdict:
     """Judge a version by its own rules, beside the champion, and over HTTP; `reason` forces what compares.
 
     The scoring server starts first and is asked last, so its start costs less. Raises InputError when
     the version's run, which keeps its data and the verdict, is gone.
     """
-    champion = registry.alias(client, registry.CHAMPION)
+    champion = registry.version_of(client, CHAMPION)
     _check_run(client, version)
-    with endpoint.started(f"models:/{NAME}/{version}") as server:
-        rules = list(compare(client, version, limits, tolerance))
-        rules.append(answers(server, version))
+    with endpoint.started(f"models:/{MODEL}/{version}") as server:
+        rules = list(rules_on_table(client, version, champion, limits, tolerance))
+        rules.append(answers(client, server, version))
     return Verdict(rules, champion, reason)
 
 
-def compare(client: Any, version: int, limits: Limits, tolerance: Tolerance) -> Iterator[Rule]:
+def rules_on_table(
+    client: MlflowClient, version: int, champion: int | None, limits: Limits, tolerance: Tolerance
+) -> Iterator[Rule]:
     """The rules on the feature table that a version was trained on: its limits, and the champion on the same table.
 
     Without a champion, or where a demo champion gives way to real data, only the version's own rules
     count. A table that is not the training's any more, or a model that cannot be loaded, ends it.
     """
-    found = client.get_model_version(NAME, str(version))
-    table, rule = _table(found)
+    record = registry.record_of(client, version)
+    table, rule = _table(record)
     yield rule
     if not rule.holds:
         return
     try:
-        challenger = _Judged.score(version, table)
+        challenger = _Judged.score(client, version, table)
     except Exception as error:  # whatever it is, such a model cannot be champion
         yield Rule("model", "scores its customers", f"{type(error).__name__}: {error}", False)
         return
-    yield from _own(challenger, _stability(found.tags), limits)
-    champion = registry.alias(client, registry.CHAMPION)
+    yield from _own(challenger, _stability(record.tags), limits)
     if champion is not None:
-        kind = found.tags.get("data", "unknown")
-        before = registry.tags(client, champion).get("data", "unknown")
-        if before == "real":
+        kind = record.tags.get(DATA_TAG, "unknown")
+        champion_kind = registry.record_of(client, champion).tags.get(DATA_TAG, "unknown")
+        if champion_kind == "real":
             yield Rule("data", "real, as the champion's", kind, kind == "real")
-        if before == kind:
-            yield from _beside(champion, challenger, table, tolerance)
+        if champion_kind == kind:
+            yield from _beside(client, champion, challenger, table, tolerance)
 
 
-def log(client: Any, version: int, verdict: Verdict) -> None:
+def log_verdict(client: MlflowClient, version: int, verdict: Verdict) -> None:
     """Write a verdict as tags of the version and of its run, in place of an earlier one, and as the run's gate.json."""
     from mlflow.entities import RunTag
 
     tags = verdict.tags()
-    found = client.get_model_version(NAME, str(version))
-    for name in found.tags:
+    record = registry.record_of(client, version)
+    for name in record.tags:
         if name.startswith("gate") and name not in tags:
-            client.delete_model_version_tag(NAME, str(version), name)
+            client.delete_model_version_tag(MODEL, str(version), name)
     for name, value in tags.items():
-        client.set_model_version_tag(NAME, str(version), name, value)
-    run = client.get_run(found.run_id)
+        client.set_model_version_tag(MODEL, str(version), name, value)
+    run_id = registry.run_of(record)
+    run = client.get_run(run_id)
     for name in run.data.tags:
         if name.startswith("gate") and name not in tags:
-            client.delete_tag(found.run_id, name)
-    client.log_batch(found.run_id, tags=[RunTag(name, value) for name, value in tags.items()])
-    client.log_dict(found.run_id, {"verdict": tags["gate"]} | asdict(verdict), "gate.json")
+            client.delete_tag(run_id, name)
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+    client.log_dict(run_id, {"verdict": tags["gate"]} | asdict(verdict), GATE)
 
 
 @dataclass(frozen=True)
 class _Judged:
     """A version and its answers for the customers of a table."""
 
-    model: Any
+    model: PyFuncModel
     segments: Segments
     segment: Ints
     is_anomaly: NDArray[np.bool_]
 
     @classmethod
-    def score(cls, version: int, table: pd.DataFrame) -> _Judged:
-        model = registry.load(version)
-        answers = model.predict(table[list(FEATURES)])
-        return cls(
-            model, registry.segments(version), answers.segment.to_numpy(), answers.is_anomaly.to_numpy()
-        )
+    def score(cls, client: MlflowClient, version: int, table: pd.DataFrame) -> _Judged:
+        model = registry.load(client, version)
+        answers: pd.DataFrame = model.predict(table[list(FEATURES)])
+        segments = registry.read_segments(client, version)
+        return cls(model, segments, answers.segment.to_numpy(), answers.is_anomaly.to_numpy())
 
     def points(self, table: pd.DataFrame) -> Floats:
         """(n, d) the table in the scale of this version's training."""
@@ -165,7 +169,7 @@ class _Judged:
         return (logs - self.segments.mean) / self.segments.scale
 
 
-def _table(found: Any) -> tuple[pd.DataFrame, Rule]:
+def _table(record: ModelVersion) -> tuple[pd.DataFrame, Rule]:
     """The feature table that a version was trained on, and whether it still is that, by its digest."""
     import mlflow
     import pandas as pd
@@ -174,21 +178,21 @@ def _table(found: Any) -> tuple[pd.DataFrame, Rule]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = mlflow.artifacts.download_artifacts(
-                run_id=found.run_id, artifact_path=TABLE, dst_path=folder
+                run_id=record.run_id, artifact_path=FEATURE_TABLE, dst_path=folder
             )
             table = pd.read_parquet(path)
     except Exception as error:  # missing, cut short, no Parquet, no right to read: no table either way
         return pd.DataFrame(), Rule("table", expected, f"cannot be read: {type(error).__name__}", False)
-    digest, tagged = shop.digest(table), found.tags.get("data_digest")
+    digest, tagged = shop.digest(table), record.tags.get(DATA_DIGEST_TAG)
     if digest != tagged:
         return table, Rule("table", expected, f"digest {digest}, not {tagged}", False)
     return table, Rule("table", expected, f"{len(table):,} customers, digest {digest}", True)
 
 
-def _check_run(client: Any, version: int) -> None:
+def _check_run(client: MlflowClient, version: int) -> None:
     from mlflow.exceptions import MlflowException
 
-    run = client.get_model_version(NAME, str(version)).run_id
+    run = registry.record_of(client, version).run_id
     try:
         if run and client.get_run(run).info.lifecycle_stage == "active":
             return
@@ -225,10 +229,12 @@ def _own(judged: _Judged, stability: float, limits: Limits) -> Iterator[Rule]:
     yield Rule("anomaly_rate", f"{low:.1%} to {high:.1%}", f"{rate:.1%}", low <= rate <= high)
 
 
-def _beside(version: int, challenger: _Judged, table: pd.DataFrame, tolerance: Tolerance) -> Iterator[Rule]:
+def _beside(
+    client: MlflowClient, version: int, challenger: _Judged, table: pd.DataFrame, tolerance: Tolerance
+) -> Iterator[Rule]:
     """The rules that compare with the champion `version`, both on `table`."""
     try:
-        champion = _Judged.score(version, table)
+        champion = _Judged.score(client, version, table)
     except Exception as error:  # as above: there is nothing to compare with
         yield Rule("champion", "can be compared", f"cannot be loaded: {type(error).__name__}", False, True)
         return
@@ -281,14 +287,14 @@ def _identity(new: Segments, old: Segments, same: Ints) -> Rule:
     return Rule("identity", expected, "; ".join(broken) or kept, not broken, True)
 
 
-def answers(server: endpoint.Endpoint, version: int) -> Rule:
+def answers(client: MlflowClient, server: endpoint.Endpoint, version: int) -> Rule:
     """Whether a server answers a version's input example as the version does by itself."""
     expected = "its input example over HTTP, as by itself"
     try:
-        model = registry.load(version)
-        own = model.predict(model.input_example).to_dict("records")
+        model = registry.load(client, version)
+        own: pd.DataFrame = model.predict(model.input_example)
         served = server.ask(model.input_example)
     except Exception as error:  # whatever it is, such a model cannot be champion
         return Rule("answers", expected, f"{type(error).__name__}: {error}", False)
-    same = served == own
+    same = served == own.to_dict("records")
     return Rule("answers", expected, f"{len(served)} rows, {'the same' if same else 'not the same'}", same)

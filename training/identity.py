@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from scipy.spatial.distance import cdist
 if TYPE_CHECKING:
     import pandas as pd
 
-    from training.segmenter import Segmenter
+    from training.clustering.segmenter import Segmenter
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -133,17 +134,16 @@ def numbers(same_as: Ints) -> Ints:
 
 def keep(
     segmenter: Segmenter, profiles: pd.DataFrame, features: tuple[str, ...], predecessor: Predecessor
-) -> tuple[pd.DataFrame, Identity]:
-    """Renumber a fitted `segmenter` in place so that segments which are the predecessor's have its numbers.
+) -> tuple[Segmenter, pd.DataFrame, Identity]:
+    """A fitted segmenter and its profiles, with the predecessor's numbers and names where segments are the same.
 
-    `profiles` has a row a segment, as `profiles.profile` gives it, and `features` are those of the distance.
-    Comes back renumbered, with the predecessor's names where segments are the same, and with what was
-    decided. Without the predecessor's segments nothing changes.
+    `profiles` has one row per segment, as `profiles.profile` gives it, and `features` are those of the distance.
+    The third part says what was decided. Without the predecessor's segments both come back as they are.
     """
     champion, by_rule = predecessor.segments, profiles.name.tolist()
     if champion is None:
         origins = [Origin(segment, name, name) for segment, name in enumerate(by_rule)]
-        return profiles, Identity(predecessor, origins)
+        return segmenter, profiles, Identity(predecessor, origins)
     new = segments_of(segmenter, features, by_rule)
     same = same_segments(new, champion)
     distance = cdist(new.centres_in_scale_of(champion), champion.centres)
@@ -160,10 +160,10 @@ def keep(
             origin, nearest=near, distance=float(distance[place, near]), reach=float(reaches[near])
         )
         origins.append(origin)
-    renumber(segmenter, number)
     renamed = profiles.assign(segment=number, name=[origin.name for origin in origins])
     origins.sort(key=lambda origin: origin.segment)
-    return renamed.sort_values("segment", ignore_index=True), Identity(predecessor, origins)
+    sorted_profiles = renamed.sort_values("segment", ignore_index=True)
+    return renumbered(segmenter, number), sorted_profiles, Identity(predecessor, origins)
 
 
 def segments_of(segmenter: Segmenter, features: tuple[str, ...], names: list[str]) -> Segments:
@@ -172,12 +172,14 @@ def segments_of(segmenter: Segmenter, features: tuple[str, ...], names: list[str
     return Segments(features, scaler.mean_, scaler.scale_, segmenter.kmeans_.cluster_centers_, tuple(names))
 
 
-def renumber(segmenter: Segmenter, number: Ints) -> None:
-    """Give segment i of a fitted segmenter the number `number[i]` (k,), in its labels and its order of centres."""
-    kmeans = segmenter.kmeans_
-    kmeans.cluster_centers_ = kmeans.cluster_centers_[np.argsort(number)]
-    kmeans.labels_ = number.astype(kmeans.labels_.dtype)[kmeans.labels_]
-    segmenter.labels_ = number[segmenter.labels_]
+def renumbered(segmenter: Segmenter, number: Ints) -> Segmenter:
+    """The same fitted segmenter whose segment i has the number `number[i]` (k,), in labels and order of centres."""
+    result = copy(segmenter)
+    result.kmeans_ = copy(segmenter.kmeans_)
+    result.kmeans_.cluster_centers_ = segmenter.kmeans_.cluster_centers_[np.argsort(number)]
+    result.kmeans_.labels_ = number.astype(segmenter.kmeans_.labels_.dtype)[segmenter.kmeans_.labels_]
+    result.labels_ = number[segmenter.labels_]
+    return result
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from contract.names import DRIFT, MODEL, SCORED_CUSTOMERS
 from training.band import Band
-from training.drift import VERDICTS, Line, Thresholds, compare, worst
+from training.drift import VERDICTS, Line, Thresholds, compare_customers, worst
 from training.errors import InputError
 from training.score import answer
 from training.shop import MIN_CUSTOMERS, Reading
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mlflow import MlflowClient
 
-REFERENCE = "data/customers.parquet"
 SCHEMA = 1
 ADVICE = {
     "ok": "Nothing to do: no line is past its threshold.",
@@ -56,19 +57,20 @@ class Report:
     advice: str
 
 
-def report(sources: Sequence[str], model: str, reading: Reading, thresholds: Thresholds) -> Report:
+def drift_report(sources: Sequence[str], model: str, reading: Reading, thresholds: Thresholds) -> Report:
     """Compare the customers of `sources` with those that a version was trained on.
 
     Raises InputError when the input cannot be used, holds too few customers, or the version's training
     left no table of its customers.
     """
-    from training import registry, tracking
+    from training.store import registry
+    from training.store.connection import connect
 
-    client = tracking.connect()
+    client = connect()
     number = registry.find(client, model)
-    version = client.get_model_version(registry.NAME, str(number))
-    training, used = _training(client, number, version.run_id)
-    scored = answer(sources, number, reading)
+    version = registry.record_of(client, number)
+    training, used = _training(client, number, registry.run_of(version))
+    scored = answer(client, sources, number, reading)
     now = scored.customers
     if len(now) < MIN_CUSTOMERS:
         raise InputError(
@@ -78,13 +80,13 @@ def report(sources: Sequence[str], model: str, reading: Reading, thresholds: Thr
     band = Band.read(scored.metadata) or Band.of(float(training.is_anomaly.mean()), len(training))
     as_of = datetime.fromisoformat(scored.metadata["as_of"])
     days = (scored.as_of.date() - as_of.date()).days if scored.as_of else None
-    lines = compare(training, now, used, band, thresholds, days)
+    lines = compare_customers(training, now, used, band, thresholds, days)
     verdict = worst(lines)
     return Report(
         SCHEMA,
         verdict,
         number,
-        version.run_id,
+        registry.run_of(version),
         list(sources),
         Side(as_of.isoformat(), len(training)),
         Side(scored.as_of.isoformat() if scored.as_of else None, len(now)),
@@ -95,17 +97,18 @@ def report(sources: Sequence[str], model: str, reading: Reading, thresholds: Thr
     )
 
 
-def log(found: Report) -> str:
+def log_report(found: Report) -> str:
     """Log a report as a run of its own in the experiment, tagged with the model's version; the run's id."""
     import mlflow
 
-    from training import registry, tracking
+    from training.store import tracking
+    from training.store.connection import connect
 
-    client = tracking.connect()
+    client = connect()
     tags = {
         "stage": "drift",
         "verdict": found.verdict,
-        "model_name": registry.NAME,
+        "model_name": MODEL,
         "model_version": str(found.model_version),
         "training_run": found.training_run,
         "as_of": found.now.as_of or "",
@@ -126,12 +129,12 @@ def log(found: Report) -> str:
     )
     with tracking.training_run(client, name, tags) as run_id:
         mlflow.log_metrics(metrics)
-        mlflow.set_tag(tracking.NOTE, "\n".join(f"- {text}" for text in (*found.notes, found.advice)))
-        tracking.log_files({"drift.json": asdict(found)})
+        mlflow.set_tag(tracking.NOTE_TAG, "\n".join(f"- {text}" for text in (*found.notes, found.advice)))
+        tracking.log_files({DRIFT: asdict(found)})
     return run_id
 
 
-def _training(client: Any, version: int, run: str) -> tuple[pd.DataFrame, list[str]]:
+def _training(client: MlflowClient, version: int, run: str) -> tuple[pd.DataFrame, list[str]]:
     """The scored customers of a version's training, and the features its distances use."""
     import tempfile
 
@@ -140,11 +143,11 @@ def _training(client: Any, version: int, run: str) -> tuple[pd.DataFrame, list[s
 
     try:
         with tempfile.TemporaryDirectory() as folder:
-            customers = pd.read_parquet(Path(client.download_artifacts(run, REFERENCE, folder)))
+            customers = pd.read_parquet(Path(client.download_artifacts(run, SCORED_CUSTOMERS, folder)))
         return customers, client.get_run(run).data.params["features"].split(",")
     except (MlflowException, OSError, KeyError):
         raise InputError(
-            f"Version {version} has no {REFERENCE} in its training run {run}. Expected the table of customers "
+            f"Version {version} has no {SCORED_CUSTOMERS} in its training run {run}. Expected the table of customers "
             "that training leaves there. Choose another version with --model, or train anew: segments train."
         ) from None
 

@@ -9,15 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training import textfile
+from contract.names import FEATURES, MODEL, OUTPUTS
 from training.band import Band
 from training.cleaning import end_of
 from training.errors import InputError
-from training.features import FEATURES
+from training.reading import textfile
 from training.shop import Reading, count_customers, customer_table
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.pyfunc import PyFuncModel
 
 TABLES = (".parquet", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 STAMPS = ("model_version", "as_of")
@@ -33,7 +35,7 @@ class Scored:
     metadata: Mapping[str, Any]
 
 
-def score(sources: Sequence[str], model: str, reading: Reading, output: Path) -> pd.DataFrame:
+def score_sources(sources: Sequence[str], model: str, reading: Reading, output: Path) -> pd.DataFrame:
     """Score `sources` with a registered version and write the rows to `output` (.parquet or .csv).
 
     The rows are the customers with their features, the model's answers, and the stamps
@@ -41,11 +43,13 @@ def score(sources: Sequence[str], model: str, reading: Reading, output: Path) ->
     that the model was not trained for is warned of on stderr. Raises InputError when the input or the
     output cannot be used.
     """
-    from training import registry, tracking
+    from training.store import registry
+    from training.store.connection import connect
 
     check_output(output)
-    version = registry.find(tracking.connect(), model)
-    answered = answer(sources, version, reading)
+    client = connect()
+    version = registry.find(client, model)
+    answered = answer(client, sources, version, reading)
     scored, as_of = answered.customers, answered.as_of
     scored["model_version"], scored["as_of"] = version, as_of.isoformat() if as_of else None
     write(scored, output)
@@ -53,24 +57,24 @@ def score(sources: Sequence[str], model: str, reading: Reading, output: Path) ->
     return scored
 
 
-def answer(sources: Sequence[str], version: int, reading: Reading) -> Scored:
+def answer(client: MlflowClient, sources: Sequence[str], version: int, reading: Reading) -> Scored:
     """The customers of `sources`, counted as the training data of `version` were, and its answers for each.
 
     Raises InputError when the input cannot be used.
     """
     from mlflow.exceptions import MlflowException
 
-    from training import registry
+    from training.store import registry
 
-    scorer = registry.load(version)
-    rules = scorer.metadata.metadata
+    scorer = registry.load(client, version)
+    rules = scorer.metadata.metadata or {}
     table = feature_table(sources)
     as_of: datetime | None
     if table is None:
         shop = count_customers(sources, counted_as_in_training(reading, scorer, version))
         customers, as_of = shop.customers, shop.as_of
     else:
-        customers = table.drop(columns=[*(name for _, name in registry.OUTPUTS), *STAMPS], errors="ignore")
+        customers = table.drop(columns=[*(name for _, name in OUTPUTS), *STAMPS], errors="ignore")
         as_of = end_of(reading.as_of) if reading.as_of else None
     numbers = _numbers(customers)
     try:
@@ -97,7 +101,7 @@ def check_output(output: Path) -> None:
         )
 
 
-def counted_as_in_training(reading: Reading, scorer: Any, version: int) -> Reading:
+def counted_as_in_training(reading: Reading, scorer: PyFuncModel, version: int) -> Reading:
     """`reading` with the returns and duplicates rules of a model. Raises InputError when it does not say them."""
     rules = scorer.metadata.metadata or {}
     if not {"returns", "duplicates"} <= rules.keys():
@@ -122,28 +126,32 @@ def _warn_of_share(scored: Scored, version: int) -> None:
 
 
 def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output: str) -> tuple[int, int]:
-    """`score` of transactions, over the partitions of Spark; (customers, anomalies among them).
+    """`score_sources` of transactions, over the partitions of Spark; (customers, anomalies among them).
 
     `output` is a folder of Parquet files, at a path or an address that all workers can write to.
     """
     import mlflow
 
-    from training import registry, spark, tracking
+    from training.reading import spark
+    from training.store import registry
+    from training.store.connection import connect
 
     if not output.endswith(".parquet"):
         raise InputError(
             f"--output {output} does not end in .parquet. Expected that with --engine spark, which writes a folder of "
             "Parquet files. Rename it."
         )
-    version = registry.find(tracking.connect(), model)
-    reading = counted_as_in_training(replace(reading, engine="spark"), registry.load(version), version)
+    client = connect()
+    version = registry.find(client, model)
+    scorer_model = registry.load(client, version)
+    reading = counted_as_in_training(replace(reading, engine="spark"), scorer_model, version)
     table, cleaned = customer_table(sources, reading)
     customers, session = spark.frame(table), spark.session()
     scorer = mlflow.pyfunc.spark_udf(
         session,
-        f"models:/{registry.NAME}/{version}",
+        f"models:/{MODEL}/{version}",
         env_manager="local",
-        result_type=", ".join(f"{name} {kind}" for kind, name in registry.OUTPUTS),
+        result_type=", ".join(f"{name} {kind}" for kind, name in OUTPUTS),
     )
     from pyspark.sql import functions as F
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from training.cleaning import Cleaned, Funnel, moments, seen_from
 from training.errors import InputError
-from training.features import features, sample
-from training.scan import scan, settled, with_more_memory
-from training.transactions import read
+from training.features import customer_features, sample
+from training.reading.read import read_lines
+from training.reading.scan import scan_lines, settled, with_more_memory
 
 if TYPE_CHECKING:
     import ibis
@@ -103,10 +103,10 @@ def _moments(sources: Sequence[str], reading: Reading) -> ibis.Table:
     keep = reading.duplicates == "keep"
     columns, date_order, decimal = reading.columns, reading.date_order, reading.decimal
     if reading.engine == "duckdb" and not reading.table:
-        lines = scan(sources, columns=columns, date_order=date_order, decimal=decimal)
+        lines = scan_lines(sources, columns=columns, date_order=date_order, decimal=decimal)
         if lines is not None and (kept := _scanned(lines, keep)) is not None:
             return kept
-    lines = read(
+    lines = read_lines(
         sources,
         columns=columns,
         date_order=date_order,
@@ -133,7 +133,7 @@ def _scanned(lines: ibis.Table, keep: bool) -> ibis.Table | None:
 
 def _count(kept: ibis.Table, reading: Reading) -> tuple[ibis.Table, Cleaned]:
     cleaned = seen_from(kept, reading.as_of)
-    return features(cleaned.orders, cleaned.as_of, reading.returns), cleaned
+    return customer_features(cleaned.orders, cleaned.as_of, reading.returns), cleaned
 
 
 def _shop(

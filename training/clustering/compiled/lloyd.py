@@ -1,0 +1,212 @@
+"""Lloyd's iterations of k-means on the boxes of a k-d tree: where one centre is nearest to a whole box, its points are
+counted at once.
+
+Sources: Lloyd (1982), "Least squares quantization in PCM", for the iterations; Pelleg and Moore (1999), "Accelerating
+exact k-means algorithms with geometric reasoning", and Kanungo and others (2002), "An efficient k-means clustering
+algorithm: analysis and implementation", for the boxes and the candidates that are passed down.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from training.clustering.compiled import WIDTH
+from training.clustering.compiled.tree import LEAF, Tree, wide
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+PARALLEL_FROM = 50_000  # points; below, waking a second thread costs more than it saves
+SUBTREES = 6  # levels above the subtrees that are walked one by one, in whatever order, and summed in theirs
+
+
+class Lloyd:
+    """The iterations over those points of a `tree` that are `counted` (n,)."""
+
+    def __init__(self, tree: Tree, counted: NDArray[np.bool_]) -> None:
+        self.low, self.high, self.depth = tree.low, tree.high, tree.depth
+        kept = counted[tree.order]
+        self.columns = tree.columns if kept.all() else np.ascontiguousarray(tree.columns[:, kept])
+        before = np.concatenate([[0], np.cumsum(kept)])
+        self.bounds = before[tree.bounds]
+        self.moments = _moments(self.columns, self.bounds, self.depth)
+        self.places = (np.cumsum(counted) - 1)[tree.order[kept]]  # of each point among the counted ones
+        self.variance = (self.columns.var(axis=1)).sum()
+
+    def iterate(self, centres: Floats, tolerance: float, most: int) -> tuple[float, Floats] | None:
+        """At most so many iterations from `centres` (k, d), until these move by no more than scikit-learn's `tol` asks.
+
+        Returns the inertia of the last centres but one, and the last (k, d); None when a centre loses all its points.
+        """
+        d, centres, inertia = centres.shape[1], wide(centres), np.inf
+        enough = tolerance * self.variance / d
+        for _ in range(most):
+            sums, sizes = self._assign(centres)
+            if (sizes == 0).any():
+                return None
+            moved = sums / sizes[:, None]
+            inertia = self._inertia(centres, sums, sizes)
+            shift = ((moved - centres) ** 2).sum()
+            centres = moved
+            if shift <= enough:
+                break
+        return inertia, centres[:, :d]
+
+    def nearest(self, centres: Floats) -> tuple[Ints, float]:
+        """(n,) the nearest of `centres` (k, d) to each counted point, and the sum of their squared distances."""
+        found = np.empty(self.columns.shape[1], dtype=np.int64)
+        inertia = self._inertia(wide(centres), *self._assign(wide(centres), found))
+        labels = np.empty_like(found)
+        labels[self.places] = found
+        return labels, inertia
+
+    def _inertia(self, centres: Floats, sums: Floats, sizes: Floats) -> float:
+        squares = self.moments[0, -1] - 2 * (sums * centres).sum() + (sizes * (centres**2).sum(axis=1)).sum()
+        return max(0.0, float(squares))
+
+    def _assign(self, centres: Floats, labels: Ints | None = None) -> tuple[Floats, Floats]:
+        """(k, WIDTH) sums and (k,) numbers of the points nearest to each centre; sets `labels`, in the tree's order."""
+        given = np.empty(0, dtype=np.int64) if labels is None else labels
+        walk = _in_parallel if self.columns.shape[1] >= PARALLEL_FROM else _in_turn
+        parts = walk(self.columns, self.bounds, self.low, self.high, self.moments, self.depth, centres, given)
+        total = parts.sum(axis=0)
+        return total[:, :WIDTH], total[:, WIDTH]
+
+
+@njit(cache=True)
+def _moments(columns, bounds, depth):
+    """(nodes, WIDTH + 2): the sums, the number and the summed squares of the points in each node."""
+    moments = np.zeros((len(bounds), WIDTH + 2))
+    first = 2**depth - 1
+    for node in range(first, len(bounds)):
+        start, end = bounds[node, 0], bounds[node, 1]
+        moments[node, WIDTH] = end - start
+        for c in range(WIDTH):
+            column = columns[c][start:end]
+            total, squares = 0.0, 0.0
+            for value in column:
+                total += value
+                squares += value * value
+            moments[node, c] = total
+            moments[node, WIDTH + 1] += squares
+    for node in range(first - 1, -1, -1):
+        moments[node] = moments[2 * node + 1] + moments[2 * node + 2]
+    return moments
+
+
+@njit(cache=True, nogil=True)
+def _in_turn(columns, bounds, low, high, moments, depth, centres, labels):
+    top = min(depth, SUBTREES)
+    parts = np.zeros((2**top, len(centres), WIDTH + 1))
+    for place in range(2**top):
+        _walk(2**top - 1 + place, columns, bounds, low, high, moments, depth, centres, labels, parts[place])
+    return parts
+
+
+@njit(cache=True, parallel=True)
+def _in_parallel(columns, bounds, low, high, moments, depth, centres, labels):
+    top = min(depth, SUBTREES)
+    parts = np.zeros((2**top, len(centres), WIDTH + 1))
+    for place in prange(2**top):
+        _walk(2**top - 1 + place, columns, bounds, low, high, moments, depth, centres, labels, parts[place])
+    return parts
+
+
+@njit(cache=True)
+def _walk(root, columns, bounds, low, high, moments, depth, centres, labels, part):
+    """Add the points under a node to the `part` (k, WIDTH + 1: sums and number) of the centre nearest to each."""
+    k, leaves = len(centres), 2**depth
+    waiting, many = np.empty(depth + 2, dtype=np.int64), np.empty(depth + 2, dtype=np.int64)
+    candidates, kept = np.empty((depth + 2, k), dtype=np.int64), np.empty(k, dtype=np.int64)
+    least, nearest = np.empty(LEAF + 1), np.empty(LEAF + 1, dtype=np.int64)
+    waiting[0], many[0], left = root, k, 1
+    candidates[0] = np.arange(k)
+    while left:
+        left -= 1
+        node, m = waiting[left], many[left]
+        start, end = bounds[node, 0], bounds[node, 1]
+        if start == end:
+            continue
+        # The candidate nearest to the box's middle: nobody farther from all of the box can win in it.
+        closest, shortest = 0, np.inf
+        for j in range(m):
+            centre = candidates[left, j]
+            gap = 0.0
+            for c in range(WIDTH):
+                gap += ((low[node, c] + high[node, c]) / 2 - centres[centre, c]) ** 2
+            if gap < shortest:
+                closest, shortest = centre, gap
+        n = 0
+        for j in range(m):
+            centre = candidates[left, j]
+            if centre != closest:
+                # At the corner of the box that lies farthest towards `centre`, which of the two is nearer?
+                theirs, ours = 0.0, 0.0
+                for c in range(WIDTH):
+                    corner = high[node, c] if centres[centre, c] > centres[closest, c] else low[node, c]
+                    theirs += (corner - centres[centre, c]) ** 2
+                    ours += (corner - centres[closest, c]) ** 2
+                if theirs > ours:
+                    continue
+            kept[n] = centre
+            n += 1
+        if n == 1:
+            for c in range(WIDTH + 1):
+                part[closest, c] += moments[node, c]
+            if len(labels):
+                labels[start:end] = closest
+        elif node >= leaves - 1:
+            size = end - start
+            least[:size] = np.inf
+            for j in range(n):
+                _nearer(columns, start, size, centres[kept[j]], j, least, nearest)
+            for c in range(WIDTH + 1):
+                part[kept[0], c] += moments[node, c]
+            for j in range(1, n):
+                _move(columns, start, size, j, nearest, part[kept[j]], part[kept[0]])
+            if len(labels):
+                for i in range(size):
+                    labels[start + i] = kept[nearest[i]]
+        else:
+            for child in (2 * node + 1, 2 * node + 2):
+                waiting[left], many[left] = child, n
+                candidates[left, :n] = kept[:n]
+                left += 1
+
+
+# Slices and selections instead of branches, so that these loops are vectorised.
+@njit(cache=True)
+def _nearer(columns, start, size, centre, number, least, nearest):
+    """Where `centre` is nearer to one of the points from `start` on than `least`, it is, and `number` the `nearest`."""
+    best, found = least[:size], nearest[:size]
+    a, b, c = (
+        columns[0][start : start + size],
+        columns[1][start : start + size],
+        columns[2][start : start + size],
+    )
+    d, e = columns[3][start : start + size], columns[4][start : start + size]
+    p, q, r, s, t = centre[0], centre[1], centre[2], centre[3], centre[4]
+    for i in range(size):
+        square = (a[i] - p) ** 2 + (b[i] - q) ** 2 + (c[i] - r) ** 2 + (d[i] - s) ** 2 + (e[i] - t) ** 2
+        is_nearer = square < best[i]
+        best[i] = square if is_nearer else best[i]
+        found[i] = number if is_nearer else found[i]
+
+
+@njit(cache=True, fastmath={"reassoc", "nsz"})
+def _move(columns, start, size, number, nearest, to, away):
+    """Take the points from `start` on whose `nearest` is `number` away from one part and add them to another."""
+    found = nearest[:size]
+    for c in range(WIDTH):
+        column = columns[c][start : start + size]
+        total = 0.0
+        for i in range(size):
+            total += column[i] if found[i] == number else 0.0
+        to[c] += total
+        away[c] -= total
+    count = 0.0
+    for i in range(size):
+        count += 1.0 if found[i] == number else 0.0
+    to[WIDTH] += count
+    away[WIDTH] -= count

@@ -1,0 +1,195 @@
+"""How good a segmentation is: silhouette, its usual companions, and stability under resampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.clustering import compiled
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+EXACT_UP_TO = 20_000
+ERROR = 5e-4  # standard error that a sampled silhouette may have
+STABILITY_ON = 20_000
+PILOT = 2_000  # customers asked first, to see how many that takes
+ROWS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Silhouette:
+    """The mean silhouette; `standard_error` is 0 when every customer was asked, `asked` says how many were."""
+
+    value: float
+    standard_error: float
+    asked: int
+
+
+def silhouette(points: Floats, labels: Ints, seed: int = 0, exact_up_to: int = EXACT_UP_TO) -> Silhouette:
+    """Mean silhouette (Rousseeuw 1987, Euclidean) of `points` (n, d) under `labels` (n,).
+
+    Exact up to `exact_up_to` points. Above, the mean of a random sample, each of it against all the others,
+    corrected by a control variate (Cochran 1977, "Sampling Techniques", ch. 7, the regression estimator): the
+    same formula with the root mean square distance to a segment in place of the mean distance, which is known
+    for every point. As many are asked as bring the standard error to ERROR.
+    """
+    n = len(points)
+    if n <= exact_up_to:
+        return Silhouette(float(silhouette_samples(points, labels).mean()), 0.0, n)
+    order = np.random.default_rng(seed).permutation(n)
+    control = _formula(_root_mean_squares(points, labels), labels)
+    asked, values, spread = 0, np.empty(0), np.inf
+    wanted = min(n, PILOT)
+    while asked < wanted:
+        values = np.append(values, silhouette_samples(points, labels, order[asked:wanted]))
+        asked = wanted
+        known = control[order[:asked]]
+        slope = np.cov(values, known)[0, 1] / max(known.var(ddof=1), np.finfo(float).tiny)
+        rest = values - slope * known
+        spread = rest.std(ddof=2)
+        if asked <= PILOT:
+            wanted = min(n, int(np.ceil(1 / (ERROR**2 / max(spread**2, np.finfo(float).tiny) + 1 / n))))
+    error = spread * np.sqrt((1 - asked / n) / asked)
+    return Silhouette(float(rest.mean() + slope * control.mean()), float(error), asked)
+
+
+def silhouette_samples(points: Floats, labels: Ints, rows: Ints | None = None) -> Floats:
+    """Silhouette of each of `rows` (all by default) against all `points`; (len(rows),), 0 in a segment of one."""
+    everyone = rows is None
+    rows = np.arange(len(points)) if rows is None else rows
+    if not len(points) or labels.max() == 0:
+        return np.zeros(len(rows))
+    sizes = np.bincount(labels)
+    order = np.argsort(labels, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    own, here = labels[rows], np.arange(len(rows))
+    if everyone and compiled.pays(points):
+        from training.clustering.compiled.silhouette import all_distance_sums
+
+        sums = np.empty((len(points), len(sizes)))
+        sums[order] = all_distance_sums(points[order], starts)
+    else:
+        sums = _distance_sums(points[rows], points[order], starts)
+    means = sums / sizes
+    means[here, own] = sums[here, own] / np.maximum(sizes[own] - 1, 1)
+    return np.where(sizes[own] > 1, _formula(means, own), 0.0)
+
+
+def _formula(means: Floats, own: Ints) -> Floats:
+    """(n,) silhouettes from mean distances to each segment (n, k) and the own segments (n,)."""
+    here = np.arange(len(means))
+    within = means[here, own]
+    others = means.copy()
+    others[here, own] = np.inf
+    nearest = others.min(axis=1)
+    larger = np.maximum(within, nearest)
+    return np.divide(nearest - within, larger, out=np.zeros(len(means)), where=larger > 0)
+
+
+def _distance_sums(queries: Floats, points: Floats, starts: Ints) -> Floats:
+    """(q, k) sums of distances from `queries` (q, d) to each segment, points[starts[s] : starts[s + 1]]."""
+    if compiled.pays(points):
+        from training.clustering.compiled.silhouette import distance_sums
+
+        return distance_sums(queries, points, starts)
+    from scipy.spatial.distance import cdist
+
+    blocks = [queries[first : first + ROWS_AT_ONCE] for first in range(0, len(queries), ROWS_AT_ONCE)]
+    return np.concatenate([np.add.reduceat(cdist(block, points), starts[:-1], axis=1) for block in blocks])
+
+
+def _root_mean_squares(points: Floats, labels: Ints) -> Floats:
+    """(n, k) root mean square distances of all points to each segment: what its centre and spread say."""
+    columns = []
+    for segment in range(labels.max() + 1):
+        members = points[labels == segment]
+        centre = members.mean(axis=0)
+        columns.append(np.sqrt(((points - centre) ** 2).sum(axis=1) + members.var(axis=0).sum()))
+    return np.column_stack(columns)
+
+
+def companions(points: Floats, labels: Ints) -> dict[str, float]:
+    """Davies-Bouldin (1979; lower is better) and Calinski-Harabasz (1974; higher is better) of `points` (n, d) under
+    `labels` (n,), as scikit-learn defines them; both 0 for one segment."""
+    if labels.max() == 0:
+        return {"davies_bouldin": 0.0, "calinski_harabasz": 0.0}
+    sizes = np.bincount(labels)
+    n, k = len(points), len(sizes)
+    centres = np.column_stack([np.bincount(labels, column) for column in points.T]) / sizes[:, None]
+    squares = ((points - centres[labels]) ** 2).sum(axis=1)
+    within = float(squares.sum())
+    between = float((sizes * ((centres - points.mean(axis=0)) ** 2).sum(axis=1)).sum())
+    spread = np.bincount(labels, np.sqrt(squares)) / sizes  # mean distance to the own centre
+    apart = np.sqrt(((centres[:, None] - centres) ** 2).sum(axis=2))
+    alike = np.divide(spread[:, None] + spread, apart, out=np.zeros((k, k)), where=apart > 0)
+    return {
+        "davies_bouldin": float(alike.max(axis=1).mean()),
+        "calinski_harabasz": between * (n - k) / (within * (k - 1)) if within else 1.0,
+    }
+
+
+def stability(points: Floats, k: int, *, refits: int = 20, n_init: int = 10, seed: int = 0) -> float:
+    """Mean adjusted Rand index between k-means on `points` (n, d) and k-means on bootstrap samples of them.
+
+    Each refit sees n points drawn with replacement and then labels all n. 1 means that resampling
+    the customers changes nothing. Of more than STABILITY_ON points a random sample stands for all, which
+    can only make them look less stable. Source: Hennig (2007), "Cluster-wise assessment of cluster
+    stability", with the adjusted Rand index (Hubert and Arabie 1985) as the measure of agreement.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    from training.clustering.kmeans import k_means, nearest
+
+    random = np.random.default_rng(seed)
+    if len(points) > STABILITY_ON:
+        points = points[random.choice(len(points), STABILITY_ON, replace=False)]
+    base = k_means(points, k, n_init, seed).labels
+    agreements = []
+    for refit in range(refits):
+        sample = points[random.integers(len(points), size=len(points))]
+        centres = k_means(sample, k, n_init, seed + refit).centres
+        agreements.append(adjusted_rand_score(base, nearest(points, centres)[0]))
+    return float(np.mean(agreements))
+
+
+def without_anomaly_removal(
+    points: Floats, anomalies: NDArray[np.bool_], k: int, seed: int = 0
+) -> dict[str, float]:
+    """What the ordinary customers' segments would be worth, had k-means been fitted on everyone.
+
+    silhouette_on_all: of the ordinary customers, under centres fitted on all `points` (n, d);
+    stability_on_all: of k-means on all points.
+    """
+    from training.clustering.kmeans import k_means
+
+    labels = k_means(points, k, 10, seed).labels
+    _, ordinary = np.unique(labels[~anomalies], return_inverse=True)  # a segment may hold anomalies only
+    return {
+        "silhouette_on_all": silhouette(points[~anomalies], ordinary, seed).value,
+        "stability_on_all": stability(points, k, seed=seed),
+    }
+
+
+@dataclass(frozen=True)
+class Map:
+    """Customers on their two principal components: `coordinates` (n, 2), `loadings` (2, d), and the shares of
+    variance that the two explain, `explained` (2,)."""
+
+    coordinates: Floats
+    loadings: Floats
+    explained: Floats
+
+
+def principal_map(points: Floats) -> Map:
+    """PCA of `points` (n, d, centred) to the plane; each axis points to where its largest loading grows.
+
+    With one feature the second axis is flat.
+    """
+    _, singular, axes = np.linalg.svd(points, full_matrices=False)
+    axes = np.pad(axes, ((0, 1), (0, 0)))[:2]
+    axes = axes * np.where(axes[[0, 1], np.abs(axes).argmax(axis=1)] < 0, -1, 1)[:, None]
+    explained = np.pad(singular**2 / (singular**2).sum(), (0, 1))[:2]
+    return Map(points @ axes.T, axes, explained)

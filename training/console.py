@@ -1,0 +1,76 @@
+"""What commands print: tables of text, numbers to the right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from training.monitor import Report
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print rows under a head; numbers to the right."""
+    texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    columns = [list(column) for column in zip(head, *texts, strict=True)]
+    for place, column in enumerate(columns):
+        width = max(map(len, column))
+        numbers = all(re.fullmatch("[0-9.,]+%?", text) for text in column[1:])
+        columns[place] = [text.rjust(width) if numbers else text.ljust(width) for text in column]
+    for cells in zip(*columns, strict=True):
+        click.echo("  ".join(cells).rstrip())
+
+
+def print_segments(profiles: pd.DataFrame) -> None:
+    print_table(
+        (
+            "segment",
+            "name",
+            "customers",
+            "share",
+            "revenue share",
+            "median spent",
+            "median orders",
+            "days since last",
+        ),
+        [
+            (
+                row.segment,
+                row.name,
+                row.customers,
+                f"{row.share:.1%}",
+                f"{row.revenue_share:.1%}",
+                f"{row.median_Monetary:,.2f}",
+                f"{row.median_Frequency:g}",
+                f"{row.median_Recency:g}",
+            )
+            for row in profiles.itertuples(index=False)
+        ],
+    )
+
+
+def print_drift(report: Report) -> None:
+    training, now = report.training, report.now
+    since = f" as of {now.as_of[:10]}" if now.as_of else ""
+    trained = (training.as_of or "")[:10]
+    click.echo(
+        f"Version {report.model_version}: {training.customers:,} customers in training, as of {trained}; "
+        f"{now.customers:,} now{since}.\n"
+    )
+    rows: list[tuple[str, ...]] = []
+    for line in report.lines:
+        distance = ("", "", "")
+        if line.measure is not None:
+            distance = (line.measure, f"{line.value:.3f}", f"{line.by_chance:.3f}")
+        figure = "{:.2%}" if line.name == "is_anomaly" else "{:,.4g}"
+        figures = [figure.format(value) if value is not None else "" for value in (line.training, line.now)]
+        rows.append((line.name, *figures, *distance, line.verdict))
+        if line.name == "segment":
+            rows += [(f"  {b.label}", f"{b.training:.1%}", f"{b.now:.1%}", "", "", "", "") for b in line.bins]
+    print_table(("what", "training", "now", "measure", "value", "by chance", "verdict"), rows)
+    click.echo("\n" + "\n".join([*report.notes, f"Verdict: {report.verdict}. {report.advice}"]))

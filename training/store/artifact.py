@@ -1,0 +1,63 @@
+"""A fitted segmenter as the one artifact that `model.py` is served with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.clustering.segmenter import Segmenter
+from training.identity import Segments
+
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "scipy", "scikit-learn", "skops", "uvloop")
+
+
+def write(
+    path: Path,
+    segmenter: Segmenter,
+    features: Sequence[str],
+    names: Sequence[str],
+    typical: NDArray[np.float64],
+) -> Path:
+    """Write a fitted segmenter to `path` as skops: plain scikit-learn objects, numbers and texts, no code.
+
+    features: the d input columns, in fit order; names: one a segment; typical: (d,) medians.
+    """
+    import skops.io
+
+    columns = range(len(features)) if segmenter.columns is None else segmenter.columns
+    skops.io.dump(
+        {
+            "features": list(features),
+            "columns": [int(column) for column in columns],
+            "scaler": segmenter.scaler_,
+            "kmeans": segmenter.kmeans_,
+            "dbscan": {
+                "eps": float(segmenter.eps_),
+                "min_samples": int(segmenter.min_samples),
+                "core_samples": segmenter.core_samples_,
+            },
+            "names": list(names),
+            "typical": np.asarray(typical, dtype=np.float64),
+        },
+        path,
+    )
+    return path
+
+
+def read_segments(path: Path) -> Segments:
+    """The segments of a file that `write` wrote."""
+    import skops.io
+
+    fitted = skops.io.load(path)
+    features = tuple(fitted["features"][column] for column in fitted["columns"])
+    scaler, kmeans = fitted["scaler"], fitted["kmeans"]
+    return Segments(features, scaler.mean_, scaler.scale_, kmeans.cluster_centers_, tuple(fitted["names"]))
+
+
+def requirements() -> list[str]:
+    """The packages the model needs, at the versions it was trained with."""
+    return [f"{name}=={version(name)}" for name in REQUIREMENTS]

@@ -1,0 +1,53 @@
+"""The MLflow store: preparing this process for it, its database, and a client on it."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contract import mlflow_setup
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+COLLECTOR = (50_000, 20, 100)  # what is imported stays: the garbage collector need not look for it so often
+
+
+def prepare_process() -> None:
+    """Set up this process for MLflow: environment, log levels, garbage collector. A command calls it once."""
+    mlflow_setup.prepare(logging.CRITICAL)  # MLflow's errors are printed by the command, without a traceback
+    gc.set_threshold(*COLLECTOR)
+
+
+def connect() -> MlflowClient:
+    """A client on the store at `store_address`, whose database is made when it is missing."""
+    import mlflow
+
+    address = mlflow_setup.store_address()
+    os.environ["MLFLOW_TRACKING_URI"] = address  # for the parts of MLflow that look there
+    if database := mlflow_setup.database_file(address):
+        create_database(database)
+    return mlflow.MlflowClient()
+
+
+def create_database(database: Path) -> None:
+    """Make a missing database under another name, and rename it when it is whole: half of one could not be used."""
+    import mlflow
+
+    if database.exists():
+        return
+    print(f"Creating the MLflow database in {database.parent}; this happens once.", file=sys.stderr)
+    database.parent.mkdir(parents=True, exist_ok=True)
+    new = database.with_name(f"{database.name}.new")
+    with new.with_name(f"{new.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two trainings at once, one makes it and the other waits
+        if not database.exists():
+            new.unlink(missing_ok=True)
+            mlflow.MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
+            new.rename(database)
+        Path(lock.name).unlink(missing_ok=True)

@@ -1,0 +1,232 @@
+"""The model registry: register a challenger, promote it to champion, roll back, load a version."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from contract.integrity import Tampered, checked_copy, digest_of
+from contract.names import CHALLENGER, CHAMPION, DATA_TAG, DIGEST_TAG, MODEL, OUTPUTS, PREVIOUS, SEGMENTER
+from training.errors import InputError
+from training.identity import Predecessor, Segments
+from training.store import artifact, history
+from training.store.tracking import champion_lock
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.pyfunc import PyFuncModel
+
+
+def log_model(
+    segmenter: Path, customers: pd.DataFrame, requirements: Sequence[str], metadata: Mapping[str, Any]
+) -> tuple[str, pd.DataFrame]:
+    """Log the model into the active run; (its URI, its answers for all `customers`, (n, 5) features).
+
+    The answers come from the model as it was logged and loaded again, so a model that cannot be
+    served is never registered.
+    """
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    signature = ModelSignature(
+        inputs=Schema([ColSpec("double", name) for name in customers.columns]),
+        outputs=Schema([ColSpec(kind, name) for kind, name in OUTPUTS]),
+    )
+    logged = mlflow.pyfunc.log_model(
+        name="model",
+        python_model=str(Path(__file__).with_name("model.py")),
+        artifacts={"segmenter": str(segmenter)},
+        signature=signature,
+        input_example=customers.head(2),
+        pip_requirements=list(requirements),
+        metadata=dict(metadata),
+    )
+    return logged.model_uri, mlflow.pyfunc.load_model(logged.model_uri).predict(customers)
+
+
+def check_answers(answers: pd.DataFrame, labels: np.ndarray, anomalies: np.ndarray) -> None:
+    """Raise RuntimeError unless the logged model gives every training customer its training answer."""
+    wrong = int(((answers.segment != labels) | (answers.is_anomaly != anomalies)).sum())
+    if wrong:
+        raise RuntimeError(f"The logged model disagrees with training on {wrong} of {len(labels)} customers.")
+
+
+def register(
+    client: MlflowClient, run: str, model_uri: str, tags: Mapping[str, str], description: str
+) -> int:
+    """Register the model that a run logged, once, and give it the alias `challenger`; its version.
+
+    A version that the run registered before it was interrupted is the one: it is the same model.
+    """
+    import mlflow
+
+    registered = client.search_model_versions(f"name='{MODEL}' and run_id='{run}'")
+    with contextlib.redirect_stdout(sys.stderr):
+        if registered:
+            (record,) = registered
+        else:
+            files = Path(mlflow.artifacts.download_artifacts(model_uri))
+            record = mlflow.register_model(model_uri, MODEL, tags={**tags, DIGEST_TAG: digest_of(files)})
+    version = int(record.version)
+    client.update_model_version(MODEL, str(version), description)
+    client.set_registered_model_alias(MODEL, CHALLENGER, str(version))
+    return version
+
+
+def promote(client: MlflowClient, move: history.Move, verdicts: Mapping[str, str] = {}) -> None:
+    """Move the champion's alias, remember the version before as `previous`, and enter it in the history.
+
+    The entry is begun, then `previous` is set, then `champion`, then the entry is ended. Each is one
+    write, and the champion's alias moves in one of them from a version to a version: killed anywhere,
+    there is a champion that passed its gate. An entry that was not ended says that it was cut off.
+
+    Raises InputError when the champion is not `move.before` any more, beside which the gate judged.
+    """
+    with champion_lock():
+        now = version_of(client, CHAMPION)
+        if now == move.after:
+            return
+        if now != move.before:
+            judged, moved = (f"version {n}" if n else "no version" for n in (move.before, now))
+            raise InputError(
+                f"Version {move.after} was judged while {judged} was champion, and {moved} is now. Expected the "
+                f"champion to stay meanwhile. Have it judged again: segments promote {move.after}"
+            )
+        with history.entry(client, move, verdicts):
+            if now is not None:
+                client.set_registered_model_alias(MODEL, PREVIOUS, str(now))
+            client.set_registered_model_alias(MODEL, CHAMPION, str(move.after))
+
+
+def rollback(client: MlflowClient, command: str) -> tuple[int, int | None]:
+    """Swap champion and previous, and enter it in the history; (champion now, champion before).
+
+    Where the champion's alias or version was deleted by hand, the previous one is champion and stays `previous`.
+
+    `champion` is set first, because that is what a rollback is for; killed between the two writes, both
+    aliases are the earlier champion, and the history tells which one was left. Raises InputError with
+    no previous one.
+    """
+    with champion_lock():
+        now, before = version_of(client, CHAMPION), version_of(client, PREVIOUS)
+        if before is None or before == now:
+            raise InputError(
+                "There is no earlier champion to go back to. Expected a version with the alias "
+                f"'{PREVIOUS}'; promote a second model first."
+            )
+        with history.entry(client, history.Move(now, before, command)):
+            client.set_registered_model_alias(MODEL, CHAMPION, str(before))
+            if now is not None:
+                client.set_registered_model_alias(MODEL, PREVIOUS, str(now))
+    return before, now
+
+
+def predecessor(client: MlflowClient, kind: str, features: tuple[str, ...]) -> Predecessor:
+    """The champion, for a model of `kind` (real or demo) data whose distances are of `features`."""
+    version = version_of(client, CHAMPION)
+    if version is None:
+        return Predecessor(None, None, "there is no champion")
+    champion_kind = record_of(client, version).tags.get(DATA_TAG, "unknown")
+    if champion_kind != kind:
+        return Predecessor(version, None, f"version {version} is of {champion_kind} data")
+    try:
+        segments = read_segments(client, version)
+    except Exception as error:  # missing, cut short, of another form: no reason to lose a training
+        return Predecessor(version, None, f"version {version} cannot be read ({type(error).__name__})")
+    if segments.features != features:
+        return Predecessor(
+            version, None, f"version {version} is of other features: {', '.join(segments.features)}"
+        )
+    return Predecessor(version, segments)
+
+
+def read_segments(client: MlflowClient, version: int) -> Segments:
+    """The segments of a version, read from its artifact: none of its code is run."""
+    import mlflow
+
+    store = client.tracking_uri
+    uri = f"models:/{MODEL}/{version}/artifacts/{SEGMENTER}"
+    with tempfile.TemporaryDirectory() as folder:
+        file = mlflow.artifacts.download_artifacts(
+            uri, dst_path=folder, tracking_uri=store, registry_uri=store
+        )
+        return artifact.read_segments(Path(file))
+
+
+def record_of(client: MlflowClient, version: int) -> ModelVersion:
+    """The registry's record of a version: its tags, its run, where its files are."""
+    return client.get_model_version(MODEL, str(version))
+
+
+def run_of(record: ModelVersion) -> str:
+    """The run that trained a version. Raises InputError for one that was registered without a run."""
+    if not record.run_id:
+        raise InputError(
+            f"Version {record.version} was registered without a run. Expected a version that `segments train` made, "
+            "whose run keeps its data. Name another version, or train anew."
+        )
+    return record.run_id
+
+
+def version_of(client: MlflowClient, alias: str) -> int | None:
+    """The version that an alias stands for, or None."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return int(client.get_model_version_by_alias(MODEL, alias).version)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None  # no such alias, or no model at all
+        raise
+
+
+def find(client: MlflowClient, wanted: str) -> int:
+    """A version from what a person types, an alias or a number. Raises InputError when there is none."""
+    version = int(wanted) if wanted.isdecimal() else version_of(client, wanted)
+    known = {int(record.version) for record in client.search_model_versions(f"name='{MODEL}'")}
+    if version is None or version not in known:
+        numbers = ", ".join(str(number) for number in sorted(known)) or "none"
+        to_do = "Name one of these." if known else "Run `segments train` to make one."
+        if known and wanted == CHAMPION:
+            to_do = "Make one champion: segments promote VERSION."
+        raise InputError(
+            f"No model version '{wanted}'. Expected {CHAMPION}, {CHALLENGER}, {PREVIOUS} or one of: {numbers}. {to_do}"
+        )
+    return version
+
+
+def load(client: MlflowClient, version: int) -> PyFuncModel:
+    """The registered model as a pyfunc. Raises InputError when its files are missing, damaged or changed."""
+    import mlflow
+
+    folder = tempfile.TemporaryDirectory()
+    try:
+        model = mlflow.pyfunc.load_model(str(fetch(client, version, Path(folder.name))))
+    except InputError:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        raise InputError(
+            f"Version {version} cannot be loaded ({what}). Expected its artifacts as training logged them. Put them "
+            "back from a backup, run `segments rollback`, or `segments train --promote` for a new one."
+        ) from error
+    weakref.finalize(model, folder.cleanup)  # not before: it reads its example when asked for it
+    return model
+
+
+def fetch(client: MlflowClient, version: int, folder: Path) -> Path:
+    """The model's files, copied into `folder`. Raises InputError when they are not those that were registered."""
+    try:
+        return checked_copy(client, record_of(client, version), folder)
+    except Tampered as error:
+        raise InputError(str(error)) from None

@@ -1,0 +1,207 @@
+"""What a training leaves in MLflow: its run, its data set, its curve and its files."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contract.mlflow_setup import STORE, database_file, store_address
+from contract.names import EXPERIMENT
+from training.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PARENT_TAG = "mlflow.parentRunId"
+NOTE_TAG = "mlflow.note.content"
+RUNNING_SUFFIX = ".running"  # ends the name of the file that a training at work holds locked
+EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development"
+}  # runs and charts, not traces and prompts
+MOST_RUNS = 50_000  # that one search of MLflow returns
+
+
+def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
+    """The id of the experiment `name`; made when missing, with its artifacts under `mlruns` if the store is local."""
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        local = store_address().startswith("sqlite:")
+        location = (STORE / "artifacts").resolve().as_uri() if local else None
+        try:
+            return client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS)
+        except MlflowException:  # another process made it a moment ago
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    return experiment.experiment_id
+
+
+@contextlib.contextmanager
+def training_run(
+    client: MlflowClient, name: str, tags: Mapping[str, str], resume: str | None = None
+) -> Iterator[str]:
+    """The id of the parent run, active inside: a new one `name`, the one `mlflow run` began, or the one to `resume`.
+
+    An error ends the run as failed and says why in its description. Raises InputError when another
+    process is at work on the run.
+    """
+    import mlflow
+
+    close_killed(client)
+    begun, run = resume or os.environ.get("MLFLOW_RUN_ID"), None
+    try:
+        with contextlib.ExitStack() as stack:
+            if begun:
+                stack.enter_context(_training_lock(begun))
+                run = stack.enter_context(mlflow.start_run(run_id=begun, tags=dict(tags)))
+            else:
+                new = mlflow.start_run(experiment_id=experiment_id(client), run_name=name, tags=dict(tags))
+                run = stack.enter_context(new)
+                stack.enter_context(_training_lock(run.info.run_id))
+            try:
+                yield run.info.run_id
+            except Exception as error:
+                with contextlib.suppress(Exception):  # the store itself may be what fails
+                    mlflow.set_tag(NOTE_TAG, f"Failed: {error}")
+                raise
+    except Exception as error:
+        if run and not isinstance(error, InputError):
+            error.add_note("The trials that are done are kept: mend it and run again with --resume.")
+        raise
+
+
+@contextlib.contextmanager
+def champion_lock() -> Iterator[None]:
+    """Hold the lock of the champion: of two promotions or rollbacks at once, one moves it and the other waits.
+
+    The lock ends with its process, killed or not. It lies beside the database, in `mlruns` for an MLflow
+    server, and is known on one machine only: several machines must not move the champion of one store at once.
+    """
+    database = database_file(store_address())
+    folder = database.parent if database else STORE
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "champion.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _training_lock(run: str) -> Iterator[None]:
+    """Hold the lock of a training. One that is killed or fails lets it go, and leaves its file behind."""
+    path = _studies() / f"{run}{RUNNING_SUFFIX}"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"The training to resume (run {run}) is still at work in another process. Expected one that "
+                "was interrupted. Wait for it, or run without --resume."
+            ) from None
+        yield
+        path.unlink()
+
+
+def close_killed(client: MlflowClient) -> None:
+    """End the runs of trainings whose process was killed: as killed, or finished when nothing was left to do."""
+    from mlflow.exceptions import MlflowException
+
+    for path in _studies().glob(f"*{RUNNING_SUFFIX}"):
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                run = client.get_run(path.stem)
+            except (BlockingIOError, MlflowException):  # at work, or a run of another store
+                continue
+            done = run.data.tags.get("stage") == "done"
+            for open_run in (run, *child_runs(client, run.info.experiment_id, path.stem)):
+                if open_run.info.status == "RUNNING":
+                    client.set_terminated(open_run.info.run_id, "FINISHED" if done else "KILLED")
+            if done:
+                journal_path(path.stem).unlink(missing_ok=True)
+            path.unlink()
+
+
+def child_runs(client: MlflowClient, experiment: str, parent: str) -> list[Run]:
+    """The child runs of a training."""
+    return list(client.search_runs([experiment], f"tags.`{PARENT_TAG}` = '{parent}'", max_results=MOST_RUNS))
+
+
+def interrupted_run(client: MlflowClient, fingerprint: str) -> str | None:
+    """The id of the latest training that stopped during its sweep, with the same data and settings."""
+    runs = client.search_runs(
+        [experiment_id(client)],
+        f"tags.fingerprint = '{fingerprint}' and tags.stage = 'sweep'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    return runs[0].info.run_id if runs else None
+
+
+def journal_path(run: str) -> Path:
+    """Where the Optuna study of a training is kept until the training is done."""
+    return _studies() / f"{run}.journal"
+
+
+def _studies() -> Path:
+    folder = STORE / "studies"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def log_curve(client: MlflowClient, run: str, curve: pd.DataFrame) -> None:
+    """Every column of `curve` that is not all 0 as a metric `by_k_<column>`, with k as the step."""
+    from mlflow.entities import Metric
+
+    now = client.get_run(run).info.start_time  # so that a resumed training logs the same points again
+    client.log_batch(
+        run,
+        metrics=[
+            Metric(f"by_k_{name}", float(row[name]), now, int(row["k"]))
+            for row in curve.to_dict("records")
+            for name in curve.columns.drop("k")
+            if curve[name].any()
+        ],
+    )
+
+
+def log_data(customers: pd.DataFrame, source: str, digest: str) -> None:
+    """The feature table as the active run's data set, under a digest of all its rows."""
+    import mlflow
+    from mlflow.data.pandas_dataset import from_pandas
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about which of its own source classes MLflow picks
+        dataset = from_pandas(customers, source=source, name="customers", digest=digest)
+    mlflow.log_input(dataset, context="training")
+
+
+def log_files(files: Mapping[str, Any]) -> None:
+    """Artifacts of the active run by path: DataFrames (.parquet, .csv), bytes, texts, else JSON."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".parquet":
+                content.to_parquet(path, index=False)
+            elif path.suffix == ".csv":
+                content.to_csv(path, index=False)
+            elif isinstance(content, bytes):
+                path.write_bytes(content)
+            elif isinstance(content, str):
+                path.write_text(content, encoding="utf-8")
+            else:
+                path.write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
+        mlflow.log_artifacts(folder)

@@ -1,0 +1,81 @@
+"""The child runs of one training: one run per trial."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+from training.store.tracking import PARENT_TAG, child_runs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class TrialLog:
+    """Writes one child run per trial; a finished one is left alone, a begun one is finished.
+
+    A thread writes them, in order, while the next trials are computed. Leaving the `with` waits for it, and an
+    error of the store is raised there or by the next `write`.
+    """
+
+    def __init__(self, client: MlflowClient, parent: str) -> None:
+        self.client, self.parent = client, parent
+        self.experiment = client.get_run(parent).info.experiment_id
+        self.begun = {int(run.data.tags["trial"]): run for run in child_runs(client, self.experiment, parent)}
+        self._thread = ThreadPoolExecutor(1)
+        self._writes: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=self._failed())
+        if kind is None:
+            self._check()
+
+    def write(
+        self,
+        number: int,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        missed: Mapping[str, float],
+    ) -> None:
+        """One child run: params, metrics, and `feasible`, 1 when it kept the limits; tag `missed` names the others."""
+        self._check()
+        self._writes.append(self._thread.submit(self._write, number, params, metrics, missed))
+
+    def _failed(self) -> bool:
+        return any(write.done() and write.exception() for write in self._writes)
+
+    def _check(self) -> None:
+        while self._writes and self._writes[0].done():
+            self._writes.popleft().result()
+
+    def _write(
+        self,
+        number: int,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        missed: Mapping[str, float],
+    ) -> None:
+        from mlflow.entities import Metric, Param
+
+        run = self.begun.get(number)
+        if run is None:
+            now = int(time.time() * 1000)
+            setting = " ".join(f"{name}={value:.4g}" for name, value in params.items())
+            tags = {PARENT_TAG: self.parent, "trial": str(number), "missed": ", ".join(missed)}
+            run = self.client.create_run(self.experiment, now, tags, run_name=f"trial {number:03d} {setting}")
+        elif run.info.status == "FINISHED":
+            return
+        now = run.info.start_time  # so that a metric which is there already stays one
+        values = {**metrics, "feasible": float(not missed)}
+        self.client.log_batch(
+            run.info.run_id,
+            metrics=[Metric(name, value, now, 0) for name, value in values.items()],
+            params=[Param(name, f"{value:.6g}") for name, value in params.items()],
+        )
+        self.client.set_terminated(run.info.run_id)

@@ -234,7 +234,7 @@ def test_bad_input_is_named(run, tmp_path, content, message):
 
 
 def test_a_version_without_its_customers_is_named(run, monkeypatch):
-    monkeypatch.setattr("training.monitor.REFERENCE", "data/gone.parquet")
+    monkeypatch.setattr("training.monitor.SCORED_CUSTOMERS", "data/gone.parquet")
     done = run("drift", "data/raw/demo.csv.gz")
     assert done.exit_code == 2
     assert "Version 1 has no data/gone.parquet" in done.stderr

@@ -1,6 +1,6 @@
 """What a training leaves when it is killed, and what it says when its store fails: real processes, a real store.
 
-    python benchmarks/faults.py [--kills 20] [--seed 0] [--only FAULT]
+    python checks/faults.py [--kills 20] [--seed 0] [--only FAULT]
 
 Everything happens in a temporary folder, on the demo shop. First a training is killed (SIGKILL) at moments that
 are uniform over the duration of an uninterrupted one, and then when certain states are seen from outside. After

@@ -1,6 +1,6 @@
 """Bad input in numbers: mutate small files and requests, and see that each is answered or refused in words.
 
-    python benchmarks/fuzz.py --seconds 60 [--target text] [--seed 0] [--keep FOLDER]
+    python checks/fuzz.py --seconds 60 [--target text] [--seed 0] [--keep FOLDER]
 
 A file must be read, with a funnel that sums to its lines and features that a customer can have, or be refused
 with an InputError. A request must get a 2xx that is right in form, or a 4xx with a JSON error and no traceback.

@@ -1,6 +1,6 @@
 """Both servers under 64 clients while champions are swapped: failures, mixed answers, latency, memory.
 
-    python benchmarks/load.py [--seconds 60] [--clients 64] [--swap 5]
+    python checks/load.py [--seconds 60] [--clients 64] [--swap 5]
 
 Trains two versions on the demo shop in a temporary folder. `segments api` then answers while the alias
 `champion` moves between them, as promote, rollback and the MLflow UI move it; each answer names its version

@@ -43,7 +43,7 @@ def test_every_option_that_the_docs_name_exists(text):
     }
     known |= {"--help", "--env-manager", "--experiment-name", "--app"}
     known |= {"--master", "--driver-memory"}  # Spark's
-    known |= {"--seconds", "--seed", "--target"}  # of benchmarks/fuzz.py
+    known |= {"--seconds", "--seed", "--target"}  # of checks/fuzz.py
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= known
 
 

@@ -9,9 +9,11 @@ HISTORY_EXPERIMENT = f"{MODEL}-history"  # one run for each time the champion ch
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 FEATURES = ("Recency", "Frequency", "Monetary", "AverageOrderValue", "Tenure")
+STATES = ("one-time", "active", "due", "late")  # where a customer stands between two orders
 OUTPUTS = (  # the model's answer for a customer: (type of an MLflow schema, column)
     ("long", "segment"),
     ("string", "segment_name"),
+    ("string", "state"),
     ("boolean", "is_anomaly"),
     ("double", "anomaly_score"),
     ("string", "anomaly_reason"),
@@ -30,6 +32,7 @@ TRIALS = "trials.csv"
 MOVEMENT = "movement.json"
 FALLEN = "fallen.csv"
 FORWARD = "forward.json"
+EVIDENCE = "evidence.json"
 FACTS = "facts.json"
 REPORT = "report.html"
 FIGURES = "figures"

@@ -14,9 +14,11 @@ import click
 
 from contract.names import CHAMPION, FEATURES, MODEL
 from training import __version__
+from training.clustering.weights import DEFAULT_WEIGHTS, written
 from training.console import print_drift, print_segments, print_table
 from training.errors import InputError, explain
 from training.options import (
+    anomaly_rate_of,
     counting_options,
     day_of,
     engine_option,
@@ -28,6 +30,7 @@ from training.options import (
     reading_options,
     source_options,
     tolerance_of,
+    weights_option,
 )
 
 if TYPE_CHECKING:
@@ -93,6 +96,16 @@ def demo(folder: Path) -> None:
 @click.option(
     "--features", default=",".join(FEATURES), help="The features used for distances, comma-separated."
 )
+@click.option(
+    "--weights",
+    default=written(DEFAULT_WEIGHTS),
+    help="What each feature counts in the distances between segments; all 1 counts them alike.",
+)
+@click.option(
+    "--anomaly-rate",
+    default=0.015,
+    help="The share of customers wanted as a list of the unusual; the nearest within the limits wins.",
+)
 @click.option("--trials", default=100, type=click.IntRange(1), help="Settings to try.")
 @click.option(
     "--seed", default=0, type=click.IntRange(0, 2**31 - 1), help="Same data, same seed: same model."
@@ -106,6 +119,8 @@ def demo(folder: Path) -> None:
 def train(
     inputs: tuple[str, ...],
     features: str,
+    weights: str,
+    anomaly_rate: float,
     trials: int,
     seed: int,
     resume: bool,
@@ -129,6 +144,7 @@ def train(
         )
     names = features_of(features)
     limits, tolerance = limits_of(options), tolerance_of(options)
+    rate = anomaly_rate_of(anomaly_rate, limits)
     sources, demo_data = _sources(inputs)
     reading = reading_of(**options)
     click.echo(f"Reading {', '.join(sources)}")
@@ -155,7 +171,8 @@ def train(
             if bar.n == bar.total and not worker:
                 bar.set_description("Testing stability, fitting, drawing")
 
-        given = Assignment(shop, reading, Settings(limits, trials, seed, names), demo_data)
+        settings = Settings(limits, trials, seed, names, weights_option(weights), rate)
+        given = Assignment(shop, reading, settings, demo_data)
         if worker:
             work_on_study(given, storage, tell)
             click.echo("The study holds all its trials. The training without --worker goes on from here.")
@@ -163,7 +180,7 @@ def train(
         outcome = train_challenger(given, ", ".join(sources), resume, tell, storage)
     click.echo("\n" + "\n".join(outcome.lines) + "\n")
     print_segments(outcome.profiles)
-    click.echo(f"\n{outcome.identity}")
+    click.echo("\n" + "\n".join([*outcome.warnings, outcome.identity]))
     click.echo(f"Registered as version {outcome.version}, alias 'challenger' (run {outcome.run_id}).")
     if promote and not _promote(str(outcome.version), limits, tolerance):
         sys.exit(1)

@@ -13,6 +13,10 @@ class InputError(ValueError):
     """
 
 
+class Rejected(InputError):
+    """No setting keeps the limits. Nothing was registered; the run keeps what people can look at."""
+
+
 FULL = "Free some space."
 READ_ONLY = "Make it writable, or name another place with MLFLOW_TRACKING_URI."
 DAMAGED = "It is damaged: put a backup in its place, or move it away and train anew."

@@ -14,6 +14,7 @@ from contract.names import CHAMPION, DATA_DIGEST_TAG, DATA_TAG, FEATURE_TABLE, F
 from training import endpoint, shop
 from training.clustering.evaluate import silhouette
 from training.clustering.segmenter import symmetric_log1p
+from training.clustering.sweep import value_step
 from training.errors import InputError
 from training.identity import Segments, same_segments
 from training.store import registry
@@ -117,7 +118,7 @@ def rules_on_table(
     except Exception as error:  # whatever it is, such a model cannot be champion
         yield Rule("model", "scores its customers", f"{type(error).__name__}: {error}", False)
         return
-    yield from _own(challenger, _stability(record.tags), limits)
+    yield from _own(challenger, table, _stability(record.tags), limits)
     if champion is not None:
         kind = record.tags.get(DATA_TAG, "unknown")
         champion_kind = registry.record_of(client, champion).tags.get(DATA_TAG, "unknown")
@@ -164,9 +165,9 @@ class _Judged:
         return cls(model, segments, answers.segment.to_numpy(), answers.is_anomaly.to_numpy())
 
     def points(self, table: pd.DataFrame) -> Floats:
-        """(n, d) the table in the scale of this version's training."""
+        """(n, d) the table in the weighted space of this version's training."""
         logs = symmetric_log1p(table[list(self.segments.features)].to_numpy())
-        return (logs - self.segments.mean) / self.segments.scale
+        return (logs - self.segments.mean) / self.segments.scale * self.segments.weights
 
 
 def _table(record: ModelVersion) -> tuple[pd.DataFrame, Rule]:
@@ -217,8 +218,10 @@ def _stability(tags: Mapping[str, str]) -> float:
         return float("nan")
 
 
-def _own(judged: _Judged, stability: float, limits: Limits) -> Iterator[Rule]:
+def _own(judged: _Judged, table: pd.DataFrame, stability: float, limits: Limits) -> Iterator[Rule]:
     k = len(judged.segments.centres)
+    spent = table.Monetary.to_numpy()[~judged.is_anomaly]
+    step = value_step(judged.segment[~judged.is_anomaly], spent, k)
     share = np.bincount(judged.segment, minlength=k).min() / len(judged.segment)
     rate = float(judged.is_anomaly.mean())
     low, high = limits.min_anomaly_rate, limits.max_anomaly_rate
@@ -226,6 +229,8 @@ def _own(judged: _Judged, stability: float, limits: Limits) -> Iterator[Rule]:
     yield Rule("segments", f">= {limits.min_segments}", str(k), k >= limits.min_segments)
     yield Rule("stability", f">= {limits.min_stability:g} (bootstrap ARI)", f"{stability:.3f}", steady)
     yield Rule("smallest_segment", f">= {limits.min_share:.1%}", f"{share:.1%}", share >= limits.min_share)
+    expected = f">= {limits.min_value_step:g} times the one below"
+    yield Rule("value_step", expected, f"{step:.2f}", step >= limits.min_value_step)
     yield Rule("anomaly_rate", f"{low:.1%} to {high:.1%}", f"{rate:.1%}", low <= rate <= high)
 
 
@@ -241,7 +246,15 @@ def _beside(
     yield _signature(challenger, champion)
     used, before = challenger.segments.features, champion.segments.features
     yield Rule("features", ", ".join(before), ", ".join(used), used == before, True)
+    if used == before and challenger.segments.weighted and not champion.segments.weighted:
+        why = f"version {version} is of a release without weights: judged as a first model"
+        yield Rule("weights", "as the champion's, if it has any", why, True)
+        return
     if used == before:
+        alike = challenger.segments.weighs_like(champion.segments)
+        new, old = (", ".join(f"{w:g}" for w in judged.segments.weights) for judged in (challenger, champion))
+        yield Rule("weights", old, new, alike, True)
+    if used == before and alike:
         yield _silhouette(challenger, champion, table, tolerance.max_silhouette_loss)
         same = same_segments(challenger.segments, champion.segments)
         yield _identity(challenger.segments, champion.segments, same)
@@ -276,14 +289,22 @@ def _silhouette(challenger: _Judged, champion: _Judged, table: pd.DataFrame, los
 
 
 def _identity(new: Segments, old: Segments, same: Ints) -> Rule:
-    """Numbers and names are the champion's where segments are; a number that the new model is too small for, aside."""
+    """Numbers are the champion's where segments are; a number that the new model is too small for, aside.
+
+    A segment whose name is not true of it any more has a new one; that is told, and no fault.
+    """
     broken = [
         f"{number} ({new.names[number]}) is the champion's {was} ({old.names[was]})"
         for number, was in enumerate(same.tolist())
-        if was >= 0 and (new.names[number] != old.names[was] or number != was < len(same))
+        if was >= 0 and number != was < len(same)
     ]
-    kept = f"{(same >= 0).sum()} of {len(same)} segments are the champion's"
-    expected = "numbers and names kept where the same"
+    renamed = [
+        f"{old.names[was]} is now {new.names[number]}"
+        for number, was in enumerate(same.tolist())
+        if was >= 0 and new.names[number] != old.names[was]
+    ]
+    kept = "; ".join([f"{(same >= 0).sum()} of {len(same)} segments are the champion's", *renamed])
+    expected = "numbers kept where the same"
     return Rule("identity", expected, "; ".join(broken) or kept, not broken, True)
 
 

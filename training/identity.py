@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from training.clustering.segmenter import renumbered_kmeans
+from training.profiles import still_true
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -27,17 +30,28 @@ REACH = 1 / 3
 
 @dataclass(frozen=True)
 class Segments:
-    """A model's segments: centres (k, d) in the scale that log1p of its d features has by `mean` and `scale`."""
+    """A model's segments: centres (k, d) in its weighted space.
+
+    That space is log1p of its d `features`, less `mean`, divided by `scale`, times `weights` (each (d,)). Models from
+    before there were weights have weights of 1 and `weighted` False.
+    """
 
     features: tuple[str, ...]
     mean: Floats
     scale: Floats
     centres: Floats
     names: tuple[str, ...]
+    weights: Floats
+    weighted: bool = True
 
     def centres_in_scale_of(self, other: Segments) -> Floats:
-        """(k, d) the centres as `other`, of the same features, would standardise them."""
-        return (self.centres * self.scale + self.mean - other.mean) / other.scale
+        """(k, d) the centres as they stand in the weighted space of `other`, of the same features."""
+        logs = self.centres / self.weights * self.scale + self.mean
+        return (logs - other.mean) / other.scale * other.weights
+
+    def weighs_like(self, other: Segments) -> bool:
+        """Whether both measure distances with the same weights."""
+        return bool(np.allclose(self.weights, other.weights))
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class Origin:
     def __str__(self) -> str:
         renamed = f"; its name by today's profile: {self.by_rule}" if self.by_rule != self.name else ""
         if self.nearest is None:
-            return "numbered by mean Monetary"
+            return "numbered by median Monetary"
         if self.same_as is None:
             return (
                 f"new: {self.distance:.2f} from the champion's {self.nearest}, which reaches {self.reach:.2f}"
@@ -86,7 +100,7 @@ class Identity:
 
     def __str__(self) -> str:
         if self.predecessor.segments is None:
-            return f"Segments are numbered by mean Monetary: {self.predecessor.why}."
+            return f"Segments are numbered by median Monetary: {self.predecessor.why}."
         same = sum(origin.same_as is not None for origin in self.origins)
         return f"{same} of {len(self.origins)} segments are those of champion {self.predecessor.version}."
 
@@ -138,7 +152,8 @@ def keep(
     """A fitted segmenter and its profiles, with the predecessor's numbers and names where segments are the same.
 
     `profiles` has one row per segment, as `profiles.profile` gives it, and `features` are those of the distance.
-    The third part says what was decided. Without the predecessor's segments both come back as they are.
+    A name that is not true of the segment any more gives way to today's. The third part says what was decided.
+    Without the predecessor's segments both come back as they are.
     """
     champion, by_rule = predecessor.segments, profiles.name.tolist()
     if champion is None:
@@ -149,11 +164,11 @@ def keep(
     distance = cdist(new.centres_in_scale_of(champion), champion.centres)
     reaches = reach(champion)
     number = numbers(same)
-    taken = {champion.names[old] for old in same if old >= 0}
+    words = profiles.to_dict("records")
     origins = []
     for place, old in enumerate(same.tolist()):
-        name = champion.names[old] if old >= 0 else _free(by_rule[place], taken)
-        taken.add(name)
+        holds = old >= 0 and still_true(champion.names[old], words[place])
+        name = champion.names[old] if holds else by_rule[place]
         near = int(distance[place].argmin())
         origin = Origin(int(number[place]), name, by_rule[place], old if old >= 0 else None)
         origin = replace(
@@ -169,20 +184,13 @@ def keep(
 def segments_of(segmenter: Segmenter, features: tuple[str, ...], names: list[str]) -> Segments:
     """The segments of a fitted segmenter."""
     scaler = segmenter.scaler_
-    return Segments(features, scaler.mean_, scaler.scale_, segmenter.kmeans_.cluster_centers_, tuple(names))
+    centres = segmenter.kmeans_.cluster_centers_
+    return Segments(features, scaler.mean_, scaler.scale_, centres, tuple(names), segmenter.weights_)
 
 
 def renumbered(segmenter: Segmenter, number: Ints) -> Segmenter:
     """The same fitted segmenter whose segment i has the number `number[i]` (k,), in labels and order of centres."""
     result = copy(segmenter)
-    result.kmeans_ = copy(segmenter.kmeans_)
-    result.kmeans_.cluster_centers_ = segmenter.kmeans_.cluster_centers_[np.argsort(number)]
-    result.kmeans_.labels_ = number.astype(segmenter.kmeans_.labels_.dtype)[segmenter.kmeans_.labels_]
+    result.kmeans_ = renumbered_kmeans(segmenter.kmeans_, number)
     result.labels_ = number[segmenter.labels_]
     return result
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """`name`, or with the first number that tells it apart from those taken."""
-    candidates = [name, *(f"{name} ({n})" for n in range(2, len(taken) + 2))]
-    return next(candidate for candidate in candidates if candidate not in taken)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from contract.names import FEATURES
+from training.clustering.weights import DEFAULT_WEIGHTS
 from training.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,14 +115,20 @@ def limit_options(command: Callable) -> Callable:
             help="Smallest segment, as a share of all customers.",
         ),
         click.option(
+            "--min-value-step",
+            default=1.25,
+            type=click.FloatRange(1),
+            help="How many times the median spend of the segment below each must have; 1 switches it off.",
+        ),
+        click.option(
             "--min-anomaly-rate",
-            default=0.001,
+            default=0.005,
             callback=_share,
             help="Fewest anomalies, as a share of all customers.",
         ),
         click.option(
             "--max-anomaly-rate",
-            default=0.05,
+            default=0.02,
             callback=_share,
             help="Most anomalies, as a share of all customers.",
         ),
@@ -185,6 +192,31 @@ def features_of(names: str) -> tuple[str, ...]:
             "Correct the names."
         )
     return tuple(name for name in FEATURES if name in wanted)
+
+
+def weights_option(text: str) -> dict[str, float]:
+    """What each feature counts in k-means' distances, from Recency=0.7,Frequency=1; the others keep their default."""
+    weights = dict(DEFAULT_WEIGHTS)
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = part.partition("=")
+        if name not in FEATURES or not re.fullmatch(r"[0-9]*[.]?[0-9]+", number) or float(number) <= 0:
+            raise InputError(
+                f"--weights {part} cannot be used. Expected NAME=NUMBER with a number above 0 and a name among "
+                f"{', '.join(FEATURES)}. To leave a feature out, use --features."
+            )
+        weights[name] = float(number)
+    return weights
+
+
+def anomaly_rate_of(rate: float, limits: Limits) -> float:
+    """The wanted share of anomalies. Raises InputError when it lies outside the limits."""
+    low, high = limits.min_anomaly_rate, limits.max_anomaly_rate
+    if not low <= rate <= high:
+        raise InputError(
+            f"--anomaly-rate {rate:g} is not between --min-anomaly-rate {low:g} and --max-anomaly-rate {high:g}. "
+            "Expected a share between them. Change one of the three."
+        )
+    return rate
 
 
 def reading_of(columns: Sequence[str], as_of: str, **options: str) -> Reading:

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-LOW, HIGH = 1 / 3, 2 / 3
-VALUES = ("Low-value", "Medium-value", "High-value")
+from contract.names import STATES
+from training.states import LATE_FROM_GAPS, second_order_gap, shop_gap, states
 
-ACTIONS = {
-    ("High-value", "active"): "Reward and keep: early access, a personal contact, no discounts needed.",
-    ("High-value", "new"): "Win the second order: welcome them personally and propose what fits the first.",
-    ("High-value", "cooling"): "Call before they go: ask what is missing and make a personal offer.",
-    ("High-value", "lapsed"): "Win back first: they were worth most, so a generous offer pays.",
-    ("Medium-value", "active"): "Grow the basket: bundles, free delivery above a sum, a loyalty scheme.",
-    ("Medium-value", "new"): "Build the habit: a second-order voucher within the month.",
-    ("Medium-value", "cooling"): "Remind: what is new since their last order, with a small incentive.",
-    ("Medium-value", "lapsed"): "Win back with one strong offer; then leave them in peace.",
-    ("Low-value", "active"): "Serve cheaply: automatic mails, cross-selling at the till.",
-    ("Low-value", "new"): "Welcome series: show the range, find out which of them grow.",
-    ("Low-value", "cooling"): "One automatic reminder; spend no more.",
-    ("Low-value", "lapsed"): "Do not spend on them: a yearly mail at most.",
+LEVELS = {
+    1: ("One-value",),
+    2: ("Low-value", "High-value"),
+    3: ("Low-value", "Medium-value", "High-value"),
+    4: ("Low-value", "Lower-medium-value", "Upper-medium-value", "High-value"),
+    5: ("Low-value", "Lower-medium-value", "Medium-value", "Upper-medium-value", "High-value"),
 }
+MAJORITY = (
+    0.5  # the share of a segment's customers that must be in a class before the segment is named after it
+)
+NAME_HOLDS = 0.4  # ... and down to which a name that the segment already has stays
+NEW_UP_TO = 0.25  # of the span of the data: customers who first bought later than that are new
+ACTIVITIES = ("new", "active", "lapsed")  # the first that a majority is in, names the segment
 
 
 def profile(
     customers: pd.DataFrame, segment: ArrayLike, is_anomaly: ArrayLike, features: Sequence[str]
 ) -> pd.DataFrame:
-    """Customers (one row each, with `features`) and their segments to one row a segment, lowest Monetary first.
+    """Customers (one row each, with `features`) and their segments to one row per segment, lowest number first.
 
-    Columns: segment, name, customers, share, revenue, revenue_share, anomalies, mean_<feature>,
-    median_<feature>, action. Shares are of all customers and of all money.
+    Columns: segment, name, value, customers, share, revenue, revenue_share, anomalies, half_by (the fewest customers
+    who bring half of the segment's money), mean_<feature>, median_<feature>, the number of customers in each state,
+    state_<state>, and the share of the segment's customers in each activity, share_<activity>. Other shares are of
+    all customers and of all money. name and value: see `named` and `value_words`.
     """
-    values = customers[list(features)]
-    groups = values.groupby(np.asarray(segment))
+    values, number = customers[list(features)], np.asarray(segment)
+    groups = values.groupby(number)
     revenue = groups.Monetary.sum()
     table = pd.DataFrame(
         {
@@ -45,81 +47,94 @@ def profile(
             "share": (groups.size() / len(customers)).to_numpy(),
             "revenue": revenue.to_numpy(),
             "revenue_share": (revenue / values.Monetary.sum()).to_numpy(),
-            "anomalies": pd.Series(np.asarray(is_anomaly)).groupby(np.asarray(segment)).sum().to_numpy(),
+            "anomalies": pd.Series(np.asarray(is_anomaly)).groupby(number).sum().to_numpy(),
+            "half_by": groups.Monetary.agg(customers_for_half).to_numpy(),
         }
     )
     for statistic in ("mean", "median"):
         for feature in features:
             table[f"{statistic}_{feature}"] = groups[feature].agg(statistic).to_numpy()
-    kinds = list(zip(_values(table, values), _activities(table, values), strict=True))
-    table.insert(1, "name", _unique([f"{value} {activity}" for value, activity in kinds], table))
-    table["action"] = [ACTIONS[kind] for kind in kinds]
+    state = pd.Series(states(customers, shop_gap(customers)))
+    for name in STATES:
+        table[f"state_{name}"] = (state == name).groupby(number).sum().to_numpy()
+    shares = activity_shares(customers, number)
+    table = table.assign(**{f"share_{activity}": shares[activity].to_numpy() for activity in ACTIVITIES})
+    table.insert(1, "name", [named(row) for row in table.assign(value=value_words(table)).to_dict("records")])
+    table.insert(2, "value", value_words(table))
     return table
+
+
+def customers_for_half(spent: pd.Series) -> int:
+    """The fewest customers who together bring at least half of what all of them `spent`."""
+    ordered = np.sort(spent.to_numpy())[::-1].cumsum()
+    return int((ordered < ordered[-1] / 2).sum()) + 1
 
 
 def by_value(customers: pd.DataFrame, segments: int) -> list[int]:
     """Scored customers (Monetary, segment, is_anomaly; one row each) to the numbers of their `segments`, highest
-    mean Monetary of the ordinary customers first; those without any come last.
+    median Monetary of the ordinary customers first; those without any come last.
 
     A segment keeps its number from champion to champion, so the numbers themselves say nothing of value.
     """
     ordinary = customers[~customers["is_anomaly"]]
-    worth = ordinary.groupby("segment")["Monetary"].mean().reindex(range(segments))
+    worth = ordinary.groupby("segment")["Monetary"].median().reindex(range(segments))
     return worth.sort_values(ascending=False, kind="stable").index.tolist()
 
 
-def _values(table: pd.DataFrame, population: pd.DataFrame) -> list[str]:
-    """The first segment is low, the last is high; one in between goes by where its median Monetary stands
-    among all customers (thirds), and with three or more segments one is always medium."""
-    rank = _rank_among(table.median_Monetary, population.Monetary)
-    last = len(rank) - 1
-    tiers = [int(r > LOW) + int(r > HIGH) for r in rank]
-    tiers[0], tiers[last] = 0, 2
-    between = tiers[1:last]
-    if between and 1 not in between:
-        tiers[1 + int(np.abs(rank[1:last] - 0.5).argmin())] = 1
-    return [VALUES[tier] for tier in tiers]
+def named(row: Mapping[str, Any]) -> str:
+    """The name of a segment from its row of the profile: its value word, and an activity word where one is true.
+
+    The activity word is the class that at least half of the segment's customers are in; without such a class there
+    is none.
+    """
+    activity = next((word for word in ACTIVITIES if row[f"share_{word}"] >= MAJORITY), "")
+    return f"{row['value']} {activity}".strip()
 
 
-def _activities(table: pd.DataFrame, population: pd.DataFrame) -> list[str]:
-    """new: the median customer came among the newest fifth and orders no more often than most; otherwise
-    by the median Recency among all customers: active in the most recent 40 %, lapsed in the least recent
-    30 %, cooling between."""
-    recency = _rank_among(table.median_Recency, population.Recency)
-    newest = _rank_among(table.median_Tenure, population.Tenure) < 0.2
-    new = newest & (table.median_Frequency.to_numpy() <= population.Frequency.median())
-    return [
-        "new" if is_new else "active" if rank < 0.4 else "lapsed" if rank > 0.7 else "cooling"
-        for is_new, rank in zip(new, recency, strict=True)
-    ]
+def still_true(name: str, row: Mapping[str, Any]) -> bool:
+    """Whether a name that a segment already has is true of its row of today's profile.
+
+    Its value word must be today's, and its activity word must hold for NAME_HOLDS of the customers at least, so that
+    a few customers do not rename a segment.
+    """
+    activity = next((word for word in ACTIVITIES if name.endswith(f" {word}")), "")
+    if name.removesuffix(f" {activity}" if activity else "") != row["value"]:
+        return False
+    return not activity or row[f"share_{activity}"] >= NAME_HOLDS
 
 
-def _rank_among(medians: pd.Series, population: pd.Series) -> np.ndarray:
-    """Share of the population below each of `medians`, counting ties half."""
-    ordered = np.sort(population.to_numpy())
-    below = np.searchsorted(ordered, medians.to_numpy(), side="left")
-    up_to = np.searchsorted(ordered, medians.to_numpy(), side="right")
-    return (below + up_to) / 2 / len(ordered)
+def value_words(table: pd.DataFrame) -> list[str]:
+    """A different word for each row of the profile, by the rank of the segment's median Monetary.
+
+    That is the number which tables print. Where medians are equal, the mean decides.
+    """
+    order = np.lexsort((table.mean_Monetary.to_numpy(), table.median_Monetary.to_numpy()))
+    count = len(order)
+    words = LEVELS.get(count) or (
+        "Low-value",
+        *(f"Value level {level} of {count}" for level in range(2, count)),
+        "High-value",
+    )
+    return [words[rank] for rank in np.argsort(order)]
 
 
-def _unique(names: list[str], table: pd.DataFrame) -> list[str]:
-    """Tell segments of one name apart by what differs most between them: basket or frequency; else by number."""
-    result = list(names)
-    for name in {n for n in names if names.count(n) > 1}:
-        rows = [i for i, n in enumerate(names) if n == name]
-        spread = {
-            words: np.ptp(np.log1p(table.loc[rows, f"median_{feature}"]))
-            for feature, words in (
-                ("Frequency", ("occasional", "frequent")),
-                ("AverageOrderValue", ("small baskets", "large baskets")),
-            )
+def activity_shares(customers: pd.DataFrame, segment: NDArray[np.int64]) -> pd.DataFrame:
+    """One row per segment, one column per activity: the share of its customers who are in that class.
+
+    new: first bought in the last quarter of the time that the data span. active and lapsed: by the customer's own gap
+    (states active and late); who bought once is lapsed after twice the shop's gap between first and second order, and
+    active within one. Where Recency does not vary, nobody is in a class: it says nothing then.
+    """
+    state = states(customers, shop_gap(customers))
+    gap = second_order_gap(customers)
+    once = state == "one-time"
+    recency, tenure = customers.Recency.to_numpy(), customers.Tenure.to_numpy()
+    known = np.full(len(customers), np.ptp(recency) > 0)
+    classes = pd.DataFrame(
+        {
+            "new": known & (tenure <= NEW_UP_TO * tenure.max()),
+            "active": known & ((state == "active") | (once & (recency <= gap))),
+            "lapsed": known & ((state == "late") | (once & (recency > LATE_FROM_GAPS * gap))),
         }
-        words = max(spread, key=spread.__getitem__)
-        feature = "Frequency" if words[1] == "frequent" else "AverageOrderValue"
-        middle = table.loc[rows, f"median_{feature}"].mean()
-        for row in rows:
-            result[row] = f"{name}, {words[int(table.loc[row, f'median_{feature}'] > middle)]}"
-    for name in {n for n in result if result.count(n) > 1}:
-        for position, row in enumerate([i for i, n in enumerate(result) if n == name], start=1):
-            result[row] = f"{name} ({position})"
-    return result
+    )
+    return classes.groupby(segment).mean()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_CUSTOMERS = 50
+LEAST_FEATURES = 2  # that must differ between customers
 MAX_CUSTOMERS = 1_000_000  # to train on; of more, a sample is
 
 
@@ -144,20 +145,31 @@ def _shop(
     return Shop(kept, reading, table.to_pandas(), cleaned.orders, cleaned.funnel, cleaned.as_of, sampled)
 
 
-def check_usable(customers: pd.DataFrame, used: Sequence[str]) -> None:
-    """Raise InputError unless the customers can be segmented by the features `used`."""
+def check_usable(customers: pd.DataFrame, features: Sequence[str]) -> None:
+    """Raise InputError unless the customers can be segmented by those of the `features` that vary."""
     if len(customers) < MIN_CUSTOMERS:
         raise InputError(
             f"{len(customers)} customers are left after cleaning. Expected at least {MIN_CUSTOMERS}. "
             "Give a longer period or more files."
         )
-    for name in used:
-        if customers[name].nunique() > 1:
-            continue
-        value = customers[name].iloc[0]
-        why = ": all customers have one order" if name == "Frequency" and value == 1 else ""
-        rest = ",".join(other for other in used if other != name)
+    used = varying(customers, features)
+    if len(used) < LEAST_FEATURES:
+        notes = " ".join(constant_note(customers, name) for name in features if name not in used)
         raise InputError(
-            f"{name} is {value:g} for all {len(customers)} customers{why}. Expected values that differ. "
-            f"Leave it out with --features {rest}, or give a longer period."
+            f"Of the features {', '.join(features)} fewer than two differ between customers. {notes} Expected at "
+            "least two that do. Give a longer period, or name more with --features."
         )
+
+
+def varying(customers: pd.DataFrame, features: Sequence[str]) -> tuple[str, ...]:
+    """Those of `features` that are not the same for all customers; the others say nothing and measure no distance."""
+    return tuple(name for name in features if customers[name].nunique() > 1)
+
+
+def constant_note(customers: pd.DataFrame, name: str) -> str:
+    """A sentence about a feature that is the same for all customers."""
+    value = customers[name].iloc[0]
+    why = " (all customers have one order)" if name == "Frequency" and value == 1 else ""
+    return (
+        f"{name} is {value:g} for all {len(customers):,} customers{why}, so it is left out of the distances."
+    )

@@ -6,9 +6,9 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,27 @@ from training import __version__, identity
 from training.band import Band
 from training.clustering.evaluate import principal_map, without_anomaly_removal
 from training.clustering.segmenter import Segmenter, standardise
-from training.clustering.sweep import Choice, Evaluator, Limits, Trial, choose, run_trials
-from training.errors import InputError
+from training.clustering.sweep import (
+    ANOMALY_RATE,
+    Choice,
+    Evaluator,
+    Limits,
+    Trial,
+    choose,
+    run_trials,
+    untried,
+)
+from training.clustering.weights import DEFAULT_WEIGHTS, weights_of, written
+from training.errors import InputError, Rejected
 from training.profiles import profile
+from training.remedy import fewer_features
 from training.report import story
-from training.report.lookback import Past, look_back
-from training.shop import Reading, Shop, check_usable
+from training.report.advice import advice_on_leavers
+from training.report.lookback import AHEAD, Lookback, look_back
+from training.report.portrait import state_grid, with_evidence
+from training.returns import with_returns_note
+from training.shop import Reading, Shop, check_usable, constant_note, varying
+from training.states import shop_gap
 from training.store import artifact, registry, tracking
 from training.store.connection import connect
 from training.store.trial_log import TrialLog
@@ -41,6 +56,8 @@ class Settings:
     trials: int = 100
     seed: int = 0
     features: Sequence[str] = FEATURES
+    weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
+    anomaly_rate: float = ANOMALY_RATE
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,8 @@ class Assignment:
             "returns": self.reading.returns,
             "duplicates": self.reading.duplicates,
             "features": ",".join(self.settings.features),
+            "weights": written({name: self.settings.weights[name] for name in self.features}),
+            "anomaly_rate": self.settings.anomaly_rate,
             "trials": self.settings.trials,
             "seed": self.settings.seed,
             **asdict(self.settings.limits),
@@ -77,9 +96,25 @@ class Assignment:
         return hashlib.sha256(text.encode()).hexdigest()[:36]
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """The features that are used for distances: those of the settings that vary."""
+        return varying(self.shop.customers, self.settings.features)
+
+    @property
     def columns(self) -> list[int]:
         """The columns of the features that are used for distances."""
-        return [FEATURES.index(name) for name in self.settings.features]
+        return [FEATURES.index(name) for name in self.features]
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(d,) what each of these features counts in k-means' distances."""
+        return weights_of(self.features, self.settings.weights)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is said about features that are left out because they do not vary."""
+        constant = [name for name in self.settings.features if name not in self.features]
+        return [constant_note(self.shop.customers, name) for name in constant]
 
     def values(self) -> np.ndarray:
         """(n, 5) the features of all customers."""
@@ -88,7 +123,8 @@ class Assignment:
     def evaluator(self) -> Evaluator:
         """What answers for any setting on these customers."""
         points = standardise(self.values()[:, self.columns])[1]
-        return Evaluator(points, self.settings.limits, self.settings.seed)
+        worth = self.shop.customers.Monetary.to_numpy()
+        return Evaluator(points, self.weights, worth, self.settings.limits, self.settings.seed)
 
 
 @dataclass(frozen=True)
@@ -100,6 +136,7 @@ class Outcome:
     lines: list[str]
     profiles: pd.DataFrame
     identity: str
+    warnings: list[str]
 
 
 def train_challenger(
@@ -113,7 +150,8 @@ def train_challenger(
 
     `source` names the data for the run. `progress` is called after each trial. `storage` is the address of a
     database for the Optuna study, in which others may `work_on_study`; by default the study is this process's own.
-    Raises InputError, with nothing registered, when the data cannot be segmented or no setting keeps the limits.
+    Raises InputError, with nothing registered, when the data cannot be segmented, and Rejected when no setting keeps
+    the limits: the run then keeps features, figures, report and the best segmentation, marked as rejected.
     """
     check_usable(given.shop.customers, given.settings.features)
     client = connect()
@@ -123,17 +161,19 @@ def train_challenger(
         _log_inputs(given, source)
         evaluate = given.evaluator()
         trials = _search(client, run_id, given, evaluate, storage, progress)
-        choice = _choose(run_id, trials, evaluate)
-        predecessor = registry.predecessor(client, given.kind, tuple(given.settings.features))
+        choice = choose(trials, evaluate, given.settings.anomaly_rate)
+        predecessor = registry.predecessor(client, given.kind, given.features, given.weights)
         segmentation = _fit(given, evaluate, choice.winner, predecessor)
-        model_uri, fitted = _log_model(given, evaluate, choice.winner, segmentation)
-        past = look_back(given.shop, fitted.scored, fitted.segmenter, fitted.profiles.name.tolist())
-        result = _Result(given, evaluate, trials, choice, segmentation, fitted, past)
+        model_uri, answers = _answers(given, choice, segmentation)
+        result = _result(given, evaluate, trials, choice, segmentation, answers)
         _log_result(client, run_id, result)
+        if choice.rejected:
+            _reject(run_id, given, result)
         version = registry.register(client, run_id, model_uri, result.version_tags, result.note)
-        _end(result.note)
+        _end(result.note, "done")
     tracking.journal_path(run_id).unlink(missing_ok=True)
-    return Outcome(run_id, version, result.lines, fitted.profiles, str(segmentation.identity))
+    profiles, identity_line = result.fitted.profiles, str(segmentation.identity)
+    return Outcome(run_id, version, result.lines, profiles, identity_line, result.warnings)
 
 
 def work_on_study(given: Assignment, storage: str, progress: Callable[[Trial], None] | None = None) -> None:
@@ -142,8 +182,11 @@ def work_on_study(given: Assignment, storage: str, progress: Callable[[Trial], N
     Nothing is logged or registered: the training does that, for these trials, too.
     """
     check_usable(given.shop.customers, given.settings.features)
-    trials = run_trials(given.evaluator(), given.settings.trials, None, storage, given.fingerprint)
-    for trial in trials:
+    settings = given.settings
+    evaluate = given.evaluator()
+    for trial in run_trials(
+        evaluate, settings.trials, None, storage, given.fingerprint, settings.anomaly_rate
+    ):
         if progress:
             progress(trial)
 
@@ -167,7 +210,7 @@ class _Result:
     choice: Choice
     segmentation: _Segmentation
     fitted: story.Fitted
-    past: Past
+    past: Lookback
 
     @property
     def band(self) -> Band:
@@ -177,18 +220,23 @@ class _Result:
     @property
     def lines(self) -> list[str]:
         """The outcome in five lines."""
-        return story.in_five_lines(self.given.shop, self.given.kind, self.choice.winner, self.fitted)
+        return story.in_five_lines(self.given.shop, self.given.kind, self.choice, self.fitted)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the reader should know of how the result came about."""
+        return [*self.given.notes, *untried(self.trials, self.given.settings.limits)]
 
     @property
     def note(self) -> str:
         """The outcome as the description of run and version."""
-        return "\n".join(f"- {line}" for line in self.lines)
+        return "\n".join(f"- {line}" for line in (*self.lines, *self.warnings))
 
     @property
     def version_tags(self) -> dict[str, str]:
         """The tags of the model's version."""
         shop, winner = self.given.shop, self.choice.winner
-        measured = ("silhouette", "stability", "smallest_share")
+        measured = ("silhouette", "stability", "smallest_share", "value_step", "flag_reproducibility")
         numbers = {"eps": winner.eps} | {name: winner.metrics[name] for name in measured} | self.band.record()
         return {
             names.DATA_TAG: self.given.kind,
@@ -205,7 +253,9 @@ class _Result:
         """The metrics of the run."""
         shop, winner, fitted = self.given.shop, self.choice.winner, self.fitted
         values = winner.metrics | {
-            "eps": winner.eps,
+            **_setting(winner),
+            "best_trial": winner.number,
+            "silhouette_ordinary": self.evaluate.ordinary_silhouette(winner),
             "customers": len(shop.customers),
             "lines": shop.funnel.read,
         }
@@ -213,7 +263,7 @@ class _Result:
             values["sampled_from"] = shop.sampled_from
         values["dbscan_clusters"] = self.evaluate.clusters(winner)
         without = without_anomaly_removal(
-            self.evaluate.points, fitted.segmenter.anomalies_, winner.k, self.given.settings.seed
+            self.evaluate.weighted, fitted.segmenter.anomalies_, winner.k, self.given.settings.seed
         )
         return values | without | self.past.metrics
 
@@ -234,7 +284,11 @@ class _Result:
                 "metrics": metrics,
                 "explained_variance": fitted.map.explained.tolist(),
                 "missing": self.past.missing,
+                "warnings": self.warnings,
+                "rejected": self.choice.rejected,
+                "advice_on_fallen": self._advice_on_fallen(),
             },
+            names.EVIDENCE: self._evidence(),
             names.CHOICE: asdict(self.choice),
             names.IDENTITY: self.segmentation.identity.as_dict(),
             names.TRIALS: _trial_table(self.trials),
@@ -242,7 +296,7 @@ class _Result:
         pictures = story.files(
             shop,
             self.evaluate,
-            self.given.settings.features,
+            self.given.features,
             self.choice,
             fitted,
             self.past,
@@ -251,6 +305,16 @@ class _Result:
             method,
         )
         return data | self.past.files | pictures
+
+    def _advice_on_fallen(self) -> str:
+        fallen = len(self.past.movement.fallen) if self.past.movement else 0
+        return advice_on_leavers(self.past.evidence.left_best, fallen) if fallen else ""
+
+    def _evidence(self) -> dict[str, Any]:
+        """What such customers did next, and the grid of segments and states with it."""
+        cut_offs = [] if self.past.forward is None else self.past.forward.by_cut_off.cut_off.tolist()
+        grid = state_grid(self.fitted.scored, self.fitted.profiles, self.past.evidence)
+        return {"days": AHEAD, "cut_offs": cut_offs, **self.past.evidence.as_json(), "grid": grid}
 
 
 def _run_to_resume(client: MlflowClient, fingerprint: str) -> str:
@@ -292,23 +356,14 @@ def _search(
     study = given.fingerprint if storage else run_id
     trials = []
     with TrialLog(client, run_id) as log:
-        for trial in run_trials(evaluate, settings.trials, settings.seed, storage or journal, study):
+        for trial in run_trials(
+            evaluate, settings.trials, settings.seed, storage or journal, study, settings.anomaly_rate
+        ):
             log.write(trial.number, _setting(trial), trial.metrics, trial.missed)
             trials.append(trial)
             if progress:
                 progress(trial)
     return trials
-
-
-def _choose(run_id: str, trials: list[Trial], evaluate: Evaluator) -> Choice:
-    import mlflow
-
-    try:
-        return choose(trials, evaluate)
-    except InputError:
-        mlflow.set_tag("stage", "failed")  # there is nothing to resume
-        tracking.journal_path(run_id).unlink(missing_ok=True)
-        raise
 
 
 def _fit(
@@ -320,36 +375,75 @@ def _fit(
         eps=winner.eps,
         min_samples=winner.min_samples,
         columns=given.columns,
+        weights=given.weights,
         order_by=FEATURES.index("Monetary"),
         init=evaluate.centres(winner),
         random_state=given.settings.seed,
     ).fit(given.values())
     profiles = profile(given.shop.customers, segmenter.labels_, segmenter.anomalies_, FEATURES)
-    return _Segmentation(*identity.keep(segmenter, profiles, tuple(given.settings.features), predecessor))
+    return _Segmentation(*identity.keep(segmenter, profiles, given.features, predecessor))
 
 
-def _log_model(
-    given: Assignment, evaluate: Evaluator, winner: Trial, segmentation: _Segmentation
-) -> tuple[str, story.Fitted]:
-    """Log the model; its URI, and its answers for all customers, which must be the training's."""
+def _answers(given: Assignment, choice: Choice, segmentation: _Segmentation) -> tuple[str, pd.DataFrame]:
+    """The model's answers for all customers, which must be the training's; logged, its URI, unless it is rejected."""
     customers, segmenter = given.shop.customers, segmentation.segmenter
-    metadata = {
+    values = customers[list(FEATURES)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / names.SEGMENTER
+        typical = np.median(values, axis=0)
+        artifact.write(path, segmenter, FEATURES, segmentation.profiles.name, typical, shop_gap(customers))
+        if choice.rejected:
+            uri, answers = "", artifact.answers(path, values)
+        else:
+            metadata = _metadata(given, choice.winner)
+            uri, answers = registry.log_model(path, values, artifact.requirements(), metadata)
+    registry.check_answers(answers, segmenter.labels_, segmenter.anomalies_)
+    return uri, answers
+
+
+def _metadata(given: Assignment, winner: Trial) -> dict[str, Any]:
+    """What the model says of itself."""
+    return {
         "as_of": given.shop.as_of.isoformat(),
         "data": given.kind,
         "returns": given.reading.returns,
         "duplicates": given.reading.duplicates,
-        **Band.of(winner.metrics["anomaly_rate"], len(customers)).record(),
+        "features": ",".join(given.features),
+        "weights": given.params["weights"],
+        **Band.of(winner.metrics["anomaly_rate"], len(given.shop.customers)).record(),
     }
-    values = customers[list(FEATURES)]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / names.SEGMENTER
-        artifact.write(path, segmenter, FEATURES, segmentation.profiles.name, np.median(values, axis=0))
-        uri, answers = registry.log_model(path, values, artifact.requirements(), metadata)
-    registry.check_answers(answers, segmenter.labels_, segmenter.anomalies_)
+
+
+def _result(
+    given: Assignment,
+    evaluate: Evaluator,
+    trials: list[Trial],
+    choice: Choice,
+    segmentation: _Segmentation,
+    answers: pd.DataFrame,
+) -> _Result:
+    """What the past says of the segmentation, and everything else that is told of it."""
     plane = principal_map(evaluate.points)
-    scored = customers.join(answers)
+    scored = with_returns_note(given.shop.customers, given.reading.returns).join(answers)
     scored["pca_1"], scored["pca_2"] = plane.coordinates.T
-    return uri, story.Fitted(segmenter, segmentation.profiles, scored, plane)
+    segments = identity.segments_of(
+        segmentation.segmenter, given.features, segmentation.profiles.name.tolist()
+    )
+    past = look_back(given.shop, segmentation.segmenter, segments, scored)
+    profiles = with_evidence(segmentation.profiles, scored, past.evidence)
+    fitted = story.Fitted(segmentation.segmenter, profiles, scored, plane)
+    return _Result(given, evaluate, trials, choice, segmentation, fitted, past)
+
+
+def _reject(run_id: str, given: Assignment, result: _Result) -> NoReturn:
+    """Mark the active run as rejected, and raise Rejected with what may help."""
+    remedy = fewer_features(given)
+    _end(f"- REJECTED: {result.choice.rejected} {remedy}\n{result.note}", "rejected")
+    tracking.journal_path(run_id).unlink(missing_ok=True)
+    raise Rejected(
+        f"{result.choice.rejected} {remedy} Nothing was registered. The features, figures, report and the best "
+        f"rejected segmentation are in run {run_id}."
+    )
 
 
 def _log_result(client: MlflowClient, run_id: str, result: _Result) -> None:
@@ -362,11 +456,11 @@ def _log_result(client: MlflowClient, run_id: str, result: _Result) -> None:
     tracking.log_files(result.files(metrics, curve))
 
 
-def _end(note: str) -> None:
-    """Mark the active run as done. This is the last write: until then a resume goes on from here."""
+def _end(note: str, stage: str) -> None:
+    """Mark the active run as ended. This is the last write: until then a resume goes on from here."""
     import mlflow
 
-    mlflow.set_tags({tracking.NOTE_TAG: note, "stage": "done"})
+    mlflow.set_tags({tracking.NOTE_TAG: note, "stage": stage})
 
 
 def _setting(trial: Trial) -> dict[str, Any]:

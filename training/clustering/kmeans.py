@@ -114,7 +114,7 @@ def starts(points: Floats, k: int, n_init: int, seed: int | None) -> list[Floats
     return [centres for _, centres in different[:KEPT]]
 
 
-def fitted(points: Floats, centres: Floats) -> KMeans:
+def fit_from(points: Floats, centres: Floats) -> KMeans:
     """scikit-learn's KMeans of `points` (n, d), gone on from `centres` (k, d) until nothing moves."""
     with quietly():
         return KMeans(len(centres), init=centres, n_init=1, tol=0, max_iter=MOST).fit(points)

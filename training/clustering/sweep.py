@@ -13,16 +13,24 @@ from numpy.typing import NDArray
 
 from training.clustering import compiled
 from training.clustering.density import Neighbours, cluster_counts, eps_for_rate, neighbours
-from training.clustering.evaluate import companions, silhouette, stability
+from training.clustering.evaluate import companions, flag_reproducibility, silhouette, stability
 from training.clustering.kmeans import Clustering, Lloyd, nearest, starts
+from training.clustering.segmenter import cluster_medians
 from training.errors import InputError
 
 Floats = NDArray[np.float64]
 
-MIN_SAMPLES = (5, 25)
+ANOMALY_RATE = 0.015  # the share of customers that is wanted as a list of the unusual
+MIN_SAMPLES = (15, 25)  # fewer cannot see a dozen customers who look alike
+FIRST_MIN_SAMPLES = 20  # of the trials that try each k once
 RESTARTS = 20  # of k-means, for each k
-BEYOND = 2  # the anomaly rate is searched up to this factor outside its limits
-TRIED_A_K = 2  # settings of one k whose stability is measured before the next k has its turn
+RATE_MARGIN = 2  # the anomaly rate is searched up to this factor outside its limits
+FINALISTS_PER_K = 2  # settings of one k whose stability is measured before the next k has its turn
+ALIKE_RATE = (
+    0.05  # anomaly rates whose distances from the wanted one differ by less than this share of it are alike
+)
+MOST_STEP = 1e6  # so that a step from nothing to something stays a number
+ALIKE_TRIALS = 3  # settings of alike rates whose flags' reproducibility is measured
 
 
 @dataclass(frozen=True)
@@ -32,15 +40,19 @@ class Limits:
     min_segments: int = 3
     max_segments: int = 12
     min_share: float = 0.05
-    min_anomaly_rate: float = 0.001
-    max_anomaly_rate: float = 0.05
+    min_value_step: float = 1.25
+    min_anomaly_rate: float = 0.005
+    max_anomaly_rate: float = 0.02
     min_stability: float = 0.8
 
-    def excess(self, k: int, smallest_share: float, anomaly_rate: float) -> dict[str, float]:
+    def excess(
+        self, k: int, smallest_share: float, value_step: float, anomaly_rate: float
+    ) -> dict[str, float]:
         """By how much each limit is missed; zero or less is within."""
         return {
             "min_segments": float(self.min_segments - k),
             "min_share": self.min_share - smallest_share,
+            "min_value_step": self.min_value_step - value_step,
             "min_anomaly_rate": self.min_anomaly_rate - anomaly_rate,
             "max_anomaly_rate": anomaly_rate - self.max_anomaly_rate,
         }
@@ -73,33 +85,42 @@ class Trial:
 
 @dataclass(frozen=True)
 class Choice:
-    """The winner with its stability in `metrics`, the finalists looked at, and why, in words."""
+    """The winner with its stability in `metrics`, the finalists looked at, and why, in words.
+
+    `rejected` says why no trial may be used; the winner is then the best of those that may not.
+    """
 
     winner: Trial
     finalists: list[Trial]
     reasons: list[str] = field(default_factory=list)
+    rejected: str = ""
 
 
 class Evaluator:
-    """Answers for any (k, eps, min_samples) on one standardised matrix (n, d); each fit is done once.
+    """Answers for any (k, eps, min_samples) on one shop's customers; each fit is done once.
+
+    points: (n, d) standardised features, in which DBSCAN measures distances; weights: (d,) what each counts in
+    k-means' distances; worth: (n,) what each customer spent, by which segments are told apart in value.
 
     The restarts of k-means are shared: they are made once for each k, without the customers that the highest
     anomaly rate allowed leaves out; each trial goes on from their best outcomes with its own customers.
     """
 
-    def __init__(self, points: Floats, limits: Limits, seed: int) -> None:
-        self.points, self.limits, self.seed = points, limits, seed
+    def __init__(self, points: Floats, weights: Floats, worth: Floats, limits: Limits, seed: int) -> None:
+        self.points, self.worth, self.limits, self.seed = points, worth, limits, seed
+        self.weighted = points * weights
         self._near: Neighbours = neighbours(points, min(MIN_SAMPLES[1], len(points)))
-        self._tree = compiled.tree_of(points)
+        self._tree = compiled.tree_of(self.weighted)
         self._starts: dict[int, list[Floats]] = {}
         self._thresholds: dict[int, Floats] = {}
         self._fits: dict[tuple[int, bytes], dict[str, float]] = {}
 
     def threshold(self, min_samples: int) -> Floats:
         """(n,) noise thresholds at min_samples."""
-        if min_samples not in self._thresholds:
-            self._thresholds[min_samples] = self._near.noise_threshold(min_samples)
-        return self._thresholds[min_samples]
+        size = min(min_samples, len(self.points))
+        if size not in self._thresholds:
+            self._thresholds[size] = self._near.noise_threshold(size)
+        return self._thresholds[size]
 
     def anomalies(self, trial: Trial) -> NDArray[np.bool_]:
         """(n,) the customers that DBSCAN calls noise at a trial's setting."""
@@ -119,40 +140,69 @@ class Evaluator:
         if key not in self._fits:
             self._fits[key] = self._fit(k, noise)
         metrics = self._fits[key]
-        excess = self.limits.excess(k, metrics["smallest_share"], metrics["anomaly_rate"])
+        excess = self.limits.excess(
+            k, metrics["smallest_share"], metrics["value_step"], metrics["anomaly_rate"]
+        )
         return Trial(number, k, eps, min_samples, metrics, excess)
 
     def _fit(self, k: int, noise: NDArray[np.bool_]) -> dict[str, float]:
-        ordinary = self.points[~noise]
-        found = self._kmeans(k, noise)
-        _, labels = np.unique(found.labels, return_inverse=True)  # fewer than k where customers coincide
-        score = silhouette(ordinary, labels, self.seed)
-        sizes = np.bincount(found.labels, minlength=k)
-        if noise.any():
-            sizes += np.bincount(nearest(self.points[noise], found.centres)[0], minlength=k)
+        """The metrics of one fit: of all customers in their nearest segment, but for the inertia of the ordinary."""
+        clustering = self._kmeans(k, noise)
+        labels = np.empty(len(noise), dtype=np.int64)
+        labels[~noise] = clustering.labels
+        labels[noise] = nearest(self.weighted[noise], clustering.centres)[0] if noise.any() else 0
+        _, present = np.unique(labels, return_inverse=True)  # fewer than k where customers coincide
+        score = silhouette(self.weighted, present, self.seed)
         return {
             "silhouette": score.value,
             "silhouette_se": score.standard_error,
-            **companions(ordinary, labels),
-            "inertia": found.inertia,
+            **companions(self.weighted, present),
+            "inertia": clustering.inertia,
             "anomaly_rate": float(noise.mean()),
-            "smallest_share": float(sizes.min() / len(self.points)),
+            "smallest_share": float(np.bincount(labels, minlength=k).min() / len(labels)),
+            "value_step": value_step(clustering.labels, self.worth[~noise], k),
         }
+
+    def ordinary_silhouette(self, trial: Trial) -> float:
+        """The mean silhouette of the ordinary customers alone, under the trial's segments."""
+        noise = self.anomalies(trial)
+        _, present = np.unique(self._kmeans(trial.k, noise).labels, return_inverse=True)
+        return silhouette(self.weighted[~noise], present, self.seed).value
+
+    def stability(self, trial: Trial) -> float:
+        """How far k-means agrees with bootstrap refits on the trial's ordinary customers; see `stability`."""
+        return stability(self.weighted[~self.anomalies(trial)], trial.k, seed=self.seed)
+
+    def flag_reproducibility(self, trial: Trial) -> float:
+        """How far the trial's flags are the same on 80 % of the customers; see `flag_reproducibility`."""
+        rate = float(self.anomalies(trial).mean())
+        return flag_reproducibility(self.points, trial.min_samples, rate, seed=self.seed)
 
     def clusters(self, trial: Trial) -> int:
         """How many clusters DBSCAN itself sees at a trial's setting."""
         return cluster_counts(self.points, self._near, [(trial.eps, trial.min_samples)])[0]
 
     def centres(self, trial: Trial) -> Floats:
-        """(k, d) centres of a trial's segments, in no order."""
+        """(k, d) centres of a trial's segments in the weighted space, in no order."""
         return self._kmeans(trial.k, self.anomalies(trial)).centres
 
     def _kmeans(self, k: int, noise: NDArray[np.bool_]) -> Clustering:
         if k not in self._starts:
-            size = min(MIN_SAMPLES[1], len(self.points))
-            usual = self.threshold(size) <= self.eps(self.limits.max_anomaly_rate, size)
-            self._starts[k] = starts(self.points[usual], k, RESTARTS, self.seed)
-        return Lloyd(self.points[~noise], self._tree, ~noise).best(self._starts[k])
+            usual = self.threshold(MIN_SAMPLES[1]) <= self.eps(self.limits.max_anomaly_rate, MIN_SAMPLES[1])
+            self._starts[k] = starts(self.weighted[usual], k, RESTARTS, self.seed)
+        return Lloyd(self.weighted[~noise], self._tree, ~noise).best(self._starts[k])
+
+
+def value_step(labels: NDArray[np.int64], worth: Floats, k: int) -> float:
+    """How many times the median `worth` (n,) of a segment is that of the one below: the least of k - 1 steps.
+
+    1 when there is only one segment with customers, and when the one below is worth nothing and so is this one.
+    """
+    medians = np.sort(cluster_medians(labels, worth, k))
+    medians = medians[np.isfinite(medians)]
+    below, above = medians[:-1], medians[1:]
+    steps = np.divide(above, below, out=np.where(above > 0, np.inf, 1.0), where=below > 0)
+    return float(min(steps.min(initial=np.inf), MOST_STEP)) if len(medians) > 1 else 1.0
 
 
 def fit_key(k: int, noise: NDArray[np.bool_]) -> tuple[int, bytes]:
@@ -161,11 +211,12 @@ def fit_key(k: int, noise: NDArray[np.bool_]) -> tuple[int, bytes]:
 
 
 def run_trials(
-    evaluate: Evaluator, trials: int, seed: int | None, storage: Path | str, name: str
+    evaluate: Evaluator, trials: int, seed: int | None, storage: Path | str, name: str, rate: float
 ) -> Iterator[Trial]:
     """Trials of an Optuna study (TPE, constrained), one by one, until it holds `trials`; those it has come first.
 
-    eps is searched through the anomaly rate it stands for, on a log scale, because its range belongs
+    Each k from min_segments to max_segments is tried once before the sampler chooses, lowest first, at the wanted
+    anomaly `rate`. eps is searched through the anomaly rate it stands for, on a log scale, because its range belongs
     to the data. Each trial's sampler is seeded by the trial's number, so a study that was interrupted
     goes on as if it had not been.
 
@@ -178,7 +229,10 @@ def run_trials(
 
     study, journal = _study(storage, name)
     limits = evaluate.limits
-    rates = limits.min_anomaly_rate / BEYOND, min(0.5, limits.max_anomaly_rate * BEYOND)
+    rates = limits.min_anomaly_rate / RATE_MARGIN, min(0.5, limits.max_anomaly_rate * RATE_MARGIN)
+    if seed is not None:
+        for setting in first_settings(limits, rate):
+            study.enqueue_trial(setting, skip_if_exists=True)
     seen: set[int] = set()
     while True:
         for known in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
@@ -191,10 +245,10 @@ def run_trials(
             seed=None if seed is None else (seed * 1_000_003 + len(seen)) % 2**32
         )
         asked = study.ask()
-        k = asked.suggest_int("k", 2, limits.max_segments)
-        rate = asked.suggest_float("anomaly_rate", *rates, log=True)
+        k = asked.suggest_int("k", limits.min_segments, limits.max_segments)
+        asked_rate = asked.suggest_float("anomaly_rate", *rates, log=True)
         min_samples = asked.suggest_int("min_samples", *MIN_SAMPLES)
-        trial = evaluate(asked.number, k, evaluate.eps(rate, min_samples), min_samples)
+        trial = evaluate(asked.number, k, evaluate.eps(asked_rate, min_samples), min_samples)
         for limit, by in trial.excess.items():
             asked.set_constraint(limit, by)
         asked.set_user_attr("metrics", trial.metrics)
@@ -203,6 +257,12 @@ def run_trials(
             journal.add_trial(told)
         seen.add(asked.number)
         yield trial
+
+
+def first_settings(limits: Limits, rate: float) -> list[dict[str, Any]]:
+    """Each k once, lowest first, at the wanted anomaly rate: the settings that are tried before the sampler chooses."""
+    ks = range(limits.min_segments, limits.max_segments + 1)
+    return [{"k": k, "anomaly_rate": rate, "min_samples": FIRST_MIN_SAMPLES} for k in ks]
 
 
 def _study(storage: Path | str, name: str) -> tuple[Any, Any]:
@@ -262,65 +322,115 @@ def _mend(journal: Path) -> None:
         file.truncate(whole)
 
 
-def choose(trials: list[Trial], evaluate: Evaluator) -> Choice:
-    """The feasible trial of highest silhouette whose segments also survive resampling.
+def choose(trials: list[Trial], evaluate: Evaluator, rate: float) -> Choice:
+    """The k of the highest silhouette, and of its trials the one whose anomaly rate is nearest to the wanted `rate`.
 
-    Stability is measured in the order of silhouette, for at most two settings of each k, until one is
-    stable enough.
-
-    Raises InputError, naming the limit and by how much it was missed, when no trial keeps them all.
+    Only trials that keep the limits count, and the one chosen must survive resampling: where two settings of a k do
+    not, the k of the next highest silhouette has its turn. Rates that are about as near (ALIKE_RATE) are told apart
+    by how reproducible their flags are. Where no trial can be used, `rejected` names the limit and by how much it was
+    missed.
     """
-    limits = evaluate.limits
-    feasible = sorted((t for t in trials if t.feasible), key=lambda t: -t.metrics["silhouette"])
+    feasible = [trial for trial in trials if trial.feasible]
     if not feasible:
-        nearest = min(trials, key=lambda t: (len(t.missed), max(t.missed.values())))
-        by = ", ".join(
-            f"{limit} ({getattr(limits, limit):g}) by {v:.4g}" for limit, v in nearest.missed.items()
-        )
-        raise InputError(
-            f"None of {len(trials)} trials keeps the limits; the nearest ({nearest.setting}) misses {by}. "
-            "Expected at least one. Relax that limit or give more data; nothing was registered."
-        )
-    finalists: list[Trial] = []
-    seen: set[tuple[int, bytes]] = set()
+        return _none_feasible(trials, evaluate)
+    best: dict[int, float] = {}
     for trial in feasible:
-        noise = evaluate.anomalies(trial)
-        key = fit_key(trial.k, noise)
-        if key in seen or sum(k == trial.k for k, _ in seen) == TRIED_A_K:
-            continue
-        seen.add(key)
-        measured = stability(evaluate.points[~noise], trial.k, seed=evaluate.seed)
-        finalists.append(replace(trial, metrics=trial.metrics | {"stability": measured}))
-        if measured >= limits.min_stability:
-            break
-    if finalists[-1].metrics["stability"] < limits.min_stability:
-        best = max(finalists, key=lambda t: t.metrics["stability"])
-        raise InputError(
-            f"The best {len(finalists)} settings are not stable: the steadiest ({best.setting}) agrees with its "
-            f"bootstrap refits by {best.metrics['stability']:.3f} (adjusted Rand index). Expected at least "
-            f"{limits.min_stability:g}. Lower --min-stability or give more data; nothing was registered."
-        )
-    return Choice(finalists[-1], finalists, _reasons(trials, finalists, limits))
+        best[trial.k] = max(trial.metrics["silhouette"], best.get(trial.k, -1.0))
+    finalists: list[Trial] = []
+    for k in sorted(best, key=lambda k: -best[k]):
+        for trial in _by_rate([t for t in feasible if t.k == k], evaluate, rate)[:FINALISTS_PER_K]:
+            finalists.append(_with(trial, stability=evaluate.stability(trial)))
+            if finalists[-1].metrics["stability"] >= evaluate.limits.min_stability:
+                return Choice(finalists[-1], finalists, _reasons(trials, finalists, evaluate.limits, rate))
+    return _none_stable(trials, finalists, evaluate.limits)
 
 
-def _reasons(trials: list[Trial], finalists: list[Trial], limits: Limits) -> list[str]:
+def _by_rate(trials: list[Trial], evaluate: Evaluator, rate: float) -> list[Trial]:
+    """Trials of one k that flag different customers, those whose anomaly rate is nearest to the wanted one first."""
+    different: dict[bytes, Trial] = {}
+    for trial in sorted(trials, key=lambda t: abs(t.metrics["anomaly_rate"] - rate)):
+        different.setdefault(fit_key(trial.k, evaluate.anomalies(trial))[1], trial)
+    ordered = list(different.values())
+    nearest_by = abs(ordered[0].metrics["anomaly_rate"] - rate)
+    alike = [t for t in ordered if abs(t.metrics["anomaly_rate"] - rate) <= nearest_by + ALIKE_RATE * rate]
+    measured = [
+        _with(trial, flag_reproducibility=evaluate.flag_reproducibility(trial))
+        for trial in alike[:ALIKE_TRIALS]
+    ]
+    measured.sort(key=lambda t: -t.metrics["flag_reproducibility"])
+    return [*measured, *ordered[len(measured) :]]
+
+
+def _with(trial: Trial, **metrics: float) -> Trial:
+    return replace(trial, metrics=trial.metrics | metrics)
+
+
+def _none_feasible(trials: list[Trial], evaluate: Evaluator) -> Choice:
+    limits = evaluate.limits
+    nearest_trial = min(trials, key=lambda t: (len(t.missed), max(t.missed.values())))
+    by = ", ".join(
+        f"{limit} ({getattr(limits, limit):g}) by {value:.4g}"
+        for limit, value in nearest_trial.missed.items()
+    )
+    why = (
+        f"None of {len(trials)} trials keeps the limits; the nearest ({nearest_trial.setting}) misses {by}. "
+        "Expected at least one."
+    )
+    best = _with(nearest_trial, stability=evaluate.stability(nearest_trial))
+    return Choice(best, [best], [why], why)
+
+
+def _none_stable(trials: list[Trial], finalists: list[Trial], limits: Limits) -> Choice:
+    best = max(finalists, key=lambda t: t.metrics["stability"])
+    why = (
+        f"The best {len(finalists)} settings are not stable: the steadiest ({best.setting}) agrees with its "
+        f"bootstrap refits by {best.metrics['stability']:.3f} (adjusted Rand index). Expected at least "
+        f"{limits.min_stability:g}."
+    )
+    return Choice(best, finalists, [why, *_costs(trials, limits)], why)
+
+
+def _reasons(trials: list[Trial], finalists: list[Trial], limits: Limits, rate: float) -> list[str]:
     winner = finalists[-1]
-    reasons = [
-        f"{winner.setting} has the highest silhouette, {winner.metrics['silhouette']:.4f}, of the trials that keep "
-        f"every limit{' and are stable' if finalists[:-1] else ''}, and agrees with its bootstrap refits by "
-        f"{winner.metrics['stability']:.3f} (adjusted Rand index)."
+    return [
+        f"{winner.k} segments have the highest silhouette of all customers, {winner.metrics['silhouette']:.4f}, among "
+        f"the trials that keep every limit{' and are stable' if finalists[:-1] else ''}; they agree with their "
+        f"bootstrap refits by {winner.metrics['stability']:.3f} (adjusted Rand index).",
+        f"Of these trials {winner.setting} flags {winner.metrics['anomaly_rate']:.2%} of customers, the nearest to the "
+        f"wanted {rate:.2%}.",
+        *(
+            f"{loser.setting} has silhouette {loser.metrics['silhouette']:.4f} but is not stable: "
+            f"{loser.metrics['stability']:.3f}, below {limits.min_stability:g}."
+            for loser in finalists[:-1]
+        ),
+        *_costs(trials, limits),
+        *untried(trials, limits),
     ]
-    reasons += [
-        f"{loser.setting} has silhouette {loser.metrics['silhouette']:.4f} but is not stable: "
-        f"{loser.metrics['stability']:.3f}, below {limits.min_stability:g}."
-        for loser in finalists[:-1]
-    ]
-    for limit in ("min_segments", "min_share", "min_anomaly_rate", "max_anomaly_rate"):
-        cost = [t for t in trials if limit in t.missed]
-        if cost:
-            best = max(cost, key=lambda t: t.metrics["silhouette"])
-            reasons.append(
-                f"The limit {limit} = {getattr(limits, limit):g} cost {len(cost)} of {len(trials)} trials; the best of "
+
+
+def _costs(trials: list[Trial], limits: Limits) -> list[str]:
+    """What each limit cost: how many trials, and the best of them."""
+    costs = []
+    for limit in Limits().excess(0, 0, 0, 0):
+        lost = [trial for trial in trials if limit in trial.missed]
+        if lost:
+            best = max(lost, key=lambda t: t.metrics["silhouette"])
+            costs.append(
+                f"The limit {limit} = {getattr(limits, limit):g} cost {len(lost)} of {len(trials)} trials; the best of "
                 f"them, {best.setting}, had silhouette {best.metrics['silhouette']:.4f}."
             )
-    return reasons
+    return costs
+
+
+def untried(trials: list[Trial], limits: Limits) -> list[str]:
+    """A warning when there were too few trials to try each number of segments that is allowed."""
+    missing = sorted(set(range(limits.min_segments, limits.max_segments + 1)) - {trial.k for trial in trials})
+    if not missing:
+        return []
+    first, last = missing[0], missing[-1]
+    numbers = str(first) if first == last else f"{first} to {last}"
+    needed = limits.max_segments - limits.min_segments + 1
+    return [
+        f"{numbers} segments were not tried: there were {len(trials)} trials, and trying each number of segments once "
+        f"takes {needed}. More trials may choose another number."
+    ]

@@ -1,8 +1,8 @@
-"""The forward check: do segments made at a cut-off say who spends afterwards, and better than plain RFM tiers?"""
+"""The forward check: do segments made at a cut-off say who spends afterwards, and more than plain RFM says?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,72 +11,112 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from training.report.facts import amount, percent
+from training.report.facts import percent
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+RFM_CLASSES = 5  # quintiles
+# What the segments are compared with, each as people call it.
+ALTERNATIVES = {
+    "rfm": "as many RFM tiers of equal size",
+    "rfm_same_sizes": "RFM sums cut at the segments' own sizes",
+    "rfm_cells": "25 RFM cells",
+}
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """A shop's customers as they were known at a cut-off, in groups made from that alone, and their spend afterwards.
+
+    customers: one row per customer; segment: (n,) by their numbers of then, most valuable last; same_as: (n,) today's
+    segment that theirs is, or -1; state: (n,) of then; left_best: (n,) who had left the best segment in the days
+    before, None where that is not known; spend: (n,) money in the `days` after the cut-off, 0 for who bought nothing.
+    """
+
+    as_of: datetime
+    days: int
+    customers: pd.DataFrame
+    segment: Ints
+    same_as: Ints
+    state: NDArray[np.object_]
+    spend: Floats
+    left_best: NDArray[np.bool_] | None = None
+
+    def groups(self) -> dict[str, Ints]:
+        """(n,) the group of each customer: by segment, and by each of the ALTERNATIVES."""
+        return {
+            "segments": self.segment,
+            "rfm": rfm_tiers(self.customers, int(self.segment.max()) + 1),
+            "rfm_same_sizes": rfm_of_sizes(self.customers, np.bincount(self.segment)),
+            "rfm_cells": rfm_cells(self.customers),
+        }
 
 
 @dataclass(frozen=True)
 class Forward:
-    """What the customers of a cut-off spent in the `days` after it, by segment and by RFM tier.
+    """How much of later spend segments explain, over all cut-offs, and what plain RFM explains.
 
-    groups: one row a segment and one a tier (kind: segment or rfm; group: its number; name; customers;
-    mean_spend; bought_again: the share who spent anything); eta_squared: the share of the variance of
-    spend that segments and tiers explain, each also for log1p of spend.
+    eta_squared: for segments and each alternative, of spend and of log1p of spend (name with _log), the mean over the
+    cut-offs; ahead: how much more the segments explain of the log than each alternative, with a standard error;
+    top_share: the share of all later spend that the most valuable segment brings, and as many customers by RFM.
+    by_cut_off: one row per cut-off (cut_off, customers, eta squared of each).
     """
 
-    cut_off: datetime
     days: int
-    customers: int
-    groups: pd.DataFrame
     eta_squared: dict[str, float]
+    ahead: dict[str, tuple[float, float]]
+    top_share: dict[str, float]
+    by_cut_off: pd.DataFrame
+    groups: pd.DataFrame
     sentences: list[str]
 
     @property
     def metrics(self) -> dict[str, float]:
         """forward_* metrics of a run."""
-        return {f"forward_eta_squared_{name}": value for name, value in self.eta_squared.items()}
+        values = {f"forward_eta_squared_{name}": value for name, value in self.eta_squared.items()}
+        for name, (difference, error) in self.ahead.items():
+            values |= {f"forward_ahead_of_{name}": difference, f"forward_ahead_of_{name}_se": error}
+        values |= {f"forward_top_share_{name}": value for name, value in self.top_share.items()}
+        return values | {"forward_cut_offs": float(len(self.by_cut_off))}
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as plain values."""
         return {
-            "cut_off": self.cut_off.isoformat(),
             "days": self.days,
-            "customers": self.customers,
             "eta_squared": self.eta_squared,
+            "ahead": {name: {"difference": d, "standard_error": e} for name, (d, e) in self.ahead.items()},
+            "top_share": self.top_share,
+            "by_cut_off": self.by_cut_off.to_dict("records"),
             "groups": self.groups.to_dict("records"),
             "sentences": self.sentences,
         }
 
 
-def forward_check(
-    customers: pd.DataFrame,
-    segment: ArrayLike,
-    names: Mapping[int, str],
-    spend: ArrayLike,
-    cut_off: datetime,
-    days: int,
-) -> Forward:
-    """The customers of a cut-off (n, one row each), their segments (n,) and later spend (n,) to the check.
-
-    names: one a segment, by its number; spend: money in the `days` after the cut-off, 0 for who bought nothing.
-    Compared with `rfm_tiers` of the same customers, as many as there are segments.
-    """
-    money = np.asarray(spend, dtype=np.float64)
-    tier = rfm_tiers(customers, len(names))
-    tiers = {place: f"RFM tier {place + 1} of {len(names)}" for place in range(len(names))}
+def forward_check(cut_offs: Sequence[CutOff], names: Sequence[str]) -> Forward:
+    """The check over one cut-off or more, latest first. names: one per segment of today."""
+    grouped = [cut_off.groups() for cut_off in cut_offs]
+    methods = ("segments", *ALTERNATIVES)
+    rows = []
+    for cut_off, groups in zip(cut_offs, grouped, strict=True):
+        row: dict[str, Any] = {"cut_off": f"{cut_off.as_of:%Y-%m-%d}", "customers": len(cut_off.spend)}
+        for name in methods:
+            row[name] = eta_squared(cut_off.spend, groups[name])
+            row[f"{name}_log"] = eta_squared(np.log1p(cut_off.spend), groups[name])
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    explained = {name: float(table[name].mean()) for name in table.columns.drop(["cut_off", "customers"])}
+    ahead = {name: difference(cut_offs, grouped, "segments", name) for name in ALTERNATIVES}
+    top = {name: _top_share(cut_offs, grouped, name) for name in ("segments", "rfm_same_sizes")}
     groups = pd.concat(
-        [_by_group("segment", np.asarray(segment), names, money), _by_group("rfm", tier, tiers, money)],
+        [
+            _by_group("segment", [c.same_as for c in cut_offs], cut_offs, dict(enumerate(names))),
+            _by_group("rfm", [g["rfm"] for g in grouped], cut_offs, _tier_names(len(names))),
+        ],
         ignore_index=True,
     )
-    explained = {
-        "segments": eta_squared(money, segment),
-        "segments_log": eta_squared(np.log1p(money), segment),
-        "rfm": eta_squared(money, tier),
-        "rfm_log": eta_squared(np.log1p(money), tier),
-    }
-    said = _sentences(groups, explained, len(money), f"{cut_off:%Y-%m-%d}", days)
-    return Forward(cut_off, days, len(money), groups, explained, said)
+    sentences = _sentences(cut_offs, explained, ahead, top)
+    return Forward(cut_offs[0].days, explained, ahead, top, table, groups, sentences)
 
 
 def spend_between(before: pd.DataFrame, after: pd.DataFrame) -> Floats:
@@ -95,48 +135,147 @@ def eta_squared(values: ArrayLike, group: ArrayLike) -> float:
     the behavioral sciences".
     """
     values = np.asarray(values, dtype=np.float64)
-    _, place = np.unique(np.asarray(group), return_inverse=True)
-    sizes = np.bincount(place)
-    means = np.bincount(place, weights=values) / sizes
+    means = _group_means(values, np.asarray(group))
     total = ((values - values.mean()) ** 2).sum()
-    return float((sizes * (means - values.mean()) ** 2).sum() / total) if total > 0 else float("nan")
+    return float(((means - values.mean()) ** 2).sum() / total) if total > 0 else float("nan")
 
 
-def rfm_tiers(customers: pd.DataFrame, tiers: int) -> NDArray[np.int64]:
-    """(n,) tier of each customer by the sum of their RFM scores, 0 (worst) to `tiers` - 1.
+def difference(
+    cut_offs: Sequence[CutOff], grouped: Sequence[dict[str, Ints]], one: str, other: str
+) -> tuple[float, float]:
+    """How much more of the log of spend `one` grouping explains than the `other`: mean over cut-offs, standard error.
 
-    Recency, Frequency and Monetary are each scored 1 to 5 by quintile, the latest order best; the
-    sums are cut into tiers of about equal size. Equal values share a score, and equal sums a tier.
-    Source: Hughes (1994), "Strategic database marketing".
+    The error is that of drawing other customers of the same shop. It comes from each customer's influence on the
+    difference, added up over the cut-offs at which the customer was there, because the same customer at two cut-offs
+    is not two customers (Efron and Tibshirani 1993, "An introduction to the bootstrap", ch. 21, the infinitesimal
+    jackknife).
     """
-    score = sum(
-        np.ceil(5 * values.rank(pct=True))
-        for values in (-customers.Recency, customers.Frequency, customers.Monetary)
-    )
-    return (np.ceil(tiers * pd.Series(score).rank(pct=True)) - 1).to_numpy(dtype=np.int64)
+    differences, influences = [], []
+    for cut_off, groups in zip(cut_offs, grouped, strict=True):
+        values = np.log1p(cut_off.spend)
+        differences.append(eta_squared(values, groups[one]) - eta_squared(values, groups[other]))
+        influence = _influence(values, groups[one]) - _influence(values, groups[other])
+        share = influence / (len(values) * len(cut_offs))
+        influences.append(pd.Series(share, index=cut_off.customers.customer_id))
+    per_customer = pd.concat(influences).groupby(level=0).sum()
+    return float(np.mean(differences)), float(np.sqrt((per_customer**2).sum()))
 
 
-def _by_group(kind: str, group: NDArray[Any], names: Mapping[int, str], money: Floats) -> pd.DataFrame:
-    spent = pd.DataFrame({"group": group, "money": money}).groupby("group").money
-    table = spent.agg(customers="size", mean_spend="mean", bought_again=lambda own: (own > 0).mean())
-    table = table.reset_index()
+def _influence(values: Floats, group: Ints) -> Floats:
+    """(n,) the influence of each customer on eta squared: what more of such customers would add to it."""
+    within = (values - _group_means(values, group)) ** 2
+    total = (values - values.mean()) ** 2
+    variance = total.mean()
+    if variance == 0:
+        return np.zeros(len(values))
+    return -(within - within.mean()) / variance + within.mean() * (total - variance) / variance**2
+
+
+def _group_means(values: Floats, group: Ints) -> Floats:
+    """(n,) the mean of each customer's group."""
+    _, index = np.unique(group, return_inverse=True)
+    return (np.bincount(index, weights=values) / np.bincount(index))[index]
+
+
+def rfm_scores(customers: pd.DataFrame) -> pd.DataFrame:
+    """One row per customer: Recency, Frequency and Monetary each scored 1 to 5 by quintile, the best 5.
+
+    Equal values share a score. Source: Hughes (1994), "Strategic database marketing".
+    """
+    columns = {
+        "Recency": -customers.Recency,
+        "Frequency": customers.Frequency,
+        "Monetary": customers.Monetary,
+    }
+    return pd.DataFrame({name: np.ceil(RFM_CLASSES * v.rank(pct=True)) for name, v in columns.items()})
+
+
+def rfm_tiers(customers: pd.DataFrame, tiers: int) -> Ints:
+    """(n,) tier of each customer by the sum of their RFM scores, 0 (worst) to `tiers` - 1, of about equal size.
+
+    Equal sums share a tier.
+    """
+    score = rfm_scores(customers).sum(axis=1)
+    return (np.ceil(tiers * score.rank(pct=True)) - 1).to_numpy(dtype=np.int64)
+
+
+def rfm_of_sizes(customers: pd.DataFrame, sizes: Ints) -> Ints:
+    """(n,) customers in the order of their RFM sums, cut into groups of these sizes, the worst first.
+
+    Of equal sums, who spent more comes later.
+    """
+    score = rfm_scores(customers).sum(axis=1).to_numpy()
+    order = np.lexsort((customers.Monetary.to_numpy(), score))
+    group = np.empty(len(order), dtype=np.int64)
+    group[order] = np.repeat(np.arange(len(sizes)), sizes)
+    return group
+
+
+def rfm_cells(customers: pd.DataFrame) -> Ints:
+    """(n,) one of 25 cells: the score of Recency, and that of Frequency and Monetary together."""
+    scores = rfm_scores(customers)
+    worth = np.ceil(RFM_CLASSES * (scores.Frequency + scores.Monetary).rank(pct=True))
+    return (RFM_CLASSES * (scores.Recency - 1) + worth - 1).to_numpy(dtype=np.int64)
+
+
+def _top_share(cut_offs: Sequence[CutOff], grouped: Sequence[dict[str, Ints]], name: str) -> float:
+    """The share of all later spend that the customers of the highest group brought: the mean over the cut-offs."""
+    shares = []
+    for cut_off, groups in zip(cut_offs, grouped, strict=True):
+        top = groups[name] == groups[name].max()
+        shares.append(cut_off.spend[top].sum() / cut_off.spend.sum())
+    return float(np.mean(shares))
+
+
+def _tier_names(tiers: int) -> dict[int, str]:
+    return {tier: f"RFM tier {tier + 1} of {tiers}" for tier in range(tiers)}
+
+
+def _by_group(
+    kind: str, groups: Sequence[Ints], cut_offs: Sequence[CutOff], names: dict[int, str]
+) -> pd.DataFrame:
+    """One row per group: customers, their mean spend and the share who bought again, as means over the cut-offs."""
+    tables = []
+    for group, cut_off in zip(groups, cut_offs, strict=True):
+        spent = (
+            pd.DataFrame({"group": group, "money": cut_off.spend}).query("group >= 0").groupby("group").money
+        )
+        tables.append(
+            spent.agg(customers="size", mean_spend="mean", bought_again=lambda own: (own > 0).mean())
+        )
+    table = pd.concat(tables).groupby(level=0).mean().reset_index()
     table.insert(0, "kind", kind)
     table.insert(2, "name", [names[number] for number in table.group])
     return table
 
 
 def _sentences(
-    groups: pd.DataFrame, explained: dict[str, float], customers: int, cut_off: str, days: int
+    cut_offs: Sequence[CutOff],
+    explained: dict[str, float],
+    ahead: dict[str, tuple[float, float]],
+    top: dict[str, float],
 ) -> list[str]:
-    segments = groups[groups.kind == "segment"]
-    top, low = segments.loc[segments.mean_spend.idxmax()], segments.loc[segments.mean_spend.idxmin()]
-    by = {name: percent(value) for name, value in explained.items()}
-    winner = "segments" if explained["segments_log"] >= explained["rfm_log"] else "RFM tiers"
+    days = cut_offs[0].days
+    dates = [f"{cut_off.as_of:%Y-%m-%d}" for cut_off in cut_offs]
+    when = f"at {dates[0]}" if len(dates) == 1 else f"at {len(dates)} cut-offs, {dates[-1]} to {dates[0]},"
     return [
-        f"Segments were made from the data up to {cut_off} alone. In the next {days} days their {customers:,} "
-        f"customers spent, on average: {top['name']} {amount(top.mean_spend)} ({top.bought_again:.0%} bought again), "
-        f"{low['name']} {amount(low.mean_spend)} ({low.bought_again:.0%}).",
-        f"The segments explain {by['segments']} of the variance of that spend and {by['segments_log']} of that of "
-        f"its logarithm (eta squared); as many tiers of summed RFM scores, the plain alternative, {by['rfm']} and "
-        f"{by['rfm_log']}. On the logarithm, which a few big spenders do not decide, the {winner} say more.",
+        f"Segments were made {when} from what was known then alone, and held against the money that the same "
+        f"customers spent in the {days} days after.",
+        f"They explain {percent(explained['segments_log'])} of the variance of the log of that spend (eta squared); "
+        f"the log, because a few big spenders decide the plain one ({percent(explained['segments'])}).",
+        *(_compared(name, explained[f"{name}_log"], *ahead[name]) for name in ALTERNATIVES),
+        f"The most valuable segment brought {percent(top['segments'])} of that spend; as many customers with the "
+        f"highest RFM sums brought {percent(top['rfm_same_sizes'])}.",
     ]
+
+
+def _compared(name: str, value: float, difference: float, error: float) -> str:
+    what = ALTERNATIVES[name]
+    if abs(difference) <= 2 * error:
+        verdict = "not told apart from the segments"
+    else:
+        verdict = "less than the segments" if difference > 0 else "more than the segments"
+    return (
+        f"{what[0].upper()}{what[1:]} explain {percent(value)}: {verdict} (difference {difference:+.3f}, standard "
+        f"error {error:.3f})."
+    )

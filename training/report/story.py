@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from training.clustering.evaluate import Map
     from training.clustering.segmenter import Segmenter
-    from training.clustering.sweep import Choice, Evaluator, Trial
-    from training.report.lookback import Past
+    from training.clustering.sweep import Choice, Evaluator
+    from training.report.lookback import Lookback
     from training.shop import Shop
 
 MOST_IN_A_KNIFE = 20_000  # customers; the silhouette plot needs each against all others
@@ -33,9 +33,9 @@ class Fitted:
     map: Map
 
 
-def in_five_lines(shop: Shop, kind: str, winner: Trial, fitted: Fitted) -> list[str]:
+def in_five_lines(shop: Shop, kind: str, choice: Choice, fitted: Fitted) -> list[str]:
     """The outcome as five sentences: data, setting and quality, anomalies, segments, what to do first."""
-    profiles, scored = fitted.profiles, fitted.scored
+    profiles, scored, winner = fitted.profiles, fitted.scored, choice.winner
     anomalies = int(scored.is_anomaly.sum())
     share = anomalies / len(scored)
     best = profiles.loc[profiles.revenue_share.idxmax()]
@@ -44,12 +44,13 @@ def in_five_lines(shop: Shop, kind: str, winner: Trial, fitted: Fitted) -> list[
         for row in profiles.itertuples(index=False)
     )
     of_all = f", a uniform sample of {shop.sampled_from:,}," if shop.sampled_from else ""
+    rejected = "REJECTED, nothing was registered: " if choice.rejected else ""
     return [
-        f"{len(scored):,} customers{of_all} from {shop.funnel.read:,} lines ({kind} data), "
+        f"{rejected}{len(scored):,} customers{of_all} from {shop.funnel.read:,} lines ({kind} data), "
         f"as of {shop.as_of:%Y-%m-%d %H:%M}.",
         f"{winner.setting}: silhouette {winner.metrics['silhouette']:.4f}, stability "
         f"{winner.metrics['stability']:.3f} (mean adjusted Rand index over bootstrap refits).",
-        f"{anomalies:,} customers ({share:.2%}) are anomalies: they fit no pattern and do not shape the segments.",
+        f"{anomalies:,} customers ({share:.2%}) are on the list of the unusual: they fit no pattern and shape no segment.",
         f"{segments}.",
         f"{best['name']} matters most: {best.share:.0%} of customers bring {best.revenue_share:.0%} of revenue. "
         f"{best.action}",
@@ -62,7 +63,7 @@ def files(
     used: Sequence[str],
     choice: Choice,
     fitted: Fitted,
-    past: Past,
+    past: Lookback,
     curve: pd.DataFrame,
     outcome: Sequence[str],
     method: Mapping[str, str],

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from training.clustering.segmenter import Segmenter
@@ -21,10 +23,12 @@ def write(
     features: Sequence[str],
     names: Sequence[str],
     typical: NDArray[np.float64],
+    gap: float,
 ) -> Path:
     """Write a fitted segmenter to `path` as skops: plain scikit-learn objects, numbers and texts, no code.
 
-    features: the d input columns, in fit order; names: one a segment; typical: (d,) medians.
+    features: the d input columns, in fit order; names: one per segment; typical: (d,) medians;
+    gap: the shop's median days between two orders of a customer, nan where nobody came back.
     """
     import skops.io
 
@@ -34,6 +38,7 @@ def write(
             "features": list(features),
             "columns": [int(column) for column in columns],
             "scaler": segmenter.scaler_,
+            "weights": np.asarray(segmenter.weights_, dtype=np.float64),
             "kmeans": segmenter.kmeans_,
             "dbscan": {
                 "eps": float(segmenter.eps_),
@@ -42,6 +47,7 @@ def write(
             },
             "names": list(names),
             "typical": np.asarray(typical, dtype=np.float64),
+            "gap": float(gap),
         },
         path,
     )
@@ -55,7 +61,25 @@ def read_segments(path: Path) -> Segments:
     fitted = skops.io.load(path)
     features = tuple(fitted["features"][column] for column in fitted["columns"])
     scaler, kmeans = fitted["scaler"], fitted["kmeans"]
-    return Segments(features, scaler.mean_, scaler.scale_, kmeans.cluster_centers_, tuple(fitted["names"]))
+    weights = fitted.get("weights")  # None: of a model from before there were weights
+    return Segments(
+        features,
+        scaler.mean_,
+        scaler.scale_,
+        kmeans.cluster_centers_,
+        tuple(fitted["names"]),
+        np.ones(len(features)) if weights is None else weights,
+        weights is not None,
+    )
+
+
+def answers(path: Path, customers: pd.DataFrame) -> pd.DataFrame:
+    """What the shipped model answers for `customers` (n, 5) with the file at `path`, without being logged."""
+    from training.store.model import SegmentModel
+
+    model = SegmentModel()
+    model.load_context(SimpleNamespace(artifacts={"segmenter": str(path)}))
+    return model.predict(None, customers)
 
 
 def requirements() -> list[str]:

@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+STATES = ("one-time", "active", "due", "late")
+STATE_FEATURES = ("Recency", "Frequency", "Tenure")
+PRIOR_ORDERS = 2.0  # gaps of the shop's median that each customer's own gaps are averaged with
 UNUSUAL = 2.0  # standard deviations from the mean, in the log space, that make one feature remarkable
 PROBLEMS_NAMED = 5
 MANY = 5_000  # rows from which a thread of their own, and an order, pay
@@ -34,8 +37,9 @@ class SegmentModel(PythonModel):
     """Scaler, KMeans and DBSCAN in one.
 
     `segmenter.skops` holds: features (the input columns), columns (indices of those used for
-    distances), scaler (StandardScaler on log1p), kmeans (KMeans, centres in segment order), dbscan
-    (eps, min_samples, core_samples), names (one a segment) and typical (median of each feature).
+    distances), scaler (StandardScaler on log1p), weights (what each counts in k-means' distances), kmeans (KMeans,
+    centres in segment order), dbscan (eps, min_samples, core_samples), names (one per segment), typical (median of
+    each feature) and gap (the shop's median days between two orders; nan where nobody came back).
     """
 
     def load_context(self, context: Any) -> None:
@@ -47,19 +51,23 @@ class SegmentModel(PythonModel):
         self.columns: NDArray[np.intp] = np.asarray(fitted["columns"])
         self.mean: NDArray[np.float64] = fitted["scaler"].mean_
         self.scale: NDArray[np.float64] = fitted["scaler"].scale_
+        self.weights: NDArray[np.float64] = fitted["weights"]
         self.centres: NDArray[np.float64] = fitted["kmeans"].cluster_centers_
+        self.gap: float = fitted["gap"]
         self.eps: float = fitted["dbscan"]["eps"]
         self.core_samples: NDArray[np.float64] = fitted["dbscan"]["core_samples"]
         self.core_tree = cKDTree(self.core_samples, leafsize=LEAF)
         self.names: list[str] = list(fitted["names"])
         self.texts: dict[Texts, Any] = {kind: kind([*self.names, ""]) for kind in (_objects, _strings)}
+        self.states: dict[Texts, Any] = {kind: kind(list(STATES)) for kind in (_objects, _strings)}
         self.typical: NDArray[np.float64] = np.asarray(fitted["typical"])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
-        """(n, 5) metrics to n rows: segment, segment_name, is_anomaly, anomaly_score, anomaly_reason, distance.
+        """(n, 5) metrics to n rows: segment, segment_name, state, is_anomaly, anomaly_score, anomaly_reason, distance.
 
         anomaly_score is the distance to the nearest core sample in units of eps: above 1 is an
-        anomaly. distance is the Euclidean distance to the segment's centre in the standardised space.
+        anomaly. distance is the Euclidean distance to the segment's centre in the weighted space.
+        state says where the customer stands between two orders: one-time, active, due or late.
 
         Raises MlflowException (HTTP 400) that names row and column when a value cannot be a customer's.
         """
@@ -87,11 +95,24 @@ class SegmentModel(PythonModel):
         return {
             "segment": segment,
             "segment_name": texts.take(segment),
+            "state": self.states[kind].take(self._state(values)),
             "is_anomaly": is_anomaly,
             "anomaly_score": gap / self.eps,
             "anomaly_reason": texts.take(said),
             "distance": distance,
         }
+
+    def _state(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
+        """(n, 5) metrics to (n,) indices of STATES, by the customer's own gap between two orders.
+
+        The own gap is the mean of the days between the customer's orders and of PRIOR_ORDERS gaps of the shop's.
+        """
+        recency, frequency, tenure = (values[:, self.features.index(name)] for name in STATE_FEATURES)
+        prior = 0.0 if self.gap != self.gap else PRIOR_ORDERS  # nan: nobody in the shop came back
+        days = tenure - recency + (prior and prior * self.gap)
+        gap = days / np.maximum(frequency - 1 + prior, 1.0)
+        since = 1 + (recency > gap).astype(np.intp) + (recency > 2 * gap)
+        return np.where((frequency >= 2) & (tenure > recency), since, 0)
 
     def _points(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, 5) metrics to (n, d) points of the standardised space."""
@@ -109,7 +130,9 @@ class SegmentModel(PythonModel):
 
     def _place(self, values: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
         points = self._points(values)
-        to_centres = cdist(self.centres, points)  # so that the least is found along the longer axis
+        to_centres = cdist(
+            self.centres, points * self.weights
+        )  # so that the least is found along the longer axis
         segment = to_centres.argmin(axis=0)
         return segment.astype(np.int64, copy=False), to_centres.min(axis=0), *self._nearest_core(points)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from contract.integrity import Tampered, checked_copy, digest_of
 from contract.names import CHALLENGER, CHAMPION, DATA_TAG, DIGEST_TAG, MODEL, OUTPUTS, PREVIOUS, SEGMENTER
@@ -19,6 +20,8 @@ from training.errors import InputError
 from training.identity import Predecessor, Segments
 from training.store import artifact, history
 from training.store.tracking import champion_lock
+
+Floats = NDArray[np.float64]
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -131,8 +134,8 @@ def rollback(client: MlflowClient, command: str) -> tuple[int, int | None]:
     return before, now
 
 
-def predecessor(client: MlflowClient, kind: str, features: tuple[str, ...]) -> Predecessor:
-    """The champion, for a model of `kind` (real or demo) data whose distances are of `features`."""
+def predecessor(client: MlflowClient, kind: str, features: tuple[str, ...], weights: Floats) -> Predecessor:
+    """The champion, for a model of `kind` (real or demo) data whose distances are of `features` with `weights` (d,)."""
     version = version_of(client, CHAMPION)
     if version is None:
         return Predecessor(None, None, "there is no champion")
@@ -147,6 +150,9 @@ def predecessor(client: MlflowClient, kind: str, features: tuple[str, ...]) -> P
         return Predecessor(
             version, None, f"version {version} is of other features: {', '.join(segments.features)}"
         )
+    if not np.allclose(segments.weights, weights):
+        of = "other weights" if segments.weighted else "a release without weights"
+        return Predecessor(version, None, f"version {version} is of {of}")
     return Predecessor(version, segments)
 
 

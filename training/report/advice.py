@@ -1,0 +1,64 @@
+"""What to do with a group of customers: a sentence that follows from what such customers did next, and says it."""
+
+from __future__ import annotations
+
+from training.report.evidence import Evidence
+from training.report.facts import amount, counted, percent
+
+MOST_COME_BACK = 0.6  # share who bought again from which nothing has to be paid for the next order
+FEW_COME_BACK = 0.25  # ... and below which only the best of them are worth a message
+UNKNOWN = (
+    "What such customers do next is not known: the past of the data is too short. Send one message to a part of them, "
+    "leave the others alone, and compare."
+)
+
+
+def advice(
+    evidence: Evidence | None, customers: int, above_median: int, lower_than_shop: bool = False
+) -> str:
+    """What to do with a group of `customers` today, of whom `above_median` spent more than the shop's median customer.
+
+    lower_than_shop: whether such customers spend less per head than the shop's do on average.
+    """
+    if evidence is None:
+        return UNKNOWN
+    done = (
+        f"{percent(evidence.bought_again)} bought again within {evidence.days} days as things were, "
+        f"{amount(evidence.spend_of_buyers)} each"
+    )
+    best_first = _best_first(customers, above_median)
+    if evidence.bought_again >= MOST_COME_BACK:
+        kind = (
+            "a short thank-you and a look at what is new"
+            if lower_than_shop
+            else "early access and a personal contact"
+        )
+        return f"{done}: they come back without a discount. Offer {kind}{best_first}"
+    if evidence.bought_again >= FEW_COME_BACK:
+        return f"{done}: a mail costs little{best_first}"
+    if evidence.bought_again > 0:
+        return f"Only {done}: one automatic reminder pays, a discount for all of them does not{best_first}"
+    return f"None of them bought again within {evidence.days} days: leave them out of paid campaigns."
+
+
+def advice_on_leavers(evidence: Evidence | None, customers: int) -> str:
+    """What to do with those who have just left the best segment."""
+    if evidence is None:
+        return (
+            "What customers who left the best segment do next is not known: there were too few in the past. Ask the "
+            "biggest spenders among them first what is missing."
+        )
+    return (
+        f"Of those who left it before, {percent(evidence.bought_again)} bought again within {evidence.days} days and "
+        f"spent {amount(evidence.spend_of_buyers)} each, so {amount(evidence.mean_spend * customers)} may be expected "
+        f"from {counted(customers, 'such customer')} if nothing changes. Ask the biggest spenders first what is "
+        "missing."
+    )
+
+
+def _best_first(customers: int, above_median: int) -> str:
+    if above_median == 0:
+        return "; none of them spent more than the shop's median customer."
+    if above_median == customers:
+        return "; all of them spent more than the shop's median customer."
+    return f"; the {above_median:,} who spent more than the shop's median customer come first."

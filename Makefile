@@ -20,10 +20,19 @@ up: $(READY)  ## analytics 5000, scoring 5001, MLflow UI 5002; Ctrl-C stops all
 fetch: $(READY)  ## the UCI Online Retail data into data/raw
 	$(BIN)/segments fetch
 
+# The first line of uv's entry in the lock to the last of its hashes: uv is installed first, and installs the rest.
+UV_ENTRY := sed -n '/^uv==/,/[^\\]$$/p' requirements.lock
+
 $(READY): requirements.lock pyproject.toml
 	test -d .venv || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "Installing the locked packages (uv first, which installs the rest; pip if it cannot) ..."
+	@$(UV_ENTRY) > .venv/uv.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r .venv/uv.lock \
+		&& $(BIN)/uv pip install --python $(BIN)/python --no-deps --require-hashes -r requirements.lock \
+		|| $(BIN)/python -m pip install --no-deps --require-hashes -r requirements.lock
+	@echo "Installing this project ..."
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . \
+		|| $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 bench: $(READY)  ## the project's own methods beside the usual way; best on a machine that does nothing else

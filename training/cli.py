@@ -135,6 +135,7 @@ def train(
     """
     from tqdm import tqdm
 
+    from training.clustering import compiled
     from training.shop import MAX_CUSTOMERS, count_customers
     from training.train import Assignment, Settings, train_challenger, work_on_study
 
@@ -148,6 +149,7 @@ def train(
     sources, demo_data = _sources(inputs)
     reading = reading_of(**options)
     click.echo(f"Reading {', '.join(sources)}")
+    compiler = None if demo_data else compiled.warming()
     shop = count_customers(sources, reading, MAX_CUSTOMERS, seed)
     print_table(("step", "lines", "left"), shop.funnel.rows())
     counted = shop.sampled_from or len(shop.customers)
@@ -159,6 +161,8 @@ def train(
         )
     click.echo()
 
+    if compiler:
+        compiler.wait()
     best = 0.0
     with tqdm(total=trials, desc="Sweep", unit="trial", file=sys.stderr, delay=0.5) as bar:
 

@@ -50,7 +50,7 @@ def in_five_lines(shop: Shop, kind: str, choice: Choice, fitted: Fitted) -> list
         f"as of {shop.as_of:%Y-%m-%d %H:%M}.",
         f"{winner.setting}: silhouette {winner.metrics['silhouette']:.4f}, stability "
         f"{winner.metrics['stability']:.3f} (mean adjusted Rand index over bootstrap refits).",
-        f"{anomalies:,} customers ({share:.2%}) are on the list of the unusual: they fit no pattern and shape no segment.",
+        f"{anomalies:,} customers ({share:.2%}) are on the list of the unusual: they fit no pattern, shape no segment.",
         f"{segments}.",
         f"{best['name']} matters most: {best.share:.0%} of customers bring {best.revenue_share:.0%} of revenue. "
         f"{best.action}",

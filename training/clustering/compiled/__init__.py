@@ -6,7 +6,10 @@ answers up to the rounding of a sum.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +21,32 @@ if TYPE_CHECKING:
 
 WIDTH = 5  # coordinates of a point, at most; a constant, so that the compiler unrolls the loops over them
 PAYS_FROM = 2_500  # points; below, importing numba costs more than it saves
+LOOPS = ("lloyd", "silhouette", "spanning", "tree")  # the modules whose loops are compiled
 AVAILABLE = find_spec("numba") is not None
+
+
+def warming() -> subprocess.Popen[bytes] | None:
+    """A process that compiles what is not in numba's cache yet, or None when everything is; it takes ten seconds.
+
+    To be started while something else is read, and waited for (or killed) before the loops are called.
+    """
+    if not AVAILABLE or _is_cached():
+        return None
+    command = [sys.executable, "-m", f"{__name__}.warm"]
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def _is_cached() -> bool:
+    """Whether numba's cache beside the sources holds an index that is newer than each of them."""
+    here = Path(__file__).parent
+    sources = [here / f"{name}.py" for name in LOOPS]
+    newest = {path.stem: path.stat().st_mtime for path in sources}
+    made = {name: 0.0 for name in LOOPS}
+    for index in (here / "__pycache__").glob(f"*.py{sys.version_info[0]}{sys.version_info[1]}.nbi"):
+        made[index.name.split(".")[0]] = index.stat().st_mtime
+    return all(made[name] >= newest[name] for name in LOOPS)
 
 
 def pays(points: NDArray[np.float64]) -> bool:

@@ -1,0 +1,25 @@
+"""Compile every loop once, so that its machine code is in numba's cache: `python -m training.clustering.compiled.warm`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def compile_all() -> None:
+    """Run each compiled loop on a few thousand made-up points, in the ways that a training calls it."""
+    from training.clustering.density import cluster_counts, neighbours
+    from training.clustering.evaluate import EXACT_UP_TO, silhouette
+    from training.clustering.kmeans import k_means
+
+    random = np.random.default_rng(0)
+    points = random.normal(size=(3_000, 5))
+    near = neighbours(points, 25)
+    cluster_counts(points, near, [(1.0, 20)])
+    labels = k_means(points, 3, 2, 0).labels
+    silhouette(points, labels)
+    many = random.normal(size=(EXACT_UP_TO + 1, 2))
+    silhouette(many, k_means(many, 2, 1, 0).labels)
+
+
+if __name__ == "__main__":
+    compile_all()

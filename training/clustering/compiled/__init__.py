@@ -43,7 +43,7 @@ def _is_cached() -> bool:
     here = Path(__file__).parent
     sources = [here / f"{name}.py" for name in LOOPS]
     newest = {path.stem: path.stat().st_mtime for path in sources}
-    made = {name: 0.0 for name in LOOPS}
+    made = dict.fromkeys(LOOPS, 0.0)
     for index in (here / "__pycache__").glob(f"*.py{sys.version_info[0]}{sys.version_info[1]}.nbi"):
         made[index.name.split(".")[0]] = index.stat().st_mtime
     return all(made[name] >= newest[name] for name in LOOPS)

@@ -1,4 +1,4 @@
-"""Compile every loop once, so that its machine code is in numba's cache: `python -m training.clustering.compiled.warm`."""
+"""Compile each loop once, so that its machine code is in the cache: `python -m training.clustering.compiled.warm`."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ HISTORY_EXPERIMENT = f"{MODEL}-history"  # one run for each time the champion ch
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 FEATURES = ("Recency", "Frequency", "Monetary", "AverageOrderValue", "Tenure")
+SPAN = "Span"  # in reasons: days from the first to the last order, which DBSCAN sees in the place of Tenure
 STATES = ("one-time", "active", "due", "late")  # where a customer stands between two orders
 OUTPUTS = (  # the model's answer for a customer: (type of an MLflow schema, column)
     ("long", "segment"),

@@ -18,7 +18,7 @@ from contract.names import FEATURES
 from training import __version__, identity
 from training.band import Band
 from training.clustering.evaluate import principal_map, without_anomaly_removal
-from training.clustering.segmenter import Segmenter, standardise
+from training.clustering.segmenter import Segmenter, density_features, standardise
 from training.clustering.sweep import (
     ANOMALY_RATE,
     Choice,
@@ -46,6 +46,9 @@ from training.store.trial_log import TrialLog
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+
+SPAN_COLUMNS = (FEATURES.index("Tenure"), FEATURES.index("Recency"))  # see `Segmenter`
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,15 @@ class Assignment:
 
     def evaluator(self) -> Evaluator:
         """What answers for any setting on these customers."""
-        points = standardise(self.values()[:, self.columns])[1]
+        values = self.values()
+        _, density = standardise(density_features(values, self.columns, SPAN_COLUMNS))
         worth = self.shop.customers.Monetary.to_numpy()
-        return Evaluator(points, self.weights, worth, self.settings.limits, self.settings.seed)
+        weighted = self.standardised() * self.weights
+        return Evaluator(density, weighted, worth, self.settings.limits, self.settings.seed)
+
+    def standardised(self) -> np.ndarray:
+        """(n, d) the features used for distances, standardised after log1p."""
+        return standardise(self.values()[:, self.columns])[1]
 
 
 @dataclass(frozen=True)
@@ -376,6 +385,7 @@ def _fit(
         min_samples=winner.min_samples,
         columns=given.columns,
         weights=given.weights,
+        span=SPAN_COLUMNS,
         order_by=FEATURES.index("Monetary"),
         init=evaluate.centres(winner),
         random_state=given.settings.seed,
@@ -423,7 +433,7 @@ def _result(
     answers: pd.DataFrame,
 ) -> _Result:
     """What the past says of the segmentation, and everything else that is told of it."""
-    plane = principal_map(evaluate.points)
+    plane = principal_map(given.standardised())
     scored = with_returns_note(given.shop.customers, given.reading.returns).join(answers)
     scored["pca_1"], scored["pca_2"] = plane.coordinates.T
     segments = identity.segments_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -24,7 +25,8 @@ class Segmenter(ClusterMixin, BaseEstimator):
 
     Anomalies do not shape the segments, yet every customer is in one. DBSCAN works in the standardised space, k-means
     in the same space times `weights`. Segments are numbered by their ordinary customers' median of one column,
-    lowest first.
+    lowest first. With `span`, DBSCAN sees the days between first and last order in the place of the days since the
+    first: a burst of orders on one day is near to nobody then, and looks like a good customer otherwise.
 
     Parameters
     ----------
@@ -36,6 +38,8 @@ class Segmenter(ClusterMixin, BaseEstimator):
     columns : indices of the features used for distances; None uses all.
     weights : (d,) one positive number for each of the features used: what it counts in k-means' distances;
         None counts all alike.
+    span : (later, earlier), the indices of two of the features used (Tenure and Recency): in DBSCAN's distances their
+        difference takes the place of the first. None leaves it as it is.
     order_by : index of the feature that numbers the segments.
     n_init : k-means restarts; the best inertia wins.
     init : (n_clusters, d) centres in the weighted space to start k-means from, instead of restarts.
@@ -49,7 +53,8 @@ class Segmenter(ClusterMixin, BaseEstimator):
     weights_ : (d,) the weights used.
     scaler_, kmeans_ : fitted StandardScaler (on log1p of the features) and KMeans, whose centres are
         in segment order and in the weighted space.
-    core_samples_ : (c, d) DBSCAN's core samples in the standardised space.
+    density_scaler_ : fitted StandardScaler of DBSCAN's space.
+    core_samples_ : (c, d) DBSCAN's core samples in its space.
     n_features_in_ : features seen in fit.
 
     Examples
@@ -74,6 +79,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
         "min_samples": [Interval(Integral, 1, None, closed="left")],
         "columns": [list, None],
         "weights": ["array-like", None],
+        "span": [tuple, None],
         "order_by": [Integral],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "init": ["array-like", None],
@@ -89,6 +95,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
         min_samples: int = 20,
         columns: list[int] | None = None,
         weights: ArrayLike | None = None,
+        span: tuple[int, int] | None = None,
         order_by: int = -1,
         n_init: int = 10,
         init: NDArray[np.float64] | None = None,
@@ -100,6 +107,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
         self.min_samples = min_samples
         self.columns = columns
         self.weights = weights
+        self.span = span
         self.order_by = order_by
         self.n_init = n_init
         self.init = init
@@ -116,8 +124,9 @@ class Segmenter(ClusterMixin, BaseEstimator):
         )
         self.scaler_, Z = standardise(self._used(values))
         self.weights_ = self._checked_weights(Z.shape[1])
-        near = neighbours(Z, min(self.min_samples, len(Z)))
-        threshold = near.noise_threshold(min(self.min_samples, len(Z)))
+        self.density_scaler_, D = standardise(self._density_features(values))
+        near = neighbours(D, min(self.min_samples, len(D)))
+        threshold = near.noise_threshold(min(self.min_samples, len(D)))
         self.eps_ = eps_for_rate(threshold, self.anomaly_rate) if self.eps is None else self.eps
         self.anomalies_ = threshold > self.eps_
         V = Z * self.weights_
@@ -128,7 +137,7 @@ class Segmenter(ClusterMixin, BaseEstimator):
                 f"min_samples={self.min_samples}; expected at least n_clusters={self.n_clusters}. "
                 "Raise eps or lower min_samples."
             )
-        self.core_samples_ = Z[near.core_distance(min(self.min_samples, len(Z))) <= self.eps_]
+        self.core_samples_ = D[near.core_distance(min(self.min_samples, len(D))) <= self.eps_]
         init = self.init
         if init is None:
             init = k_means(ordinary, self.n_clusters, self.n_init, self.random_state).centres
@@ -139,16 +148,21 @@ class Segmenter(ClusterMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
         """(n,) segment of each row of X (n, d)."""
-        return self.kmeans_.predict(self._standardised(X) * self.weights_).astype(np.int64)
+        logs = symmetric_log1p(self._used(self._checked(X)))
+        return self.kmeans_.predict(self.scaler_.transform(logs) * self.weights_).astype(np.int64)
 
     def anomaly_score(self, X: ArrayLike) -> NDArray[np.float64]:
         """(n,) distance to the nearest core sample in units of eps; above 1 is an anomaly."""
-        Z = self._standardised(X)
-        distance, _ = cKDTree(self.core_samples_).query(Z)
+        logs = symmetric_log1p(self._density_features(self._checked(X)))
+        distance, _ = cKDTree(self.core_samples_).query(self.density_scaler_.transform(logs))
         return distance / self.eps_
 
     def _used(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         return X if self.columns is None else X[:, self.columns]
+
+    def _density_features(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        columns = list(range(X.shape[1])) if self.columns is None else self.columns
+        return density_features(X, columns, self.span)
 
     def _checked_weights(self, features: int) -> NDArray[np.float64]:
         """(d,) the weights. Raises ValueError unless there is a positive one for each feature used."""
@@ -162,10 +176,21 @@ class Segmenter(ClusterMixin, BaseEstimator):
             )
         return weights
 
-    def _standardised(self, X: ArrayLike) -> NDArray[np.float64]:
+    def _checked(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
         values: NDArray[np.float64] = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.scaler_.transform(symmetric_log1p(self._used(values)))
+        return values
+
+
+def density_features(
+    X: NDArray[np.float64], columns: Sequence[int], span: tuple[int, int] | None
+) -> NDArray[np.float64]:
+    """(n, d) the `columns` of X that DBSCAN measures distances by, the first of `span` less the second in its place."""
+    features = X[:, columns]
+    if span is not None and set(span) <= set(columns):
+        later, earlier = span
+        features[:, list(columns).index(later)] = X[:, later] - X[:, earlier]
+    return features
 
 
 def standardise(X: NDArray[np.float64]) -> tuple[StandardScaler, NDArray[np.float64]]:

@@ -99,16 +99,16 @@ class Choice:
 class Evaluator:
     """Answers for any (k, eps, min_samples) on one shop's customers; each fit is done once.
 
-    points: (n, d) standardised features, in which DBSCAN measures distances; weights: (d,) what each counts in
-    k-means' distances; worth: (n,) what each customer spent, by which segments are told apart in value.
+    points: (n, d) the space in which DBSCAN measures distances; weighted: (n, d) that of k-means; worth: (n,) what each
+    customer spent, by which segments are told apart in value.
 
     The restarts of k-means are shared: they are made once for each k, without the customers that the highest
     anomaly rate allowed leaves out; each trial goes on from their best outcomes with its own customers.
     """
 
-    def __init__(self, points: Floats, weights: Floats, worth: Floats, limits: Limits, seed: int) -> None:
-        self.points, self.worth, self.limits, self.seed = points, worth, limits, seed
-        self.weighted = points * weights
+    def __init__(self, points: Floats, weighted: Floats, worth: Floats, limits: Limits, seed: int) -> None:
+        self.points, self.weighted, self.worth = points, weighted, worth
+        self.limits, self.seed = limits, seed
         self._near: Neighbours = neighbours(points, min(MIN_SAMPLES[1], len(points)))
         self._tree = compiled.tree_of(self.weighted)
         self._starts: dict[int, list[Floats]] = {}

@@ -38,6 +38,8 @@ def write(
             "features": list(features),
             "columns": [int(column) for column in columns],
             "scaler": segmenter.scaler_,
+            "span": None if segmenter.span is None else list(segmenter.span),
+            "density_scaler": segmenter.density_scaler_,
             "weights": np.asarray(segmenter.weights_, dtype=np.float64),
             "kmeans": segmenter.kmeans_,
             "dbscan": {

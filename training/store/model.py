@@ -22,6 +22,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 STATES = ("one-time", "active", "due", "late")
+SPAN = "Span"  # days from the first to the last order
 STATE_FEATURES = ("Recency", "Frequency", "Tenure")
 PRIOR_ORDERS = 2.0  # gaps of the shop's median that each customer's own gaps are averaged with
 UNUSUAL = 2.0  # standard deviations from the mean, in the log space, that make one feature remarkable
@@ -36,10 +37,12 @@ Texts = Callable[[list[str]], Any]  # an array of texts, with `take`
 class SegmentModel(PythonModel):
     """Scaler, KMeans and DBSCAN in one.
 
-    `segmenter.skops` holds: features (the input columns), columns (indices of those used for
-    distances), scaler (StandardScaler on log1p), weights (what each counts in k-means' distances), kmeans (KMeans,
-    centres in segment order), dbscan (eps, min_samples, core_samples), names (one per segment), typical (median of
-    each feature) and gap (the shop's median days between two orders; nan where nobody came back).
+    `segmenter.skops` holds: features (the input columns); columns (indices of those used for distances); scaler
+    (StandardScaler on their log1p) and weights (what each counts in k-means' distances); kmeans (KMeans, centres in
+    segment order and in the weighted space); span and density_scaler (DBSCAN's space: the difference of the two
+    features of `span` in the place of the first, and its own StandardScaler); dbscan (eps, min_samples,
+    core_samples); names (one per segment); typical (median of each feature); gap (the shop's median days between two
+    orders, nan where nobody came back).
     """
 
     def load_context(self, context: Any) -> None:
@@ -52,6 +55,10 @@ class SegmentModel(PythonModel):
         self.mean: NDArray[np.float64] = fitted["scaler"].mean_
         self.scale: NDArray[np.float64] = fitted["scaler"].scale_
         self.weights: NDArray[np.float64] = fitted["weights"]
+        self.density_mean: NDArray[np.float64] = fitted["density_scaler"].mean_
+        self.density_scale: NDArray[np.float64] = fitted["density_scaler"].scale_
+        span = fitted["span"]
+        self.span: list[int] | None = span if span and set(span) <= set(self.columns.tolist()) else None
         self.centres: NDArray[np.float64] = fitted["kmeans"].cluster_centers_
         self.gap: float = fitted["gap"]
         self.eps: float = fitted["dbscan"]["eps"]
@@ -60,7 +67,12 @@ class SegmentModel(PythonModel):
         self.names: list[str] = list(fitted["names"])
         self.texts: dict[Texts, Any] = {kind: kind([*self.names, ""]) for kind in (_objects, _strings)}
         self.states: dict[Texts, Any] = {kind: kind(list(STATES)) for kind in (_objects, _strings)}
-        self.typical: NDArray[np.float64] = np.asarray(fitted["typical"])
+        typical = np.asarray(fitted["typical"])
+        self.typical: NDArray[np.float64] = self._density_values(typical[None])[0]
+        names = [self.features[column] for column in self.columns]
+        self.density_names = [
+            SPAN if self.span and name == self.features[self.span[0]] else name for name in names
+        ]
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
         """(n, 5) metrics to n rows: segment, segment_name, state, is_anomaly, anomaly_score, anomaly_reason, distance.
@@ -88,8 +100,10 @@ class SegmentModel(PythonModel):
         said = np.full(len(values), len(self.names))
         if is_anomaly.any():
             unusual = values[is_anomaly]
-            points = self._points(unusual)
-            reasons = self._reasons(unusual, points, points - self.core_samples[nearest[is_anomaly]])
+            points = (np.log1p(self._density_values(unusual)) - self.density_mean) / self.density_scale
+            reasons = self._reasons(
+                self._density_values(unusual), points, points - self.core_samples[nearest[is_anomaly]]
+            )
             texts = kind([*self.names, "", *reasons])
             said[is_anomaly] += np.arange(1, len(reasons) + 1)
         return {
@@ -114,9 +128,13 @@ class SegmentModel(PythonModel):
         since = 1 + (recency > gap).astype(np.intp) + (recency > 2 * gap)
         return np.where((frequency >= 2) & (tenure > recency), since, 0)
 
-    def _points(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, 5) metrics to (n, d) points of the standardised space."""
-        return (np.log1p(values.take(self.columns, axis=1)) - self.mean) / self.scale
+    def _density_values(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 5) metrics to (n, d) what DBSCAN's space is made of."""
+        used = values.take(self.columns, axis=1)
+        if self.span:
+            later, earlier = self.span
+            used[:, self.columns.tolist().index(later)] = values[:, later] - values[:, earlier]
+        return used
 
     def _placed(self, values: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
         """(n, 5) to (n,) each: segment, distance to its centre, distance to the nearest core sample, its index."""
@@ -129,11 +147,14 @@ class SegmentModel(PythonModel):
             return tuple(np.concatenate(column) for column in zip(*found, strict=True))
 
     def _place(self, values: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
-        points = self._points(values)
-        to_centres = cdist(
-            self.centres, points * self.weights
-        )  # so that the least is found along the longer axis
+        logs = np.log1p(values.take(self.columns, axis=1))
+        points = (logs - self.mean) / self.scale * self.weights
+        to_centres = cdist(self.centres, points)  # so that the least is found along the longer axis
         segment = to_centres.argmin(axis=0)
+        if self.span:
+            later, earlier = self.span
+            logs[:, self.columns.tolist().index(later)] = np.log1p(values[:, later] - values[:, earlier])
+        points = (logs - self.density_mean) / self.density_scale
         return segment.astype(np.int64, copy=False), to_centres.min(axis=0), *self._nearest_core(points)
 
     def _nearest_core(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -158,18 +179,18 @@ class SegmentModel(PythonModel):
     def _reasons(
         self, values: NDArray[np.float64], points: NDArray[np.float64], unlike: NDArray[np.float64]
     ) -> list[str]:
-        """One reason a row, from its metrics, its standardised point, and its difference to the nearest core sample."""
+        """One reason per row: from what DBSCAN sees of it, its point there, and its difference to the nearest core."""
         here = np.arange(len(points))
         most = np.abs(points).argmax(axis=1)
         extreme = points[here, most]
         difference = np.abs(unlike).argmax(axis=1)
         stands_out = unlike[here, difference]
         typical = [_plain(value) for value in self.typical]
-        names = [self.features[column] for column in self.columns]
-        given = values[here, self.columns[most]]
+        names = self.density_names
+        given = values[here, most]
         return [
             f"{names[first]} unusually {'high' if far > 0 else 'low'}: {_plain(value)} "
-            f"(typical {typical[self.columns[first]]})"
+            f"(typical {typical[first]})"
             if abs(far) >= UNUSUAL
             else f"unusual combination: {names[second]} {'high' if other > 0 else 'low'} "
             "for otherwise similar customers"

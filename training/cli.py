@@ -201,7 +201,7 @@ def history() -> None:
     """Show which version was champion when, by whom and why."""
     from training.store import registry
     from training.store.connection import connect
-    from training.store.history import HAND, changes_until
+    from training.store.history import BY_HAND, changes_until
 
     client = connect()
     champion = registry.version_of(client, CHAMPION)
@@ -223,7 +223,7 @@ def history() -> None:
             for change in changes
         ],
     )
-    if changes[-1].how == HAND:
+    if changes[-1].how == BY_HAND:
         click.echo(
             f"\nThe champion's alias was moved by hand since the last entry; it is {champion or 'gone'} now."
         )

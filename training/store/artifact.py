@@ -24,7 +24,7 @@ def write(
 ) -> Path:
     """Write a fitted segmenter to `path` as skops: plain scikit-learn objects, numbers and texts, no code.
 
-    features: the d input columns, in fit order; names: one a segment; typical: (d,) medians.
+    features: the d input columns, in fit order; names: one per segment; typical: (d,) medians.
     """
     import skops.io
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from contract.integrity import Tampered, checked_copy, digest_of
 from contract.names import CHALLENGER, CHAMPION, DATA_TAG, DIGEST_TAG, MODEL, OUTPUTS, PREVIOUS, SEGMENTER
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def log_model(
-    segmenter: Path, customers: pd.DataFrame, requirements: Sequence[str], metadata: Mapping[str, str | float]
+    segmenter: Path, customers: pd.DataFrame, requirements: Sequence[str], metadata: Mapping[str, object]
 ) -> tuple[str, pd.DataFrame]:
     """Log the model into the active run; (its URI, its answers for all `customers`, (n, 5) features).
 
@@ -54,7 +55,7 @@ def log_model(
     return logged.model_uri, mlflow.pyfunc.load_model(logged.model_uri).predict(customers)
 
 
-def check_answers(answers: pd.DataFrame, labels: np.ndarray, anomalies: np.ndarray) -> None:
+def check_answers(answers: pd.DataFrame, labels: NDArray[np.int64], anomalies: NDArray[np.bool_]) -> None:
     """Raise RuntimeError unless the logged model gives every training customer its training answer."""
     wrong = int(((answers.segment != labels) | (answers.is_anomaly != anomalies)).sum())
     if wrong:
@@ -179,7 +180,7 @@ def run_of(record: ModelVersion) -> str:
     if not record.run_id:
         raise InputError(
             f"Version {record.version} was registered without a run. Expected a version that `segments train` made, "
-            "whose run keeps its data. Name another version, or train anew."
+            "whose run keeps its data. Name another version, or train again."
         )
     return record.run_id
 
@@ -217,7 +218,7 @@ def load(client: MlflowClient, version: int) -> PyFuncModel:
 
     folder = tempfile.TemporaryDirectory()
     try:
-        model = mlflow.pyfunc.load_model(str(fetch(client, version, Path(folder.name))))
+        model: PyFuncModel = mlflow.pyfunc.load_model(str(fetch(client, version, Path(folder.name))))
     except InputError:
         raise
     except Exception as error:
@@ -226,9 +227,8 @@ def load(client: MlflowClient, version: int) -> PyFuncModel:
             f"Version {version} cannot be loaded ({cause}). Expected its artifacts as training logged them. Put them "
             "back from a backup, run `segments rollback`, or `segments train --promote` for a new one."
         ) from error
-    weakref.finalize(
-        model, folder.cleanup
-    )  # not before: the model reads its example from there when it is asked for it
+    # The folder stays as long as the model, which reads its input example from there when it is asked for it.
+    weakref.finalize(model, folder.cleanup)
     return model
 
 

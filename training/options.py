@@ -213,12 +213,12 @@ def limits_of(options: LimitOptions) -> Limits:
     from training.clustering.sweep import Limits
 
     limits = Limits(
-        options["min_segments"],
-        options["max_segments"],
-        options["min_share"],
-        options["min_anomaly_rate"],
-        options["max_anomaly_rate"],
-        options["min_stability"],
+        min_segments=options["min_segments"],
+        max_segments=options["max_segments"],
+        min_share=options["min_share"],
+        min_anomaly_rate=options["min_anomaly_rate"],
+        max_anomaly_rate=options["max_anomaly_rate"],
+        min_stability=options["min_stability"],
     )
     for low, high in (("min_segments", "max_segments"), ("min_anomaly_rate", "max_anomaly_rate")):
         least, most = getattr(limits, low), getattr(limits, high)

@@ -1,4 +1,4 @@
-"""The analytics API beside a bare Flask route under the same server: requests a second, p50 and p99.
+"""The analytics API beside a bare Flask route under the same server: requests per second, p50 and p99.
 
     python benchmarks/analytics.py [--requests 2000] [--clients 8]
 
@@ -14,7 +14,6 @@ import http.client
 import json
 import os
 import platform
-import socket
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,8 @@ import threading
 import time
 from datetime import date
 from pathlib import Path
+
+from training.processes import free_port
 
 BIN = Path(sys.executable).parent
 BARE = """
@@ -35,12 +36,6 @@ def post(): return {"rows": len(request.get_json())}
 """
 ROW = {"Recency": 20, "Frequency": 3, "Monetary": 300.0, "AverageOrderValue": 100.0, "Tenure": 200}
 ROUNDS = 5
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager
@@ -74,7 +69,7 @@ def ask(port: int, method: str, path: str, body: str | None = None) -> tuple[int
 def round_of(
     port: int, method: str, path: str, body: str | None, clients: int, requests: int
 ) -> tuple[list[float], float]:
-    """(seconds of each request, requests a second) of several clients with connections of their own."""
+    """(seconds of each request, requests per second) of several clients with connections of their own."""
     times: list[float] = []
 
     def client() -> None:
@@ -97,25 +92,27 @@ def round_of(
 
 
 def measure(targets: dict[str, tuple[int, str, str, str | None]], clients: int, requests: int) -> None:
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in targets}
+    figures: dict[str, list[tuple[float, float, float]]] = {name: [] for name in targets}
     for number in range(ROUNDS + 1):
         for name, (port, method, path, body) in targets.items():
             times, rate = round_of(port, method, path, body, clients, requests)
             times.sort()
             if number:  # the first round warms up
-                found[name].append((rate, times[len(times) // 2] * 1e3, times[int(len(times) * 0.99)] * 1e3))
+                figures[name].append(
+                    (rate, times[len(times) // 2] * 1e3, times[int(len(times) * 0.99)] * 1e3)
+                )
     base: float | None = None
-    for name, rounds in found.items():
+    for name, rounds in figures.items():
         rate, p50, p99 = (statistics.median(column) for column in zip(*rounds, strict=True))
         base = p50 if name.startswith("bare") else base
         print(f"| {name} | {clients} | {rate:,.0f} | {p50:.2f} | {p99:.2f} | {p50 / base:.2f}x |")
 
 
 def main() -> None:
-    options = argparse.ArgumentParser()
-    options.add_argument("--requests", type=int, default=2000)
-    options.add_argument("--clients", type=int, default=8)
-    given = options.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--clients", type=int, default=8)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlruns/mlflow.db"}
@@ -134,29 +131,29 @@ def main() -> None:
             machine = f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}"
             print(f"{machine}, {date.today()}; {size:,} customers;")
             print(
-                f"gunicorn, 2 workers of 4 threads; medians of {ROUNDS} rounds of {given.requests:,} requests\n"
+                f"gunicorn, 2 workers of 4 threads; medians of {ROUNDS} rounds of {options.requests:,} requests\n"
             )
             print(
                 "| route | clients | requests/s | p50 ms | p99 ms | p50 to bare |\n|---|---|---|---|---|---|"
             )
             one, thousand = json.dumps(ROW), json.dumps([ROW] * 1000)
-            for clients in (1, given.clients):
+            for clients in (1, options.clients):
                 reading = {
                     "bare GET": (bare, "GET", "/bare", None),
                     "GET /analytics/customer/<id>": (api, "GET", f"/analytics/customer/{customer}", None),
                     "GET /analytics/overview": (api, "GET", "/analytics/overview", None),
                 }
-                measure(reading, clients, given.requests)
+                measure(reading, clients, options.requests)
                 scoring = {
                     "bare POST, 1 row": (bare, "POST", "/bare", json.dumps([ROW])),
                     "POST /score, 1 row": (api, "POST", "/score", one),
                 }
-                measure(scoring, clients, given.requests)
+                measure(scoring, clients, options.requests)
                 many = {
                     "bare POST, 1,000 rows": (bare, "POST", "/bare", thousand),
                     "POST /score, 1,000 rows": (api, "POST", "/score", thousand),
                 }
-                measure(many, clients, given.requests // 10)
+                measure(many, clients, options.requests // 10)
 
 
 if __name__ == "__main__":

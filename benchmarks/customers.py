@@ -12,19 +12,19 @@ from training.clustering.segmenter import standardise
 from training.demo import write_demo
 from training.shop import Reading, count_customers
 
-JITTER = 0.15  # standard deviation of the noise on log1p of a number
+NOISE_DEVIATION = 0.15  # standard deviation of the noise on log1p of a number
 
 
 def base(folder: Path) -> tuple[str, np.ndarray]:
     """The name of the shop and its features (n, 5): UCI Online Retail where SEGMENTS_REAL_DATA is set."""
-    given = os.environ.get("SEGMENTS_REAL_DATA")
-    source = Path(given) if given else write_demo(folder / "demo.csv.gz")
+    real_data = os.environ.get("SEGMENTS_REAL_DATA")
+    source = Path(real_data) if real_data else write_demo(folder / "demo.csv.gz")
     customers = count_customers([str(source)], Reading()).customers
-    return ("UCI Online Retail" if given else "demo shop"), customers[list(FEATURES)].to_numpy()
+    return ("UCI Online Retail" if real_data else "demo shop"), customers[list(FEATURES)].to_numpy()
 
 
 def grown(customers: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """(n, 5): customers drawn again with noise, and with what ties their numbers together kept.
+    """(n, 5): customers drawn again with noise; the relations between their numbers still hold.
 
     Frequency stays whole, Monetary is AverageOrderValue times Frequency, Tenure at least Recency, and
     equal to it for one order.
@@ -35,7 +35,7 @@ def grown(customers: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
     recency, frequency, _, average, tenure = customers[random.integers(len(customers), size=n)].T
 
     def shaken(values: np.ndarray) -> np.ndarray:
-        return np.expm1(np.log1p(values) + random.normal(0, JITTER, n))
+        return np.expm1(np.log1p(values) + random.normal(0, NOISE_DEVIATION, n))
 
     orders = np.where(frequency == 1, 1, np.maximum(1, np.rint(shaken(frequency))))
     basket = np.maximum(0.01, shaken(average))
@@ -45,5 +45,5 @@ def grown(customers: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
 
 
 def points(customers: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """(n, 5) standardised, in no order that a tree could profit from."""
+    """(n, 5) standardised, in an order that gives no tree an advantage."""
     return standardise(grown(customers, n, seed))[1]

@@ -24,6 +24,8 @@ from pathlib import Path
 import duckdb
 from grow import base, grow
 
+from contract.names import FEATURES
+
 HERE = Path(__file__).parent
 OURS = """
 import sys
@@ -31,9 +33,8 @@ from training.shop import Reading, count_customers
 shop = count_customers([sys.argv[1]], Reading(returns="drop", duplicates=sys.argv[3]))
 shop.customers.to_parquet(sys.argv[2])
 """
-FITS_PANDAS = 50_000_000
-RUNS_ONCE = 1_000_000
-FEATURES = ("Recency", "Frequency", "Tenure", "Monetary", "AverageOrderValue")
+PANDAS_UP_TO_LINES = 50_000_000  # more would not fit into memory
+ONE_RUN_FROM_LINES = 1_000_000
 
 
 def measure(command: list[str]) -> tuple[float, float, float]:
@@ -72,14 +73,14 @@ def compare(source: Path, folder: Path, duplicates: str, runs: int, usual: bool)
     if usual:
         script = str(HERE / "usual_features.py")
         commands = {"pandas": [sys.executable, script, str(source), str(usual_out), *keep], **commands}
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
+    figures: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, command in commands.items():
-            found[name].append(measure(command))
+            figures[name].append(measure(command))
     if usual:
         check_equal(ours_out, usual_out)
     first: tuple[float, ...] | None = None
-    for name, times in found.items():
+    for name, times in figures.items():
         middle = tuple(statistics.median(column) for column in zip(*times, strict=True))
         first = first or middle
         wall, cpu, memory = middle
@@ -88,23 +89,23 @@ def compare(source: Path, folder: Path, duplicates: str, runs: int, usual: bool)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser()
-    options.add_argument("--lines", type=int, nargs="+", default=[541_909, 10_838_180])
-    options.add_argument("--runs", type=int, default=3)
-    given = options.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lines", type=int, nargs="+", default=[541_909, 10_838_180])
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
     print(f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}, {date.today()};", end=" ")
     print(
-        f"medians of {given.runs} whole processes by turns (one above {RUNS_ONCE:,} lines), page cache warm"
+        f"medians of {options.runs} whole processes by turns (one above {ONE_RUN_FROM_LINES:,} lines), page cache warm"
     )
-    for wanted in given.lines:
+    for line_count in options.lines:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             first = base(folder)
             ((size,),) = duckdb.sql(
                 f"SELECT count(*) FROM read_csv('{first}', all_varchar = true)"
             ).fetchall()
-            copies = max(1, round(wanted / size))
-            usual = copies * size <= FITS_PANDAS
+            copies = max(1, round(line_count / size))
+            usual = copies * size <= PANDAS_UP_TO_LINES
             (folder / "lines").mkdir()
             files = grow(first, folder / "lines", copies, "csv" if usual else "parquet")
             megabytes = sum(file.stat().st_size for file in files) / 1e6
@@ -114,7 +115,13 @@ def main() -> None:
             print("|---|---|---|---|---|---|---|")
             for duplicates in ("drop", "keep"):
                 source = files[0] if usual else folder / "lines"
-                compare(source, folder, duplicates, given.runs if copies * size < RUNS_ONCE else 1, usual)
+                compare(
+                    source,
+                    folder,
+                    duplicates,
+                    options.runs if copies * size < ONE_RUN_FROM_LINES else 1,
+                    usual,
+                )
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import duckdb
 
-COPIES_A_FILE = 10
-DAYS = 300
+COPIES_PER_FILE = 10
+MAX_SHIFT_DAYS = 300
 
 
 def base(folder: Path) -> Path:
@@ -36,13 +36,13 @@ def grow(source: Path, folder: Path, copies: int, form: str = "csv", seed: int =
     invoices', and a number of days from 0 to 300, drawn by `seed`, to the dates.
     """
     draw = random.Random(seed)
-    shifts = [(copy, draw.randint(0, DAYS) if copy else 0) for copy in range(copies)]
+    shifts = [(copy, draw.randint(0, MAX_SHIFT_DAYS) if copy else 0) for copy in range(copies)]
     typed = form == "parquet"
     connection = duckdb.connect()
     connection.execute("SET preserve_insertion_order = false")
     connection.execute("SET enable_progress_bar = false")
     connection.execute("CREATE TABLE base AS FROM read_csv(?, all_varchar = true)", [str(source)])
-    size = COPIES_A_FILE if typed else copies
+    size = COPIES_PER_FILE if typed else copies
     paths = []
     for number, first in enumerate(range(0, copies, size)):
         paths.append(folder / f"lines-{number:02}.{form}")
@@ -69,14 +69,14 @@ def grow(source: Path, folder: Path, copies: int, form: str = "csv", seed: int =
 
 
 def main() -> None:
-    options = argparse.ArgumentParser()
-    options.add_argument("folder", type=Path)
-    options.add_argument("--copies", type=int, default=20)
-    options.add_argument("--form", choices=("csv", "parquet"), default="csv")
-    options.add_argument("--seed", type=int, default=0)
-    given = options.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    for path in grow(base(given.folder), given.folder, given.copies, given.form, given.seed):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--copies", type=int, default=20)
+    parser.add_argument("--form", choices=("csv", "parquet"), default="csv")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for path in grow(base(options.folder), options.folder, options.copies, options.form, options.seed):
         print(f"{path} {path.stat().st_size / 1e6:,.0f} MB")
 
 

@@ -23,8 +23,10 @@ from datetime import date
 from pathlib import Path
 
 import pandas as pd
-from analytics import BIN, ROW, ask, free_port, measure
+from analytics import BIN, ROW, ask, measure
 from customers import grown
+
+from training.processes import free_port
 
 PLAIN = """
 import os
@@ -83,11 +85,11 @@ def uvicorn(folder: Path, app: list[str], workers: int, environment: dict[str, s
         server.wait()
 
 
-def micro(work: Callable, least: float = 1.0) -> float:
-    """The median seconds of a call, over at least a second of them."""
+def micro(work: Callable, least_seconds: float = 1.0) -> float:
+    """The median seconds of a call, of so many calls that they take a second together."""
     work()
     times: list[float] = []
-    while sum(times) < least or len(times) < 3:
+    while sum(times) < least_seconds or len(times) < 3:
         started = time.perf_counter()
         work()
         times.append(time.perf_counter() - started)
@@ -115,9 +117,9 @@ def predictions(ours, usual, customers: pd.DataFrame) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser()
-    options.add_argument("--requests", type=int, default=1000)
-    given = options.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--requests", type=int, default=1000)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         address = f"sqlite:///{folder}/mlruns/mlflow.db"
@@ -143,7 +145,7 @@ def main() -> None:
         print(f"{machine}, {date.today()}; a model of {len(customers):,} customers\n")
         predictions(ours, usual, customers)
         print(
-            f"\nMedians of rounds of {given.requests:,} requests (a tenth of it for 1,000 rows), one client.\n"
+            f"\nMedians of rounds of {options.requests:,} requests (a tenth of it for 1,000 rows), one client.\n"
         )
         print("| route | clients | requests/s | p50 ms | p99 ms | p50 to bare |\n|---|---|---|---|---|---|")
         environment["SEGMENTS_MODEL"] = "models:/customer-segments/1"
@@ -155,15 +157,15 @@ def main() -> None:
             ):
                 for rows in (1, 1_000):
                     body = json.dumps({"dataframe_records": [ROW] * rows})
-                    said = (
+                    circumstances = (
                         f"{rows:,} row{'s' if rows > 1 else ''}, {workers} worker{'s' if workers > 1 else ''}"
                     )
                     targets = {
-                        f"bare FastAPI echo, {said}": (bare, "POST", "/invocations", body),
-                        f"scikit-learn pyfunc, {said}": (plain, "POST", "/invocations", body),
-                        f"segments serve, {said}": (scoring, "POST", "/invocations", body),
+                        f"bare FastAPI echo, {circumstances}": (bare, "POST", "/invocations", body),
+                        f"scikit-learn pyfunc, {circumstances}": (plain, "POST", "/invocations", body),
+                        f"segments serve, {circumstances}": (scoring, "POST", "/invocations", body),
                     }
-                    measure(targets, 1, given.requests // (1 if rows == 1 else 10))
+                    measure(targets, 1, options.requests // (1 if rows == 1 else 10))
 
 
 def _usual(folder: Path, customers: pd.DataFrame, k: int, eps: float):

@@ -33,8 +33,8 @@ from training.clustering.evaluate import silhouette
 from training.clustering.sweep import RESTARTS, Evaluator, Limits
 
 PARTS = ("tracked", "noise", "silhouette", "kmeans", "growth")
-SIZES = (5, 10, 15, 20)  # min_samples of the noise plane
-RATES = np.geomspace(0.01, 0.05, 13)  # its anomaly rates; 4 x 13 = 52 settings, 50 are used
+MIN_SAMPLES = (5, 10, 15, 20)  # of the noise plane
+ANOMALY_RATES = np.geomspace(0.01, 0.05, 13)  # 4 x 13 = 52 settings, 50 are used
 KS = range(2, 13)
 
 
@@ -47,13 +47,13 @@ def timed(work: Callable) -> tuple[float, object]:
 def beside(title: str, ours: Callable, theirs: Callable, agree: Callable, rounds: int = 3) -> None:
     """One row: medians of alternating rounds after one of ours to warm up, their ratio, and what was compared."""
     ours()
-    taken: dict[str, list[float]] = {"ours": [], "usual": []}
+    times: dict[str, list[float]] = {"ours": [], "usual": []}
     for _ in range(rounds):
         seconds, mine = timed(ours)
-        taken["ours"].append(seconds)
+        times["ours"].append(seconds)
         seconds, other = timed(theirs)
-        taken["usual"].append(seconds)
-    a, b = statistics.median(taken["ours"]), statistics.median(taken["usual"])
+        times["usual"].append(seconds)
+    a, b = statistics.median(times["ours"]), statistics.median(times["usual"])
     print(f"| {title} | {b:.3f} s | {a:.3f} s | **{b / a:.1f}x** | {agree(mine, other)} |", flush=True)
 
 
@@ -61,33 +61,33 @@ def head(title: str) -> None:
     print(f"\n### {title}\n\n| what | usual | ours | ratio | answers |\n|---|---|---|---|---|")
 
 
-def tracked(folder: Path, given: np.ndarray, _: bool) -> None:
+def tracked(folder: Path, features: np.ndarray, _: bool) -> None:
     """Whole processes: imports, 100 trials, child runs in an MLflow database that exists already."""
     import mlflow
     import pandas as pd
 
     head("The tracked search, 100 trials, whole process")
     table = folder / "customers.parquet"
-    pd.DataFrame(given, columns=usual.FEATURES).to_parquet(table)
+    pd.DataFrame(features, columns=usual.FEATURES).to_parquet(table)
     store = folder / "mlflow.db"
     mlflow.MlflowClient(f"sqlite:///{store}").search_experiments()
     here = Path(__file__).parent
 
     def run(script: str) -> Callable:
         def work() -> None:
-            place = Path(tempfile.mkdtemp(dir=folder))
-            (place / "mlruns").mkdir()
-            shutil.copy(store, place / "mlruns" / "mlflow.db")
-            address = {"MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlruns/mlflow.db"}
+            store_folder = Path(tempfile.mkdtemp(dir=folder))
+            (store_folder / "mlruns").mkdir()
+            shutil.copy(store, store_folder / "mlruns" / "mlflow.db")
+            address = {"MLFLOW_TRACKING_URI": f"sqlite:///{store_folder}/mlruns/mlflow.db"}
             quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": str(here.parent)}
             command = [sys.executable, here / script, table, "--trials", "100"]
             environment = os.environ | address | quiet
-            subprocess.run(command, cwd=place, env=environment, check=True, capture_output=True)
+            subprocess.run(command, cwd=store_folder, env=environment, check=True, capture_output=True)
 
         return work
 
     beside(
-        f"{len(given):,} customers",
+        f"{len(features):,} customers",
         run("tracked.py"),
         run("usual.py"),
         lambda *_: "100 child runs each",
@@ -96,20 +96,20 @@ def tracked(folder: Path, given: np.ndarray, _: bool) -> None:
 
 def plane(near: Neighbours) -> list[tuple[float, int]]:
     """50 settings (eps, min_samples) read off the data, so that 1 % to 5 % are noise."""
-    thresholds = {m: near.noise_threshold(m) for m in SIZES}
-    return [(eps_for_rate(thresholds[m], rate), m) for m in SIZES for rate in RATES][:50]
+    thresholds = {m: near.noise_threshold(m) for m in MIN_SAMPLES}
+    return [(eps_for_rate(thresholds[m], rate), m) for m in MIN_SAMPLES for rate in ANOMALY_RATES][:50]
 
 
-def noise(_: Path, given: np.ndarray, __: bool) -> None:
+def noise(_: Path, features: np.ndarray, __: bool) -> None:
     """The whole (eps, min_samples) plane from one neighbour query."""
     head("Noise at 50 settings of eps and min_samples")
-    for n in (len(given), 10_000, 100_000):
-        points = customers.points(given, n)
-        settings = plane(neighbours(points, max(SIZES)))
+    for n in (len(features), 10_000, 100_000):
+        points = customers.points(features, n)
+        settings = plane(neighbours(points, max(MIN_SAMPLES)))
 
         def ours(points=points, settings=settings) -> list[np.ndarray]:
-            near = neighbours(points, max(SIZES))
-            thresholds = {m: near.noise_threshold(m) for m in SIZES}
+            near = neighbours(points, max(MIN_SAMPLES))
+            thresholds = {m: near.noise_threshold(m) for m in MIN_SAMPLES}
             return [thresholds[m] > eps for eps, m in settings]
 
         def differences(mine, other) -> str:
@@ -120,7 +120,7 @@ def noise(_: Path, given: np.ndarray, __: bool) -> None:
             return usual.noise(points, settings)
 
         def with_clusters(points=points, settings=settings) -> list[int]:
-            near = neighbours(points, max(SIZES))
+            near = neighbours(points, max(MIN_SAMPLES))
             return cluster_counts(points, near, settings)
 
         rounds = 3 if n < 50_000 else 1
@@ -134,11 +134,11 @@ def noise(_: Path, given: np.ndarray, __: bool) -> None:
         )
 
 
-def silhouettes(_: Path, given: np.ndarray, __: bool) -> None:
+def silhouettes(_: Path, features: np.ndarray, __: bool) -> None:
     """Exact in float64, and sampled with its standard error."""
     head("Silhouette, k=4")
-    for n in (len(given), 20_000, 100_000):
-        points = customers.points(given, n)
+    for n in (len(features), 20_000, 100_000):
+        points = customers.points(features, n)
         labels = usual.k_means(points, [4])[0].labels_.astype(np.int64)
 
         def exact(points=points, labels=labels, n=n):
@@ -150,11 +150,11 @@ def silhouettes(_: Path, given: np.ndarray, __: bool) -> None:
         rounds = 3 if n < 50_000 else 1
         beside(f"{n:,}, exact", exact, theirs, lambda a, b: f"{abs(a.value - b):.0e} apart", rounds)
     known = exact().value
-    seconds, found = timed(lambda: silhouette(points, labels, exact_up_to=0))
-    off = (found.value - known) / found.standard_error
+    seconds, sampled = timed(lambda: silhouette(points, labels, exact_up_to=0))
+    off = (sampled.value - known) / sampled.standard_error
     print(
-        f"\nSampled at {n:,}: {seconds:.2f} s, {found.asked:,} customers asked, standard error "
-        f"{found.standard_error:.1e}; {off:+.1f} standard errors from the exact {known:.4f}."
+        f"\nSampled at {n:,}: {seconds:.2f} s, {sampled.asked:,} customers asked, standard error "
+        f"{sampled.standard_error:.1e}; {off:+.1f} standard errors from the exact {known:.4f}."
     )
 
 
@@ -164,7 +164,7 @@ def our_k_means(points: np.ndarray, ks=KS) -> list:
     return [lloyd.best(kmeans.starts(points, k, RESTARTS, 0)) for k in ks]
 
 
-def k_means(_: Path, given: np.ndarray, __: bool) -> None:
+def k_means(_: Path, features: np.ndarray, __: bool) -> None:
     """k=2..12 with 10 restarts each, against shared restarts on a sample."""
     head("k-means for k=2..12")
 
@@ -175,8 +175,8 @@ def k_means(_: Path, given: np.ndarray, __: bool) -> None:
             f"inertia above the better of the two: ours {max(excess):.1e}, usual {max(theirs):.1e} at worst"
         )
 
-    for n in (len(given), 100_000, 1_000_000):
-        points = customers.points(given, n)
+    for n in (len(features), 100_000, 1_000_000):
+        points = customers.points(features, n)
         beside(
             f"{n:,} customers",
             lambda points=points: our_k_means(points),
@@ -186,13 +186,13 @@ def k_means(_: Path, given: np.ndarray, __: bool) -> None:
         )
 
 
-def growth(folder: Path, given: np.ndarray, large: bool) -> None:
+def growth(folder: Path, features: np.ndarray, large: bool) -> None:
     """The search, 50 trials and the winner's stability, from 10,000 customers on, each in a process of its own."""
     print("\n### How the search grows (50 trials, choice with stability; ours alone)\n")
     print("| customers | neighbours s | search s | choice s | peak memory GB | k | eps | anomalies |")
     print("|---|---|---|---|---|---|---|---|")
     base = folder / "base.npy"
-    np.save(base, given)
+    np.save(base, features)
     rows = []
     for n in (10_000, 30_000, 100_000, 300_000, 1_000_000, *([5_000_000] if large else [])):
         command = [sys.executable, __file__, "--grow", str(base), str(n)]
@@ -235,13 +235,21 @@ def grow(base: str, n: int) -> None:
     search(small, 2)  # compiled and imported
     seconds, evaluate = timed(lambda: Evaluator(points, Limits(), 0))
     with tempfile.TemporaryDirectory() as folder:
-        taken, trials = timed(lambda: list(run_trials(evaluate, 50, 0, Path(folder) / "journal", "growth")))
-    chosen, choice = timed(lambda: choose(trials, evaluate))
+        search_seconds, trials = timed(
+            lambda: list(run_trials(evaluate, 50, 0, Path(folder) / "journal", "growth"))
+        )
+    choice_seconds, choice = timed(lambda: choose(trials, evaluate))
     status = Path("/proc/self/status").read_text()  # of this program alone; getrusage keeps what began it
     memory = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e6
     winner = choice.winner
-    found = {"n": n, "neighbours": seconds, "search": taken, "choice": chosen, "memory": memory}
-    print(json.dumps(found | {"k": winner.k, "eps": winner.eps, "rate": winner.metrics["anomaly_rate"]}))
+    row = {
+        "n": n,
+        "neighbours": seconds,
+        "search": search_seconds,
+        "choice": choice_seconds,
+        "memory": memory,
+    }
+    print(json.dumps(row | {"k": winner.k, "eps": winner.eps, "rate": winner.metrics["anomaly_rate"]}))
 
 
 def search(points: np.ndarray, trials: int) -> list:
@@ -257,20 +265,20 @@ def main() -> None:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of: {', '.join(PARTS)}")
     parser.add_argument("--large", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shop, found = customers.base(folder)
+        shop, features = customers.base(folder)
         print(
-            f"{os.cpu_count()} cores, {platform.machine()}, {date.today()}; {shop}, {len(found):,} customers;"
+            f"{os.cpu_count()} cores, {platform.machine()}, {date.today()}; {shop}, {len(features):,} customers;"
         )
         print(
             f"compiled loops: {'yes' if compiled.AVAILABLE else 'no'}; load when begun {os.getloadavg()[0]:.1f}"
         )
         jobs = {"tracked": tracked, "noise": noise, "silhouette": silhouettes, "kmeans": k_means}
         jobs |= {"growth": growth}
-        for part in given.parts or PARTS:
-            jobs[part](folder, found, given.large)
+        for part in options.parts or PARTS:
+            jobs[part](folder, features, options.large)
 
 
 if __name__ == "__main__":

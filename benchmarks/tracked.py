@@ -33,5 +33,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("customers")
     parser.add_argument("--trials", type=int, default=100)
-    given = parser.parse_args()
-    tracked(given.customers, given.trials)
+    options = parser.parse_args()
+    tracked(options.customers, options.trials)

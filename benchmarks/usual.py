@@ -1,4 +1,4 @@
-"""The usual way: pandas, scikit-learn, and one nested MLflow run a trial, written as a good notebook writes it.
+"""The usual way: pandas, scikit-learn, and one nested MLflow run per trial, written as a good notebook writes it.
 
 `python benchmarks/usual.py customers.parquet --trials 100` runs the tracked search in the current folder's
 MLflow store; the functions are what `benchmarks/speed.py` puts beside the project's own.
@@ -87,5 +87,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("customers")
     parser.add_argument("--trials", type=int, default=100)
-    given = parser.parse_args()
-    tracked(given.customers, given.trials)
+    options = parser.parse_args()
+    tracked(options.customers, options.trials)

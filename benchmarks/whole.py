@@ -27,11 +27,11 @@ from grow import base, grow
 
 HERE = Path(__file__).parent
 KS = range(2, 13)
-AT = 25  # the setting whose anomalies are left out of k-means
+KMEANS_SETTING = 25  # the index of the setting whose anomalies are left out of k-means
 
 
 def ours(lines: str, settings: list[tuple[float, int]], exact: bool) -> dict:
-    """The project's own way; `settings` are only read off the data where none are given."""
+    """The project's own way; `settings` are only read off the data where none are options."""
     from contract.names import FEATURES
     from training.clustering import kmeans
     from training.clustering.density import neighbours
@@ -49,13 +49,13 @@ def ours(lines: str, settings: list[tuple[float, int]], exact: bool) -> dict:
 
         settings = plane(near)
     flags = [thresholds[m] > eps for eps, m in settings]
-    ordinary = points[~flags[AT]]
+    ordinary = points[~flags[KMEANS_SETTING]]
     lloyd = kmeans.Lloyd(ordinary)
-    found = []
+    silhouettes = []
     for k in KS:
         fit = lloyd.best(kmeans.starts(ordinary, k, RESTARTS, 0))
-        found.append(silhouette(ordinary, fit.labels, 0, len(ordinary) if exact else 0).value)
-    return answer(len(customers), flags, found) | {"settings": settings}
+        silhouettes.append(silhouette(ordinary, fit.labels, 0, len(ordinary) if exact else 0).value)
+    return answer(len(customers), flags, silhouettes) | {"settings": settings}
 
 
 def theirs(lines: str, settings: list[tuple[float, int]]) -> dict:
@@ -68,13 +68,13 @@ def theirs(lines: str, settings: list[tuple[float, int]]) -> dict:
     customers = pd.read_parquet(table)
     points = StandardScaler().fit_transform(np.log1p(customers[usual.FEATURES].to_numpy()))
     flags = usual.noise(points, settings)
-    ordinary = points[~flags[AT]]
+    ordinary = points[~flags[KMEANS_SETTING]]
     fits = usual.k_means(ordinary, KS)
     return answer(len(customers), flags, [usual.silhouette(ordinary, fit.labels_) for fit in fits])
 
 
 def answer(customers: int, flags: list[np.ndarray], silhouettes: list[float]) -> dict:
-    """What both ways must agree on."""
+    """The figures that must be equal for both ways."""
     best = int(np.argmax(silhouettes))
     noise = [int(flag.sum()) for flag in flags]
     return {"customers": customers, "noise": noise, "k": KS[best], "silhouette": silhouettes[best]}
@@ -87,43 +87,43 @@ def run(way: str, lines: Path, settings: Path, output: Path) -> tuple[float, flo
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--copies", type=int, default=20)
-    options.add_argument(
+    parser.add_argument("--copies", type=int, default=20)
+    parser.add_argument(
         "--way", nargs=4, metavar=("WAY", "LINES", "SETTINGS", "OUTPUT"), help=argparse.SUPPRESS
     )
-    given = options.parse_args()
-    if given.way:
-        way, lines, settings, output = given.way
+    options = parser.parse_args()
+    if options.way:
+        way, lines, settings, output = options.way
         known = json.loads(Path(settings).read_text())
-        found = theirs(lines, known) if way == "usual" else ours(lines, known, way == "exact")
-        Path(output).write_text(json.dumps(found))
+        result = theirs(lines, known) if way == "usual" else ours(lines, known, way == "exact")
+        Path(output).write_text(json.dumps(result))
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (lines,) = grow(base(folder), folder, given.copies)
+        (lines,) = grow(base(folder), folder, options.copies)
         settings, output = folder / "settings.json", folder / "answer.json"
         settings.write_text("[]")
         run("sampled", lines, settings, output)  # compiled, in the page cache, and the settings are read off
         settings.write_text(json.dumps(json.loads(output.read_text())["settings"]))
-        took, found = {}, {}
+        measured, results = {}, {}
         for way in ("sampled", "exact", "usual", "exact", "sampled"):
-            took.setdefault(way, []).append(run(way, lines, settings, output))
-            found[way] = json.loads(output.read_text())
-        usually = found["usual"]
+            measured.setdefault(way, []).append(run(way, lines, settings, output))
+            results[way] = json.loads(output.read_text())
+        usual_result = results["usual"]
         count = sum(1 for _ in lines.open("rb")) - 1
         print(f"{os.cpu_count()} cores, {platform.machine()}, {date.today()}; {count:,} lines, ", end="")
-        print(f"{usually['customers']:,} customers; load when done {os.getloadavg()[0]:.1f}\n")
+        print(f"{usual_result['customers']:,} customers; load when done {os.getloadavg()[0]:.1f}\n")
         print("| way | wall s | CPU s | peak MB | ratio | k | silhouette | noise counts that differ |")
         print("|---|---|---|---|---|---|---|---|")
-        base_wall = took["usual"][0][0]
-        for way, runs in took.items():
+        base_wall = measured["usual"][0][0]
+        for way, runs in measured.items():
             wall, cpu, memory = (sum(column) / len(runs) for column in zip(*runs, strict=True))
-            mine = found[way]
-            assert mine["customers"] == usually["customers"]
-            wrong = sum(a != b for a, b in zip(mine["noise"], usually["noise"], strict=True))
+            mine = results[way]
+            assert mine["customers"] == usual_result["customers"]
+            wrong = sum(a != b for a, b in zip(mine["noise"], usual_result["noise"], strict=True))
             print(
                 f"| {way} | {wall:.1f} | {cpu:.1f} | {memory:,.0f} | **{base_wall / wall:.0f}x** | {mine['k']} "
                 f"| {mine['silhouette']:.4f} | {wrong} of {len(mine['noise'])} |"

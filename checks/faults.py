@@ -1,9 +1,9 @@
-"""What a training leaves when it is killed, and what it says when its store fails: real processes, a real store.
+"""What a training leaves when it is killed, and its message when its store fails: real processes, a real store.
 
     python checks/faults.py [--kills 20] [--seed 0] [--only FAULT]
 
 Everything happens in a temporary folder, on the demo shop. First a training is killed (SIGKILL) at moments that
-are uniform over the duration of an uninterrupted one, and then when certain states are seen from outside. After
+are uniform over the duration of an uninterrupted training, and then when certain states are seen from outside. After
 each kill the champion must answer as before, every alias must stand for a version that loads, and `--resume` (or
 a fresh training, where none had begun) must end with the model that an uninterrupted training gives, each trial
 done once. Then come the faults of the store. Exit code 1 when anything does not hold. Disk full and read-only
@@ -33,13 +33,13 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 
+from contract.names import FEATURES, MODEL
+
 SEGMENTS = Path(sys.executable).parent / "segments"
-NAME = "customer-segments"
 TRIALS = 8
 TRAIN = ("train", "--trials", TRIALS)
-FEATURES = ["Recency", "Frequency", "Monetary", "AverageOrderValue", "Tenure"]
-SAME = ("trials.csv", "choice.json", "profiles.json", "data/customers.parquet")
-COMPLETE = '"state":1'  # of a trial, in Optuna's journal
+SAME_ARTIFACTS = ("trials.csv", "choice.json", "profiles.json", "data/customers.parquet")
+COMPLETE_TRIAL = '"state":1'  # in Optuna's journal
 
 
 @dataclass
@@ -67,12 +67,12 @@ class Shop:
         )
 
     def run(self, *arguments: object) -> tuple[int, str]:
-        """Exit code and the error told, or the last line written."""
+        """(exit code, error message or last line of the output)."""
         process = self.start(*arguments)
-        written, told = process.communicate()
-        self.check("Traceback" not in told, f"{arguments[0]} shows a traceback")
-        errors = [line for line in told.splitlines() if line.startswith("Error: ")]
-        return process.returncode, (errors or written.splitlines() or [told])[-1]
+        output, errors = process.communicate()
+        self.check("Traceback" not in errors, f"{arguments[0]} shows a traceback")
+        messages = [line for line in errors.splitlines() if line.startswith("Error: ")]
+        return process.returncode, (messages or output.splitlines() or [errors])[-1]
 
     def check(self, holds: bool, problem: str) -> None:
         if not holds:
@@ -80,20 +80,20 @@ class Shop:
 
     def must(self, *arguments: object) -> str:
         """Run a command that has to succeed; its last line."""
-        code, told = self.run(*arguments)
-        self.check(code == 0, f"{' '.join(map(str, arguments))}: exit code {code}: {told}")
-        return told
+        code, message = self.run(*arguments)
+        self.check(code == 0, f"{' '.join(map(str, arguments))}: exit code {code}: {message}")
+        return message
 
     def must_fail(self, expected: str, *arguments: object) -> str:
-        """Run a command that has to end with exit code 2 and name `expected`; what it tells."""
-        code, told = self.run(*arguments)
+        """Run a command that has to end with exit code 2, and with `expected` in its message; the message."""
+        code, message = self.run(*arguments)
         self.check(
-            code == 2 and expected in told, f"{' '.join(map(str, arguments))}: exit code {code}: {told}"
+            code == 2 and expected in message, f"{' '.join(map(str, arguments))}: exit code {code}: {message}"
         )
-        return told
+        return message
 
     def rows(self, query: str) -> list[tuple]:
-        """A query of the database, nothing while there is none."""
+        """The rows of a query; none while there is no database."""
         try:
             reader = sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True, timeout=30)
             with contextlib.closing(reader):
@@ -105,27 +105,27 @@ class Shop:
         return dict(self.rows("SELECT alias, version FROM registered_model_aliases"))
 
     def versions(self) -> dict[int, str]:
-        """Version and run of each."""
+        """The run of each version."""
         return dict(self.rows("SELECT version, run_id FROM model_versions"))
 
     def trainings(self) -> dict[str, tuple[str, str]]:
         """(status, stage) of each parent run."""
-        found = self.rows(
+        rows = self.rows(
             "SELECT runs.run_uuid, runs.status, stage.value FROM runs "
             "JOIN tags stage ON stage.run_uuid = runs.run_uuid AND stage.key = 'stage'"
         )
-        return {run: (status, stage) for run, status, stage in found}
+        return {run: (status, stage) for run, status, stage in rows}
 
     def trials(self, run: str) -> dict[int, list[str]]:
         """The statuses of a training's child runs by trial."""
-        found = collections.defaultdict(list)
+        statuses = collections.defaultdict(list)
         for number, status in self.rows(
             "SELECT number.value, runs.status FROM runs JOIN tags number ON number.run_uuid = runs.run_uuid "
             "AND number.key = 'trial' JOIN tags parent ON parent.run_uuid = runs.run_uuid "
             f"AND parent.key = 'mlflow.parentRunId' AND parent.value = '{run}'"
         ):
-            found[int(number)].append(status)
-        return found
+            statuses[int(number)].append(status)
+        return statuses
 
     def journal(self) -> Path | None:
         """The study of the training at work."""
@@ -134,18 +134,18 @@ class Shop:
     def finished(self) -> int:
         """Trials that the study at work has finished."""
         journal = self.journal()
-        return journal.read_text(errors="replace").count(COMPLETE) if journal else 0
+        return journal.read_text(errors="replace").count(COMPLETE_TRIAL) if journal else 0
 
     def answers(self, version: int) -> list[dict]:
-        """What a version says of the training's customers."""
+        """The answers of a version for the training's customers."""
         mlflow.set_tracking_uri(f"sqlite:///{self.database}")
         table = pd.read_parquet(next(self.folder.glob("mlruns/artifacts/*/artifacts/data/features.parquet")))
-        model = mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
-        return model.predict(table[FEATURES]).to_dict("records")
+        model = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}")
+        return model.predict(table[list(FEATURES)]).to_dict("records")
 
     def results(self, run: str) -> list[bytes]:
         folder = self.folder / "mlruns" / "artifacts" / run / "artifacts"
-        return [(folder / name).read_bytes() for name in SAME]
+        return [(folder / name).read_bytes() for name in SAME_ARTIFACTS]
 
 
 def new_shop(folder: Path) -> Shop:
@@ -163,7 +163,7 @@ def with_champion(folder: Path) -> Shop:
 
 
 class Kills:
-    """Trainings of one shop, killed and resumed; `row` is one line of the table."""
+    """Trainings of one shop, killed and resumed."""
 
     def __init__(self, folder: Path) -> None:
         self.shop = with_champion(folder)
@@ -195,10 +195,10 @@ class Kills:
         self.look()
         over = stages == {"done"}
         journal = None if over else shop.journal()
-        kept = shop.folder / "kept.journal"
-        kept.unlink(missing_ok=True)
+        journal_copy = shop.folder / "journal_copy.journal"
+        journal_copy.unlink(missing_ok=True)
         if journal:
-            kept.hardlink_to(journal)
+            journal_copy.hardlink_to(journal)
 
         after = "nothing left to do"
         if not over:
@@ -206,8 +206,8 @@ class Kills:
             shop.must(*TRAIN, *(["--resume"] if begun else []))
         self.look()
         self.compare(set(shop.versions()) - versions, set(shop.trainings()) - before)
-        if begun and not over and kept.exists():
-            finished = kept.read_text().count(COMPLETE)
+        if begun and not over and journal_copy.exists():
+            finished = journal_copy.read_text().count(COMPLETE_TRIAL)
             self.redone += finished - TRIALS
             shop.check(finished == TRIALS, f"{finished} trials were done instead of {TRIALS}")
         return [state, after]
@@ -316,8 +316,8 @@ def mounted(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def remount(folder: Path, options: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
+def remount(folder: Path, parser: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{parser}", folder], check=True)
 
 
 def disk_full(folder: Path, free: int) -> tuple[Shop, str]:
@@ -327,26 +327,26 @@ def disk_full(folder: Path, free: int) -> tuple[Shop, str]:
         used = shutil.disk_usage(folder).used
         remount(folder, f"size={used // 1024 + free}k")
         before = shop.trainings().keys()
-        told = shop.must_fail("Free some space", *TRAIN)
+        message = shop.must_fail("Free some space", *TRAIN)
         begun = bool(shop.trainings().keys() - before)
-        shop.check(("--resume" in told) == begun, "whether it can be resumed is told wrongly")
+        shop.check(("--resume" in message) == begun, "the message is wrong about --resume")
         shop.check(shop.answers(1) == champion and shop.aliases()["champion"] == 1, "the champion is lost")
         remount(folder, "size=64m")
         shop.must(*TRAIN, *(["--resume"] if begun else []))
         shop.check(set(shop.versions()) == {1, 2}, f"versions {set(shop.versions())}")
-    return shop, told
+    return shop, message
 
 
 def read_only(folder: Path) -> tuple[Shop, str]:
     with mounted(folder):
         shop = with_champion(folder)
         remount(folder, "ro")
-        told = shop.must_fail("Make it writable", *TRAIN)
+        message = shop.must_fail("Make it writable", *TRAIN)
         shop.must_fail("Make it writable", "promote", "1", "--min-stability", "0.1")  # its verdict is written
         shop.must("score", "data/raw/demo.csv.gz", "-o", folder.parent / "read_only.csv")
         remount(folder, "rw")
         shop.must(*TRAIN)
-    return shop, told
+    return shop, message
 
 
 def locked(folder: Path) -> tuple[Shop, str]:
@@ -356,13 +356,13 @@ def locked(folder: Path) -> tuple[Shop, str]:
     while process.poll() is None and shop.finished() < 3:
         time.sleep(0.001)
     holder.execute("BEGIN EXCLUSIVE")
-    _, told = process.communicate()
-    told = told.splitlines()[-1]
-    shop.check(process.returncode == 2 and "Another program holds it" in told, told)
+    _, message = process.communicate()
+    message = message.splitlines()[-1]
+    shop.check(process.returncode == 2 and "Another program holds it" in message, message)
     shop.must_fail("Another program holds it", "rollback")
     holder.execute("ROLLBACK")
     shop.must(*TRAIN, "--resume")
-    return shop, told
+    return shop, message
 
 
 def locked_for_a_moment(folder: Path) -> tuple[Shop, str]:
@@ -374,26 +374,26 @@ def locked_for_a_moment(folder: Path) -> tuple[Shop, str]:
     holder.execute("BEGIN EXCLUSIVE")
     time.sleep(8)
     holder.execute("ROLLBACK")
-    _, told = process.communicate()
-    shop.check(process.returncode == 0, told)
+    _, message = process.communicate()
+    shop.check(process.returncode == 0, message)
     return shop, "waits 8 seconds and goes on"
 
 
 def corrupt(folder: Path) -> tuple[Shop, str]:
     shop = with_champion(folder)
     whole = shop.database.read_bytes()
-    told = ""
+    message = ""
     for damaged in (b"not a database" * 10_000, whole[: len(whole) // 3], whole[:81920] + b"\1" * 400_000):
         shop.database.write_bytes(damaged)
-        told = shop.must_fail("It is damaged", *TRAIN)
+        message = shop.must_fail("It is damaged", *TRAIN)
     shop.database.write_bytes(whole)
     shop.must(*TRAIN)
-    return shop, told
+    return shop, message
 
 
 def cut_journal(folder: Path) -> tuple[Shop, str]:
     shop = with_champion(folder)
-    for keep in (
+    for damage in (
         lambda text: text[:-40],
         lambda text: text[: len(text) // 2],
         lambda text: text[:0],
@@ -401,7 +401,7 @@ def cut_journal(folder: Path) -> tuple[Shop, str]:
     ):
         stopped_in_the_sweep(shop)
         journal = shop.journal()
-        journal.write_bytes(keep(journal.read_bytes()))
+        journal.write_bytes(damage(journal.read_bytes()))
         shop.must(*TRAIN, "--resume")
     first, *others = (shop.results(run) for version, run in shop.versions().items() if version > 1)
     shop.check(all(other == first for other in others), "other results than without the cut")
@@ -415,15 +415,15 @@ def damaged_champion(folder: Path) -> tuple[Shop, str]:
     source = shop.rows("SELECT storage_location FROM model_versions WHERE version = 2")[0][0]
     path = Path(source.removeprefix("file://")) / "artifacts" / "segmenter.skops"
     whole = path.read_bytes()
-    told = ""
+    message = ""
     for damage in (lambda: path.write_bytes(whole[: len(whole) // 2]), path.unlink):
         damage()
         refused = "are not those that were registered"
-        told = shop.must_fail(refused, "score", "data/raw/demo.csv.gz", "-o", "out.csv")
+        message = shop.must_fail(refused, "score", "data/raw/demo.csv.gz", "-o", "out.csv")
         shop.must_fail(refused, "serve", "--port", "0")
     shop.must("rollback")
     shop.must("score", "data/raw/demo.csv.gz", "-o", "out.csv")
-    return shop, told
+    return shop, message
 
 
 def two_at_once(folder: Path, champion: bool) -> tuple[Shop, str]:
@@ -431,8 +431,8 @@ def two_at_once(folder: Path, champion: bool) -> tuple[Shop, str]:
     before = len(shop.versions())
     both = [shop.start(*TRAIN, "--seed", seed) for seed in (0, 3)]
     for process in both:
-        told = process.communicate()[1]
-        shop.check(process.returncode == 0, told[-400:])
+        message = process.communicate()[1]
+        shop.check(process.returncode == 0, message[-400:])
     aliases = shop.aliases()
     shop.check(len(shop.versions()) == before + 2, f"versions {set(shop.versions())}")
     for version in aliases.values():
@@ -446,11 +446,11 @@ def resumed_while_at_work(folder: Path) -> tuple[Shop, str]:
     while process.poll() is None and shop.finished() < 1:
         time.sleep(0.001)
     os.killpg(process.pid, signal.SIGSTOP)
-    told = shop.must_fail("still at work", *TRAIN, "--resume")
+    message = shop.must_fail("still at work", *TRAIN, "--resume")
     os.killpg(process.pid, signal.SIGCONT)
     process.communicate()
     shop.check(process.returncode == 0 and len(shop.versions()) == 2, "the training at work was disturbed")
-    return shop, told
+    return shop, message
 
 
 FAULTS: dict[str, Callable[[Path], tuple[Shop, str]]] = {
@@ -479,21 +479,21 @@ def verdict(problems: list[str]) -> str:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--kills", type=int, default=20)
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--only", default="", help="only the faults whose name holds this")
-    given = options.parse_args()
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="only the faults whose name holds this")
+    options = parser.parse_args()
     failed = 0
-    print(f"{os.cpu_count()} cores, {platform.machine()}, {date.today()}; {TRIALS} trials a training\n")
+    print(f"{os.cpu_count()} cores, {platform.machine()}, {date.today()}; {TRIALS} trials per training\n")
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        if not given.only:
+        if not options.only:
             kills = Kills(root / "kills")
             print("| killed | when it was | then | verdict |\n|---|---|---|---|", flush=True)
-            rounds = [random_kills(kills, given.kills, given.seed), aimed_kills(kills)]
+            rounds = [random_kills(kills, options.kills, options.seed), aimed_kills(kills)]
             total = 0
             for cells in (cells for some in rounds for cells in some):
                 total += 1
@@ -505,17 +505,17 @@ def main() -> None:
                 f"\n{total} kills; trials done again: {kills.redone}; child runs doubled: {kills.doubled}; "
                 f"runs left RUNNING: {len(left)}\n"
             )
-        print("| fault | what is told, or happens | verdict |\n|---|---|---|", flush=True)
+        print("| fault | message, or what happens | verdict |\n|---|---|---|", flush=True)
         for number, (fault, cause) in enumerate(FAULTS.items()):
-            if given.only not in fault:
+            if options.only not in fault:
                 continue
             try:
-                shop, told = cause(root / f"fault-{number}")
+                shop, message = cause(root / f"fault-{number}")
             except subprocess.CalledProcessError as error:
                 row(fault, f"not run: {error.cmd[0]} is not possible here", "-")
                 continue
             failed += bool(shop.problems)
-            row(fault, told.replace(str(root), "..."), verdict(shop.problems))
+            row(fault, message.replace(str(root), "..."), verdict(shop.problems))
     sys.exit(1 if failed else 0)
 
 

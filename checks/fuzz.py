@@ -4,7 +4,7 @@
 
 A file must be read, with a funnel that sums to its lines and features that a customer can have, or be refused
 with an InputError. A request must get a 2xx that is right in form, or a 4xx with a JSON error and no traceback.
-Whatever else happens (another exception, a wrong answer, a crash, more than `LIMIT` seconds) is kept as a file.
+Every other case (another exception, a wrong answer, a crash, more than CASE_TIMEOUT_SECONDS) is kept as a file.
 Each target runs in a process of its own, so that a crash costs one case. Cases follow from the seed.
 """
 
@@ -36,24 +36,12 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
-# The benchmark serving.py beside this file is not the package.
-sys.path[:] = [folder for folder in sys.path if Path(folder) != Path(__file__).parent]
+from contract.names import FEATURES, MODEL
+from training.demo import COLUMNS
 
-LIMIT = 20  # seconds that a case may take
-MEMORY = 6 << 30  # bytes of address space that a target may use
-LINES = 60
-
-HEADER = [
-    "InvoiceNo",
-    "StockCode",
-    "Description",
-    "Quantity",
-    "InvoiceDate",
-    "UnitPrice",
-    "CustomerID",
-    "Country",
-]
-FEATURES = ("Recency", "Frequency", "Monetary", "AverageOrderValue", "Tenure")
+CASE_TIMEOUT_SECONDS = 20
+MEMORY_BYTES = 6 << 30  # of address space that a target may use
+MAX_LINES = 60
 CELLS = [
     *(
         "",
@@ -219,7 +207,7 @@ VALUES = [
 JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
 
 
-class Wrong(Exception):
+class WrongAnswer(Exception):
     """An answer that is not right."""
 
 
@@ -232,8 +220,8 @@ def rows(rng: random.Random) -> list[list[str]]:
         ["{y}-{m:02}-{d:02} {h:02}:{i:02}:00", "{d:02}/{m:02}/{y} {h:02}:{i:02}", "{m}/{d}/{y} {h}:{i:02}"]
     )
     price = rng.choice(["{:.2f}", "{:.3f}", "{:,.2f}"])
-    table = [list(HEADER)]
-    for _ in range(rng.randint(1, LINES)):
+    table = [list(COLUMNS)]
+    for _ in range(rng.randint(1, MAX_LINES)):
         invoice = f"{rng.choice(['', '', '', 'C'])}{rng.randint(536365, 536400)}"
         moment = {
             "y": 2011,
@@ -347,7 +335,7 @@ def parquet_file(rng: random.Random) -> tuple[str, bytes]:
     import pandas as pd
 
     header, *lines = rows(rng)
-    frame = pd.DataFrame([line[: len(HEADER)] for line in lines], columns=header[: len(HEADER)])
+    frame = pd.DataFrame([line[: len(COLUMNS)] for line in lines], columns=header[: len(COLUMNS)])
     frame.columns = [
         name if list(frame.columns).count(name) == 1 else f"{name}{i}" for i, name in enumerate(frame.columns)
     ]
@@ -381,7 +369,7 @@ def feature_file(rng: random.Random) -> tuple[str, bytes]:
 
 
 def read_file(path: Path, rng: random.Random) -> bool:
-    """Read, clean and count a file; whether it was accepted. Raises Wrong for an answer that cannot be right."""
+    """Read, clean and count a file; whether it was accepted. Raises WrongAnswer for an answer that cannot be right."""
     from training.cleaning import clean
     from training.errors import InputError
     from training.features import customer_features
@@ -390,22 +378,22 @@ def read_file(path: Path, rng: random.Random) -> bool:
     order, decimal = rng.choice([None, "day-first", "month-first"]), rng.choice([None, "point", "comma"])
     try:
         lines = read_lines([path], date_order=order, decimal=decimal, connection=duckdb())
-        found = lines.count().to_pyarrow().as_py()
+        line_count = lines.count().to_pyarrow().as_py()
         if path.name.endswith((".csv", ".csv.gz")):
-            check_count(path, found)
+            check_count(path, line_count)
         cleaned = clean(lines, keep_duplicates=rng.random() < 0.5)
         customers = customer_features(cleaned.orders, cleaned.as_of, rng.choice(["net", "drop"])).to_pandas()
     except InputError as error:
         if len(str(error)) > 5_000:
-            raise Wrong(f"a message of {len(str(error)):,} characters") from None
+            raise WrongAnswer(f"a message of {len(str(error)):,} characters") from None
         return False
     funnel = cleaned.funnel
-    if sum(getattr(funnel, name) for name, _ in funnel.STEPS) != funnel.read or funnel.read != found:
-        raise Wrong(f"the funnel does not sum to {found}: {funnel}")
+    if sum(getattr(funnel, name) for name, _ in funnel.STEPS) != funnel.read or funnel.read != line_count:
+        raise WrongAnswer(f"the funnel does not sum to {line_count}: {funnel}")
     if not (customers.Recency >= 1).all() or not (customers.Recency <= customers.Tenure).all():
-        raise Wrong("Recency is not between 1 and Tenure")
+        raise WrongAnswer("Recency is not between 1 and Tenure")
     if not customers[list(FEATURES)].map(math.isfinite).all(axis=None) or not (customers.Monetary > 0).all():
-        raise Wrong("a feature is not a finite number")
+        raise WrongAnswer("a feature is not a finite number")
     return True
 
 
@@ -431,8 +419,8 @@ def duckdb():
     return ibis.duckdb.connect()
 
 
-def check_count(path: Path, found: int) -> None:
-    """Raise Wrong unless Python's own csv module finds as many lines under the header."""
+def check_count(path: Path, line_count: int) -> None:
+    """Raise WrongAnswer unless Python's own csv module finds as many lines under the header."""
     from training.reading import textfile
 
     layout = textfile.sniff(path)
@@ -442,12 +430,12 @@ def check_count(path: Path, found: int) -> None:
         text = content.decode(layout.encoding, "strict" if layout.encoding == "utf-8-sig" else "replace")
     except UnicodeDecodeError:
         text = content.decode("cp1252", "replace")
-    usual = csv.field_size_limit(len(text) + 1)
+    old_limit = csv.field_size_limit(len(text) + 1)
     records = csv.reader(io.StringIO(text, newline=""), delimiter=layout.delimiter)
     expected = sum(len(record) > 1 or any(map(str.strip, record)) for record in records) - 1
-    csv.field_size_limit(usual)
-    if expected != found:
-        raise Wrong(f"{found} lines were read, the csv module finds {expected}")
+    csv.field_size_limit(old_limit)
+    if expected != line_count:
+        raise WrongAnswer(f"{line_count} lines were read, the csv module finds {expected}")
 
 
 def read_features(path: Path, _: random.Random) -> bool:
@@ -459,7 +447,7 @@ def read_features(path: Path, _: random.Random) -> bool:
         table = score.feature_table([str(path)])
         if table is None:
             return False
-        score._numbers(table)
+        score._features_as_numbers(table)
     except InputError:
         return False
     return True
@@ -484,7 +472,7 @@ def odd(value: object, rng: random.Random) -> object:
         return value[:at] + new + value[at + 1 :]
     if isinstance(value, dict) and value and rng.random() < 0.9:
         name = rng.choice(list(value))
-        rest = {key: kept for key, kept in value.items() if key != name}
+        rest = {key: part for key, part in value.items() if key != name}
         return rest | {rng.choice([name, name, name, name.upper(), "", "x"]): odd(value[name], rng)}
     return rng.choice(VALUES)
 
@@ -501,8 +489,8 @@ def invocation(rng: random.Random) -> tuple[str, bytes]:
     """(content type, body) for POST /invocations in one of MLflow's forms."""
     import pandas as pd
 
-    given = [customer(rng) for _ in range(rng.randint(1, 5))]
-    frame = pd.DataFrame(given)
+    customers = [customer(rng) for _ in range(rng.randint(1, 5))]
+    frame = pd.DataFrame(customers)
     kind = rng.choice([JSON] * 8 + [CSV, PARQUET])
     if kind == CSV:
         content = mutated(frame.to_csv(index=False).encode(), rng)
@@ -512,10 +500,10 @@ def invocation(rng: random.Random) -> tuple[str, bytes]:
         content = body(
             rng.choice(
                 [
-                    {"dataframe_records": given},
+                    {"dataframe_records": customers},
                     {"dataframe_split": frame.to_dict("split")},
-                    {"instances": given},
-                    {"inputs": given},
+                    {"instances": customers},
+                    {"inputs": customers},
                     {"inputs": frame.to_dict("list")},
                 ]
             ),
@@ -532,7 +520,7 @@ def scoring():
     """Asks `segments serve`'s application in this process."""
     from serving.scoring import create_app
 
-    os.environ["SEGMENTS_MODEL"] = "models:/customer-segments/1"
+    os.environ["SEGMENTS_MODEL"] = f"models:/{MODEL}/1"
     app, loop = create_app(), asyncio.new_event_loop()
 
     def post(kind: bytes, content: bytes) -> tuple[int, bytes]:
@@ -557,14 +545,14 @@ def scoring():
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
     def ask(case: tuple[str, bytes]) -> bool:
-        kind, content = case
-        status, answer = post(kind.encode("latin-1", "replace"), content)
-        found = parsed(status, answer)
+        kind, body = case
+        status, answer = post(kind.encode("latin-1", "replace"), body)
+        content = parsed(status, answer)
         if status >= 400:
-            if set(found) != {"error_code", "message"} or not found["message"]:
-                raise Wrong(f"an error of another shape: {answer[:300]!r}")
+            if set(content) != {"error_code", "message"} or not content["message"]:
+                raise WrongAnswer(f"an error of another shape: {answer[:300]!r}")
             return False
-        check_rows(found["predictions"])
+        check_rows(content["predictions"])
         return True
 
     return ask
@@ -584,54 +572,54 @@ def analytics():
         text = answer.mimetype in ("text/csv", "text/html", "text/javascript", "text/css", "image/svg+xml")
         if (answer.status_code < 400 and text) or method in ("HEAD", "OPTIONS"):
             return answer.status_code < 400
-        found = parsed(answer.status_code, answer.data)
+        parts = parsed(answer.status_code, answer.data)
         if answer.status_code >= 400:
-            if set(found) != {"error"} or set(found["error"]) != {"code", "name", "message"}:
-                raise Wrong(f"an error of another shape: {answer.text[:300]}")
+            if set(parts) != {"error"} or set(parts["error"]) != {"code", "name", "message"}:
+                raise WrongAnswer(f"an error of another shape: {answer.text[:300]}")
             return False
         if path.startswith("/score"):
-            check_rows(found if isinstance(found, list) else [found])
+            check_rows(parts if isinstance(parts, list) else [parts])
         return True
 
     return ask
 
 
 def parsed(status: int, content: bytes):
-    """The JSON of an answer. Raises Wrong for a 5xx, a traceback, a long error, and what is not JSON."""
+    """The JSON of an answer. Raises WrongAnswer for a 5xx, a traceback, a long error, and what is not JSON."""
     if not 200 <= status < 500:
-        raise Wrong(f"status {status}: {content[:300]!r}")
+        raise WrongAnswer(f"status {status}: {content[:300]!r}")
     if b"Traceback" in content or b'File \\"' in content or b"stack_trace" in content:
-        raise Wrong(f"a traceback: {content[:500]!r}")
+        raise WrongAnswer(f"a traceback: {content[:500]!r}")
     if status >= 400 and len(content) > 5_000:
-        raise Wrong(f"an error of {len(content):,} bytes: {content[:300]!r}")
+        raise WrongAnswer(f"an error of {len(content):,} bytes: {content[:300]!r}")
     try:
         return json.loads(content, parse_constant=refuse)
     except ValueError:
-        raise Wrong(f"not JSON: {content[:300]!r}") from None
+        raise WrongAnswer(f"not JSON: {content[:300]!r}") from None
 
 
 def refuse(name: str) -> float:
     raise ValueError(name)  # NaN and Infinity are not JSON
 
 
-def check_rows(found: list[dict]) -> None:
-    """Raise Wrong unless each row is a complete and possible answer."""
-    for row in found:
+def check_rows(rows: list[dict]) -> None:
+    """Raise WrongAnswer unless each row is a complete and possible answer."""
+    for row in rows:
         if row["segment"] < 0 or not row["segment_name"] or row["distance"] < 0:
-            raise Wrong(f"an impossible row: {row}")
+            raise WrongAnswer(f"an impossible row: {row}")
         if row["is_anomaly"] != (row["anomaly_score"] > 1) or row["is_anomaly"] != bool(
             row["anomaly_reason"]
         ):
-            raise Wrong(f"a row that contradicts itself: {row}")
+            raise WrongAnswer(f"a row that contradicts itself: {row}")
 
 
 def score_request(rng: random.Random) -> tuple[str, str, str, bytes]:
     """POST /score."""
-    given = [customer(rng) for _ in range(rng.randint(1, 4))]
+    customers = [customer(rng) for _ in range(rng.randint(1, 4))]
     kind = rng.choice(
         [JSON] * 20 + ["", CSV, "application/json; charset=latin-1", "application/problem+json"]
     )
-    return "POST", "/score", kind, body(rng.choice([given, given[0]]), rng)
+    return "POST", "/score", kind, body(rng.choice([customers, customers[0]]), rng)
 
 
 def query_request(rng: random.Random) -> tuple[str, str, str, bytes]:
@@ -699,9 +687,9 @@ def run(target: str, store: Path, seed: int, until: float, memory: int, folder: 
         while time.monotonic() < until:
             rng = random.Random(f"{target} {seed}")
             case = make(rng)
-            keep(folder, case)
+            write_case(folder, case)
             log.write(f"{seed} ")
-            signal.alarm(LIMIT)
+            signal.alarm(CASE_TIMEOUT_SECONDS)
             try:
                 if isinstance(case[0], str) and len(case) == 2 and target != "/invocations":
                     accepted = attempt(folder / case[0], rng)
@@ -711,18 +699,18 @@ def run(target: str, store: Path, seed: int, until: float, memory: int, folder: 
                 log.write("accepted\n" if accepted else "refused\n")
             except Exception as error:
                 signal.alarm(0)
-                place = traceback.extract_tb(error.__traceback__)[-1]
-                where = f"{Path(place.filename).name}:{place.lineno}"
+                frame = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{Path(frame.filename).name}:{frame.lineno}"
                 log.write(f"found {type(error).__name__} at {where}: {str(error)[:300]!r}\n")
                 shutil.copytree(folder / "case", folder / f"found-{seed}", dirs_exist_ok=True)
             seed += 1
 
 
 def overdue(*_: object) -> None:
-    raise TimeoutError(f"more than {LIMIT} seconds")
+    raise TimeoutError(f"more than {CASE_TIMEOUT_SECONDS} seconds")
 
 
-def keep(folder: Path, case: tuple) -> None:
+def write_case(folder: Path, case: tuple) -> None:
     """Write a case down before it is tried: a file by its name, a request as its words and its body."""
     shutil.rmtree(folder / "case", ignore_errors=True)
     (folder / "case").mkdir()
@@ -741,10 +729,10 @@ def fuzz(target: str, store: Path, seed: int, seconds: float, folder: Path) -> C
     until = time.monotonic() + seconds
     log = folder / "log"
     while time.monotonic() < until:
-        arguments = (target, store, seed, until, MEMORY, folder)
+        arguments = (target, store, seed, until, MEMORY_BYTES, folder)
         process = multiprocessing.get_context("spawn").Process(target=run, args=arguments)
         process.start()
-        process.join(seconds + 3 * LIMIT)
+        process.join(seconds + 3 * CASE_TIMEOUT_SECONDS)
         if process.exitcode == 0:
             break
         process.kill()
@@ -768,10 +756,10 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="where to keep what was found; else a temporary folder")
-    given = parser.parse_args()
+    options = parser.parse_args()
 
-    kept = given.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))
-    store = kept / "store"
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))
+    store = folder / "store"
     store.mkdir(parents=True)
     os.environ |= {
         "MLFLOW_TRACKING_URI": f"sqlite:///{store}/mlruns/mlflow.db",
@@ -784,18 +772,18 @@ def main() -> None:
 
     print("| target | cases | accepted | refused | found |\n|---|---|---|---|---|", flush=True)
     total = 0
-    for target in given.target or TARGETS:
-        folder = kept / re.sub("[^A-Za-z]+", "-", target).strip("-")
-        counts = fuzz(target, store, given.seed, given.seconds, folder)
+    for target in options.target or TARGETS:
+        target_folder = folder / re.sub("[^A-Za-z]+", "-", target).strip("-")
+        counts = fuzz(target, store, options.seed, options.seconds, target_folder)
         columns = sum(counts.values()), counts["accepted"], counts["refused"], counts["found"]
         print(f"| {target} | " + " | ".join(f"{count:,}" for count in columns) + " |", flush=True)
         total += counts["found"]
         if not columns[0]:
             raise SystemExit(
-                f"No case of {target} was tried: {given.seconds:g} seconds do not even start it."
+                f"No case of {target} was tried: {options.seconds:g} seconds do not even start it."
             )
     print(
-        f"\nWhat was found is in {kept}/*/found-*, in words in {kept}/*/log."
+        f"\nWhat was found is in {folder}/*/found-*, in words in {folder}/*/log."
         if total
         else "\nNothing was found."
     )

@@ -4,8 +4,8 @@
 
 Trains two versions on the demo shop in a temporary folder. `segments api` then answers while the alias
 `champion` moves between them, as promote, rollback and the MLflow UI move it; each answer names its version
-(X-Model-Version) and must be, byte for byte, what that version answered before the load. `segments serve` holds
-the version it was started with and must give the same bytes all the while, although the alias moves. Exit code 1
+(X-Model-Version) and must be, byte for byte, what that version answered before the load. `segments serve` keeps
+the version with which it was started, and must give the same bytes all the time, although the alias moves. Exit code 1
 when anything fails.
 """
 
@@ -19,7 +19,6 @@ import itertools
 import json
 import os
 import platform
-import socket
 import statistics
 import subprocess
 import sys
@@ -33,9 +32,11 @@ from pathlib import Path
 import aiohttp
 import mlflow
 
+from contract.names import MODEL
+from training.processes import free_port
+
 SEGMENTS = Path(sys.executable).parent / "segments"
-NAME = "customer-segments"
-VERSION = "X-Model-Version"
+VERSION_HEADER = "X-Model-Version"
 ROWS = [
     {"Recency": r, "Frequency": f, "Monetary": m * f, "AverageOrderValue": m, "Tenure": r + 30 * f}
     for r, f, m in [(1, 1, 20.0), (6, 16, 543.0), (90, 2, 75.0), (200, 1, 9000.0), (30, 40, 12.0)]
@@ -44,8 +45,8 @@ Request = tuple[str, str, str | None]  # method, path, body
 
 
 @dataclass
-class Seen:
-    """What the clients saw of one server."""
+class Observations:
+    """What the clients observed of one server."""
 
     seconds: list[float] = field(default_factory=list)
     failures: collections.Counter = field(default_factory=collections.Counter)
@@ -57,9 +58,7 @@ class Seen:
 @contextlib.contextmanager
 def server(folder: Path, command: str, ready: str) -> Iterator[tuple[int, str]]:
     """`segments COMMAND` on a free port: (its process, its address)."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with (folder / f"{command}.log").open("w") as log:
         process = subprocess.Popen(
             [SEGMENTS, command, "--port", str(port)], cwd=folder, stdout=log, stderr=log
@@ -87,22 +86,22 @@ async def ask(session: aiohttp.ClientSession, request: Request) -> tuple[int, st
     method, path, body = request
     kind = {"Content-Type": "application/json"} if body else None
     async with session.request(method, path, data=body, headers=kind) as answer:
-        return answer.status, answer.headers.get(VERSION, ""), await answer.read()
+        return answer.status, answer.headers.get(VERSION_HEADER, ""), await answer.read()
 
 
-async def known(address: str, requests: list[Request], wanted: str) -> dict[Request, bytes]:
-    """What a version answers to each request, asked until every answer is that version's."""
-    found: dict[Request, bytes] = {}
+async def answers_of(version: str, address: str, requests: list[Request]) -> dict[Request, bytes]:
+    """The answers of a version to each request, asked until every answer is of that version."""
+    answers: dict[Request, bytes] = {}
     async with aiohttp.ClientSession(address) as session:
         deadline = time.monotonic() + 60
-        while len(found) < len(requests) and time.monotonic() < deadline:
+        while len(answers) < len(requests) and time.monotonic() < deadline:
             for request in requests:
-                status, version, body = await ask(session, request)
-                if status == 200 and version == wanted:
-                    found[request] = body
-    if len(found) < len(requests):
-        raise SystemExit(f"Version {wanted} does not answer everything")
-    return found
+                status, answering_version, body = await ask(session, request)
+                if status == 200 and answering_version == version:
+                    answers[request] = body
+    if len(answers) < len(requests):
+        raise SystemExit(f"Version {version} does not answer everything")
+    return answers
 
 
 def resident(process: int) -> int:
@@ -117,11 +116,11 @@ async def load(
     address: str,
     expected: dict[str, dict[Request, bytes]],
     registry: mlflow.MlflowClient,
-    given: argparse.Namespace,
-) -> Seen:
-    """`clients` ask all the while, each with a connection of its own; champions change every `swap` seconds."""
-    seen = Seen()
-    end = time.monotonic() + given.seconds
+    options: argparse.Namespace,
+) -> Observations:
+    """`clients` ask all the time, each with a connection of its own. The champion changes every `swap` seconds."""
+    observations = Observations()
+    end = time.monotonic() + options.seconds
     requests = list(next(iter(expected.values())))
 
     async def client(number: int) -> None:
@@ -133,30 +132,30 @@ async def load(
                 try:
                     status, version, body = await ask(session, request)
                 except (aiohttp.ClientError, TimeoutError) as error:
-                    seen.failures[type(error).__name__] += 1
+                    observations.failures[type(error).__name__] += 1
                     continue
-                seen.seconds.append(time.monotonic() - started)
-                seen.versions[version] += 1
+                observations.seconds.append(time.monotonic() - started)
+                observations.versions[version] += 1
                 if status != 200:
-                    seen.failures[f"status {status}"] += 1
+                    observations.failures[f"status {status}"] += 1
                 elif expected.get(version, {}).get(request) != body:
-                    seen.failures[f"{request[1]} is not what version {version} says"] += 1
+                    observations.failures[f"{request[1]} is not the answer of version {version}"] += 1
 
     async def swap() -> None:
         for version in itertools.cycle(["2", "1"]):
-            await asyncio.sleep(given.swap)
+            await asyncio.sleep(options.swap)
             if time.monotonic() >= end:
                 return
-            await asyncio.to_thread(registry.set_registered_model_alias, NAME, "champion", version)
-            seen.swaps += 1
+            await asyncio.to_thread(registry.set_registered_model_alias, MODEL, "champion", version)
+            observations.swaps += 1
 
     async def watch() -> None:
         while time.monotonic() < end:
-            seen.memory.append(resident(process))
+            observations.memory.append(resident(process))
             await asyncio.sleep(0.5)
 
-    await asyncio.gather(swap(), watch(), *(client(number) for number in range(given.clients)))
-    return seen
+    await asyncio.gather(swap(), watch(), *(client(number) for number in range(options.clients)))
+    return observations
 
 
 def api_requests(address: str) -> list[Request]:
@@ -174,34 +173,36 @@ def api_requests(address: str) -> list[Request]:
     ]
 
 
-def report(name: str, seen: Seen) -> bool:
-    times = sorted(seen.seconds)
-    quarter = max(1, len(seen.memory) // 4)
+def report(name: str, observations: Observations) -> bool:
+    times = sorted(observations.seconds)
+    quarter = max(1, len(observations.memory) // 4)
     first, last = (
-        statistics.median(part) / 2**20 for part in (seen.memory[:quarter], seen.memory[-quarter:])
+        statistics.median(part) / 2**20
+        for part in (observations.memory[:quarter], observations.memory[-quarter:])
     )
-    failures = sum(seen.failures.values())
+    failures = sum(observations.failures.values())
     versions = ", ".join(
-        f"{version or 'fixed'}: {count:,}" for version, count in sorted(seen.versions.items())
+        f"{version or 'fixed'}: {count:,}" for version, count in sorted(observations.versions.items())
     )
     print(
-        f"| {name} | {len(times):,} ({versions}) | {seen.swaps} | {failures} | {times[len(times) // 2] * 1e3:.0f} | "
+        f"| {name} | {len(times):,} ({versions}) | {observations.swaps} | {failures} "
+        f"| {times[len(times) // 2] * 1e3:.0f} | "
         f"{times[int(len(times) * 0.99)] * 1e3:.0f} | {first:.0f} | {last:.0f} |",
         flush=True,
     )
-    for failure, count in seen.failures.most_common(10):
+    for failure, count in observations.failures.most_common(10):
         print(f"    {count} x {failure}")
     return not failures
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--seconds", type=float, default=60)
-    options.add_argument("--clients", type=int, default=64)
-    options.add_argument("--swap", type=float, default=5, help="seconds between two changes of champion")
-    given = options.parse_args()
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--swap", type=float, default=5, help="seconds between two changes of champion")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlruns/mlflow.db"
@@ -212,8 +213,8 @@ def main() -> None:
         run("train", "--trials", "12", "--promote", "--seed", "1")
         run("train", "--trials", "12", "--seed", "2", "--returns", "drop")
         print(
-            f"{os.cpu_count()} cores, {platform.machine()}, {date.today()}; {given.clients} clients for "
-            f"{given.seconds:.0f} s, on the same cores\n\n"
+            f"{os.cpu_count()} cores, {platform.machine()}, {date.today()}; {options.clients} clients for "
+            f"{options.seconds:.0f} s, on the same cores\n\n"
             "| server | requests (by version) | swaps | failed | p50 ms | p99 ms | MB, first quarter | MB, last |\n"
             "|---|---|---|---|---|---|---|---|",
             flush=True,
@@ -221,17 +222,17 @@ def main() -> None:
         registry = mlflow.MlflowClient()
         with server(folder, "api", "/health") as (process, address):
             requests = api_requests(address)
-            first = asyncio.run(known(address, requests, "1"))
+            first = asyncio.run(answers_of("1", address, requests))
             run("promote", "2", "--force", "the load wants two champions")
-            second = asyncio.run(known(address, requests, "2"))
+            second = asyncio.run(answers_of("2", address, requests))
             run("rollback")
-            api = asyncio.run(load(process, address, {"1": first, "2": second}, registry, given))
+            api = asyncio.run(load(process, address, {"1": first, "2": second}, registry, options))
             whole = report("`segments api`", api)
         with server(folder, "serve", "/ping") as (process, address):
             bodies = [*([row] for row in ROWS), ROWS]
             requests = [("POST", "/invocations", json.dumps({"dataframe_records": rows})) for rows in bodies]
-            fixed = asyncio.run(known(address, requests, ""))
-            scoring = asyncio.run(load(process, address, {"": fixed}, registry, given))
+            fixed = asyncio.run(answers_of("", address, requests))
+            scoring = asyncio.run(load(process, address, {"": fixed}, registry, options))
             whole &= report("`segments serve`", scoring)
     sys.exit(0 if whole else 1)
 

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 class Tampered(Exception):
-    """A model's files are not those that were registered; the message says which version, and what was expected."""
+    """A model's files are not those that were registered. The message names the version and the expected digest."""
 
 
 def digest_of(folder: Path) -> str:
     """sha256 over the names and contents of all files of a logged model.
 
-    Left out are MLflow's note of who downloaded it, and `__pycache__`, which `checked_copy` removes.
+    Two things are left out: MLflow's note of who downloaded the model, and `__pycache__`, which `checked_copy`
+    removes.
     """
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -34,13 +35,13 @@ def digest_of(folder: Path) -> str:
 def checked_copy(client: MlflowClient, version: ModelVersion, folder: Path) -> Path:
     """The files of a version's model, copied from the client's store into `folder`; the path of the copy.
 
-    A version without a digest, registered before there was one or by hand, is taken as it is. Compiled
-    code beside the model's own would run in its place, so the copy loses it. Raises Tampered.
+    A version without a digest is taken as it is: it was registered by hand, or before there was a digest. The
+    copy loses all `__pycache__`: compiled code would run in place of the model's own. Raises Tampered.
     """
     import mlflow
 
     store = client.tracking_uri
-    # Given models:/NAME/VERSION instead, MLflow would ask its global address, and write into the model's own folder.
+    # For models:/NAME/VERSION, MLflow would ask its global address instead, and write into the model's own folder.
     uri = client.get_model_version_download_uri(version.name, str(version.version))
     copy = Path(
         mlflow.artifacts.download_artifacts(uri, dst_path=str(folder), tracking_uri=store, registry_uri=store)
@@ -51,7 +52,7 @@ def checked_copy(client: MlflowClient, version: ModelVersion, folder: Path) -> P
     if expected is not None and digest_of(copy) != expected:
         raise Tampered(
             f"The files of model version {version.version} are not those that were registered: they were changed or "
-            f"damaged since. Expected sha256 {expected}. Restore them from a backup, go back with "
+            f"damaged since then. Expected sha256 {expected}. Restore them from a backup, go back with "
             "`segments rollback`, or train again."
         )
     return copy

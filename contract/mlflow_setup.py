@@ -8,7 +8,7 @@ from pathlib import Path
 
 STORE = Path("mlruns")
 DATABASE = STORE / "mlflow.db"
-DEFAULTS = {
+ENVIRONMENT_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -28,8 +28,8 @@ def database_file(address: str) -> Path | None:
 
 
 def prepare(level: int, **environment: str) -> None:
-    """Set MLflow's environment and log level; to be called before its first import. What a user has set stays."""
-    for name, value in {**DEFAULTS, **environment}.items():
+    """Set MLflow's environment and log level, before its first import. What the user has set stays."""
+    for name, value in {**ENVIRONMENT_DEFAULTS, **environment}.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(level)

@@ -196,7 +196,7 @@ def test_few_customers_do_not_cry_wolf(run, customers, tmp_path):
     customers.sample(60, random_state=3).to_parquet(tmp_path / "few.parquet")
     done = run("drift", tmp_path / "few.parquet")
     assert done.exit_code == 0
-    assert "With 60 customers here chance alone brings a PSI of" in done.stdout
+    assert "With 60 customers, chance alone brings a PSI of" in done.stdout
 
 
 def test_thresholds_can_be_told(run, customers, tmp_path):

@@ -8,7 +8,16 @@ from made_up import customers, fit
 
 from contract.names import FEATURES
 from training.clustering.segmenter import Segmenter
-from training.identity import REACH, Predecessor, Segments, keep, numbers, reach, same_segments, segments_of
+from training.identity import (
+    REACH_SHARE,
+    Predecessor,
+    Segments,
+    keep,
+    numbers,
+    reach,
+    same_segments,
+    segments_of,
+)
 from training.profiles import profile
 
 LAST_MONTH = {"lapsed": 120, "new": 80, "best": 60}
@@ -156,4 +165,4 @@ def test_a_month_later_few_customers_have_another_segment(uci_shop, k, raw, alig
 
 
 def test_the_reaches_of_two_segments_never_overlap():
-    assert REACH < 0.5
+    assert REACH_SHARE < 0.5

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
@@ -18,6 +18,9 @@ from training.clustering.weights import DEFAULT_WEIGHTS, written
 from training.console import print_drift, print_segments, print_table
 from training.errors import InputError, explain
 from training.options import (
+    PromoteOptions,
+    ReadingOptions,
+    TrainOptions,
     anomaly_rate_of,
     counting_options,
     day_of,
@@ -30,26 +33,26 @@ from training.options import (
     reading_options,
     source_options,
     tolerance_of,
-    weights_option,
+    weights_of_text,
 )
 
 if TYPE_CHECKING:
-    from training.clustering.sweep import Limits
+    from training.clustering.sweep import Limits, Trial
     from training.gate import Tolerance
 
-RAW = Path("data/raw")
-PORT = click.IntRange(0, 65_535)
+RAW_DATA = Path("data/raw")
+PORT_NUMBER = click.IntRange(0, 65_535)
 
 
 class Commands(click.Group):
-    """Commands whose errors that a user can mend are told without a traceback, with exit code 2."""
+    """Commands that print an error which a user can mend without a traceback, and end with exit code 2."""
 
-    def invoke(self, context: click.Context) -> Any:
+    def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
         except Exception as error:
-            told = isinstance(error, InputError | OSError)
-            if not told and type(error).__module__.split(".")[0] not in ("mlflow", "sqlalchemy"):
+            from_store = type(error).__module__.split(".")[0] in ("mlflow", "sqlalchemy")
+            if not from_store and not isinstance(error, InputError | OSError):
                 raise
             message = explain(error, os.environ.get("MLFLOW_TRACKING_URI", "mlruns/mlflow.db"))
             click.echo(" ".join([f"Error: {message}", *getattr(error, "__notes__", [])]), err=True)
@@ -61,7 +64,7 @@ class Commands(click.Group):
 def main() -> None:
     """From raw shop transactions to tracked, tuned, registered and served customer segments.
 
-    The MLflow address is read from MLFLOW_TRACKING_URI; without it everything is kept in ./mlruns.
+    MLFLOW_TRACKING_URI names the address of MLflow; without it everything is kept in ./mlruns.
     """
     from training.store.connection import prepare_process
 
@@ -69,7 +72,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--to", "folder", type=click.Path(path_type=Path), default=RAW, help="Where to put it.")
+@click.option("--to", "folder", type=click.Path(path_type=Path), default=RAW_DATA, help="Where to put it.")
 @click.option("--url", default="", help="Another address of the archive.")
 def fetch(folder: Path, url: str) -> None:
     """Download the UCI Online Retail data and check it by its known counts."""
@@ -80,7 +83,7 @@ def fetch(folder: Path, url: str) -> None:
 
 
 @main.command()
-@click.option("--to", "folder", type=click.Path(path_type=Path), default=RAW, help="Where to put it.")
+@click.option("--to", "folder", type=click.Path(path_type=Path), default=RAW_DATA, help="Where to put it.")
 def demo(folder: Path) -> None:
     """Write the demo shop: a small made-up year with the dirt of a real export."""
     from training.demo import DEMO_FILE, write_demo
@@ -127,11 +130,11 @@ def train(
     promote: bool,
     storage: str,
     worker: bool,
-    **options: Any,
+    **options: Unpack[TrainOptions],
 ) -> None:
     """Train on INPUT (files, folders, patterns, a database address; by default data/raw) and register a challenger.
 
-    Where data/raw is empty the demo shop is written there first.
+    When data/raw is empty, the demo shop is written there first.
     """
     from tqdm import tqdm
 
@@ -141,13 +144,13 @@ def train(
 
     if worker and not storage:
         raise InputError(
-            "--worker was given without --storage. Expected the address of the database that the training was given."
+            "--worker was given without --storage. Expected the --storage of the training for which it works. Add it."
         )
     names = features_of(features)
     limits, tolerance = limits_of(options), tolerance_of(options)
     rate = anomaly_rate_of(anomaly_rate, limits)
     sources, demo_data = _sources(inputs)
-    reading = reading_of(**options)
+    reading = reading_of(options)
     click.echo(f"Reading {', '.join(sources)}")
     compiler = None if demo_data else compiled.warming()
     shop = count_customers(sources, reading, MAX_CUSTOMERS, seed)
@@ -166,7 +169,7 @@ def train(
     best = 0.0
     with tqdm(total=trials, desc="Sweep", unit="trial", file=sys.stderr, delay=0.5) as bar:
 
-        def tell(trial: Any) -> None:
+        def show(trial: Trial) -> None:
             nonlocal best
             if trial.feasible and trial.metrics["silhouette"] > best:
                 best = trial.metrics["silhouette"]
@@ -175,13 +178,13 @@ def train(
             if bar.n == bar.total and not worker:
                 bar.set_description("Testing stability, fitting, drawing")
 
-        settings = Settings(limits, trials, seed, names, weights_option(weights), rate)
-        given = Assignment(shop, reading, settings, demo_data)
+        settings = Settings(limits, trials, seed, names, weights_of_text(weights), rate)
+        assignment = Assignment(shop, reading, settings, demo_data)
         if worker:
-            work_on_study(given, storage, tell)
+            work_on_study(assignment, storage, show)
             click.echo("The study holds all its trials. The training without --worker goes on from here.")
             return
-        outcome = train_challenger(given, ", ".join(sources), resume, tell, storage)
+        outcome = train_challenger(assignment, ", ".join(sources), resume, show, storage)
     click.echo("\n" + "\n".join(outcome.lines) + "\n")
     print_segments(outcome.profiles)
     click.echo("\n" + "\n".join([*outcome.warnings, outcome.identity]))
@@ -195,9 +198,9 @@ def train(
 @limit_options
 @gate_options
 @click.option(
-    "--force", default="", metavar="REASON", help="Promote in spite of what compares with the champion."
+    "--force", default="", metavar="REASON", help="Promote although it compares badly with the champion."
 )
-def promote_version(version: str, force: str, **options: Any) -> None:
+def promote_version(version: str, force: str, **options: Unpack[PromoteOptions]) -> None:
     """Make VERSION (a number or an alias) the champion, if it passes the gate.
 
     It must keep the limits, compare well with the champion on the same customers, and answer over HTTP.
@@ -212,9 +215,9 @@ def rollback() -> None:
     from training.store import registry
     from training.store.connection import connect
 
-    now, before = registry.rollback(connect(), _typed())
-    was = f"version {before} is" if before else "there was none, and it is still"
-    click.echo(f"Version {now} is champion again; {was} 'previous'.")
+    champion, before = registry.rollback(connect(), _command_line())
+    previous = f"version {before} is" if before else "there was none, and it is still"
+    click.echo(f"Version {champion} is champion again; {previous} 'previous'.")
 
 
 @main.command()
@@ -222,7 +225,7 @@ def history() -> None:
     """Show which version was champion when, by whom and why."""
     from training.store import registry
     from training.store.connection import connect
-    from training.store.history import HAND, changes_until
+    from training.store.history import BY_HAND, changes_until
 
     client = connect()
     champion = registry.version_of(client, CHAMPION)
@@ -244,7 +247,7 @@ def history() -> None:
             for change in changes
         ],
     )
-    if changes[-1].how == HAND:
+    if changes[-1].how == BY_HAND:
         click.echo(
             f"\nThe champion's alias was moved by hand since the last entry; it is {champion or 'gone'} now."
         )
@@ -256,15 +259,15 @@ def history() -> None:
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 @reading_options
 @engine_option
-def score(inputs: tuple[str, ...], output: str, model: str, **options: Any) -> None:
-    """Score transactions, or a feature table, and write one row a customer.
+def score(inputs: tuple[str, ...], output: str, model: str, **options: Unpack[ReadingOptions]) -> None:
+    """Score transactions, or a feature table, and write one row per customer.
 
     Transactions are cleaned and counted as the model's training data were. Each row is stamped with
     the model's version and the as-of date.
     """
     from training.score import score_on_spark, score_sources
 
-    reading = reading_of(**options)
+    reading = reading_of(options)
     if reading.engine == "spark":
         customers, anomalies = score_on_spark(inputs, model, reading, output)
     else:
@@ -280,52 +283,52 @@ def score(inputs: tuple[str, ...], output: str, model: str, **options: Any) -> N
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 @click.option("--output", "-o", default="", help="Where to list who left the best segment: .parquet or .csv.")
 @source_options
-def compare(inputs: tuple[str, ...], start: str, end: str, model: str, output: str, **options: Any) -> None:
-    """Count transactions at two as-of days, and say who moved from which segment to which.
+def compare(
+    inputs: tuple[str, ...], start: str, end: str, model: str, output: str, **options: Unpack[ReadingOptions]
+) -> None:
+    """Count transactions as of two days, and say who moved from which segment to which.
 
-    Both counts are scored with the same model, as its training data were counted.
+    Transactions are counted as the model's training data were, and both counts are scored by this model.
     """
     from training.compare import compare_days
 
     days = day_of("--from", start), day_of("--to", end)
-    file = Path(output) if output else None
-    moved = compare_days(inputs, model, reading_of(as_of="auto", **options), *days, file)
+    path = Path(output) if output else None
+    movement = compare_days(inputs, model, reading_of(options), *days, path)
     for title, column in (
         ("Customers", "customers"),
         (f"Money spent by {end}", "Monetary_after"),
     ):
-        head, *rows = moved.table(column)
+        head, *rows = movement.table(column)
         print_table((f"{title}, from \\ to", *head), [[name, *map(round, cells)] for name, *cells in rows])
         click.echo()
-    click.echo("\n".join(moved.sentences))
-    if file:
-        click.echo(f"{len(moved.fallen):,} who left {moved.names[moved.best]} are listed in {file}.")
+    click.echo("\n".join(movement.sentences))
+    if path:
+        click.echo(f"{len(movement.fallen):,} who left {movement.names[movement.best]} are listed in {path}.")
 
 
 @main.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 @click.option("--watch", default=0.1, help="PSI from which a line is to be watched.")
-@click.option("--drift", "limit", default=0.25, help="PSI from which a line has drifted.")
-@click.option("--watch-mix", default=0.05, help="Share of customers to change segment, to be watched.")
-@click.option(
-    "--drift-mix", default=0.1, help="Share of customers to change segment, from which it is drift."
-)
-@click.option("--json", "file", default="", metavar="FILE", help="Also write the report as JSON.")
+@click.option("--drift", "drift_from", default=0.25, help="PSI from which a line has drifted.")
+@click.option("--watch-mix", default=0.05, help="Share of customers in another segment, to be watched.")
+@click.option("--drift-mix", default=0.1, help="Share of customers in another segment, which is drift.")
+@click.option("--json", "json_path", default="", metavar="FILE", help="Also write the report as JSON.")
 @click.option("--log/--no-log", default=False, help="Also log the report to MLflow, as a run of its own.")
 @reading_options
 def drift(
     inputs: tuple[str, ...],
     model: str,
     watch: float,
-    limit: float,
+    drift_from: float,
     watch_mix: float,
     drift_mix: float,
-    file: str,
+    json_path: str,
     log: bool,
-    **options: Any,
+    **options: Unpack[ReadingOptions],
 ) -> None:
-    """Compare customers with those the model was trained on; exit code 1 when they have drifted.
+    """Compare customers with those of the model's training; exit code 1 when they have drifted.
 
     INPUT is transactions or a feature table, as for score.
     """
@@ -335,92 +338,99 @@ def drift(
     from training.drift import Thresholds
     from training.monitor import drift_report, log_report
 
-    for suffix, first, second in (("", watch, limit), ("-mix", watch_mix, drift_mix)):
-        if not 0 < first <= second:
+    for suffix, low, high in (("", watch, drift_from), ("-mix", watch_mix, drift_mix)):
+        if not 0 < low <= high:
             raise InputError(
-                f"--watch{suffix} {first:g} and --drift{suffix} {second:g} are out of order. Expected the first above "
+                f"--watch{suffix} {low:g} and --drift{suffix} {high:g} are out of order. Expected the first above "
                 "0 and the second no lower. Change one of them."
             )
-    thresholds = Thresholds(watch, limit, watch_mix, drift_mix)
-    found = drift_report(inputs, model, reading_of(**options), thresholds)
-    if file:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        Path(file).write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
-    print_drift(found)
+    thresholds = Thresholds(watch, drift_from, watch_mix, drift_mix)
+    report = drift_report(inputs, model, reading_of(options), thresholds)
+    if json_path:
+        Path(json_path).parent.mkdir(parents=True, exist_ok=True)
+        Path(json_path).write_text(json.dumps(asdict(report), indent=1), encoding="utf-8")
+    print_drift(report)
     if log:
-        click.echo(f"Logged as run {log_report(found)}.")
-    if found.verdict == "drift":
+        click.echo(f"Logged as run {log_report(report)}.")
+    if report.verdict == "drift":
         sys.exit(1)
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
-@click.option("--port", default=5001, type=PORT)
+@click.option(
+    "--host", default="127.0.0.1", help="Where to listen; by default only this machine can connect."
+)
+@click.option("--port", default=5001, type=PORT_NUMBER)
 @click.option("--workers", default=1, type=click.IntRange(1))
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 def serve(host: str, port: int, workers: int, model: str) -> None:
     """Serve the scoring endpoint: POST /invocations, as `mlflow models serve` does, with stricter checks."""
     from training import endpoint
-    from training.processes import free, replace_by
+    from training.processes import check_port, replace_by
     from training.store import registry
     from training.store.connection import connect
 
     client = connect()
     version = registry.find(client, model)
     with tempfile.TemporaryDirectory() as folder:
-        registry.fetch(
-            client, version, Path(folder)
-        )  # each worker checks it again; here an error is one line
-    free(host, port)
+        # Each worker checks the files again. Checked here, an error is one line.
+        registry.fetch(client, version, Path(folder))
+    check_port(host, port)
     os.environ["SEGMENTS_MODEL"] = f"models:/{MODEL}/{version}"
     click.echo(f"Scoring with version {version} on http://{host}:{port}/invocations")
     replace_by(*endpoint.command(host, port, workers))
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
-@click.option("--port", default=5000, type=PORT)
+@click.option(
+    "--host", default="127.0.0.1", help="Where to listen; by default only this machine can connect."
+)
+@click.option("--port", default=5000, type=PORT_NUMBER)
 @click.option("--workers", default=2, type=click.IntRange(1))
 def api(host: str, port: int, workers: int) -> None:
     """Serve the analytics API, the dashboard (/ui) and Swagger UI (/apidocs)."""
     from contract.mlflow_setup import store_address
-    from training.processes import free, replace_by
+    from training.processes import check_port, replace_by
 
-    free(host, port)
+    check_port(host, port)
     os.environ["MLFLOW_TRACKING_URI"] = store_address()
     click.echo(f"Dashboard on http://{host}:{port}/ui, API documentation on http://{host}:{port}/apidocs")
     replace_by(*_gunicorn(host, port, workers))
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
-@click.option("--port", default=5002, type=PORT)
+@click.option(
+    "--host", default="127.0.0.1", help="Where to listen; by default only this machine can connect."
+)
+@click.option("--port", default=5002, type=PORT_NUMBER)
 def ui(host: str, port: int) -> None:
     """Open the MLflow UI on the runs and the registry."""
     from contract.mlflow_setup import store_address
-    from training.processes import free, replace_by
+    from training.processes import check_port, replace_by
 
-    free(host, port)
+    check_port(host, port)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     click.echo(f"MLflow UI on http://{host}:{port}")
     replace_by(*_mlflow_ui(host, port, store_address()))
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", help="Where to listen; loopback unless told otherwise.")
-@click.option("--api-port", default=5000, type=PORT)
-@click.option("--scoring-port", default=5001, type=PORT)
-@click.option("--ui-port", default=5002, type=PORT)
+@click.option(
+    "--host", default="127.0.0.1", help="Where to listen; by default only this machine can connect."
+)
+@click.option("--api-port", default=5000, type=PORT_NUMBER)
+@click.option("--scoring-port", default=5001, type=PORT_NUMBER)
+@click.option("--ui-port", default=5002, type=PORT_NUMBER)
 def up(host: str, api_port: int, scoring_port: int, ui_port: int) -> None:
     """Start the analytics API, the scoring endpoint and the MLflow UI; Ctrl-C stops all three."""
     from contract.mlflow_setup import store_address
-    from training.processes import free, run_together
+    from training.processes import check_port, run_together
     from training.store import registry
     from training.store.connection import connect
 
     registry.find(connect(), CHAMPION)
     for port in (api_port, scoring_port, ui_port):
-        free(host, port)
+        check_port(host, port)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     commands = {
         "The analytics API": _gunicorn(host, api_port, 2),
@@ -428,7 +438,7 @@ def up(host: str, api_port: int, scoring_port: int, ui_port: int) -> None:
         "The MLflow UI": _mlflow_ui(host, ui_port, store_address()),
     }
 
-    def tell() -> None:
+    def show_addresses() -> None:
         click.echo(
             f"Dashboard    http://{host}:{api_port}/ui   (API documentation: /apidocs)\n"
             f"Scoring      http://{host}:{scoring_port}/invocations\n"
@@ -436,36 +446,37 @@ def up(host: str, api_port: int, scoring_port: int, ui_port: int) -> None:
             "They take some seconds to answer. Ctrl-C stops all three."
         )
 
-    sys.exit(run_together(commands, tell))
+    sys.exit(run_together(commands, show_addresses))
 
 
 def _gunicorn(host: str, port: int, workers: int) -> list[object]:
-    listening = ["--bind", f"{host}:{port}", "--workers", workers, "--threads", 4]
-    return ["gunicorn", "--config", "python:serving.workers", *listening, "serving:create_app()"]
+    settings = ["--bind", f"{host}:{port}", "--workers", workers, "--threads", 4]
+    return ["gunicorn", "--config", "python:serving.workers", *settings, "serving:create_app()"]
 
 
 def _mlflow_ui(host: str, port: int, store: str) -> list[object]:
     return ["mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", port, "--workers", 1]
 
 
-def _promote(wanted: str, limits: Limits, tolerance: Tolerance, reason: str = "") -> bool:
+def _promote(name: str, limits: Limits, tolerance: Tolerance, reason: str = "") -> bool:
+    """Judge the version of this alias or number. If it passes the gate, promote it; whether it was promoted."""
     from training import gate
     from training.store import registry
     from training.store.connection import connect
     from training.store.history import Move
 
     client = connect()
-    version = registry.find(client, wanted)
+    version = registry.find(client, name)
     verdict = gate.judge(client, version, limits, tolerance, reason)
     print_table(
         ("rule", "expected", "found", "verdict"),
-        [(r.name, r.expected, r.found, "pass" if r.holds else "FAIL") for r in verdict.rules],
+        [(rule.name, rule.expected, rule.found, "pass" if rule.holds else "FAIL") for rule in verdict.rules],
     )
     gate.log_verdict(client, version, verdict)
     if verdict.passes:
-        why = reason if verdict.forced else ""
-        registry.promote(client, Move(verdict.champion, version, _typed(), why), verdict.tags())
-        forced = f", forced: {why}" if why else ""
+        force = reason if verdict.forced else ""
+        registry.promote(client, Move(verdict.champion, version, _command_line(), force), verdict.tags())
+        forced = f", forced: {force}" if force else ""
         click.echo(f"Version {version} is champion{forced}. Next: segments serve")
         return True
     click.echo(f"Version {version} was not promoted.", err=True)
@@ -477,46 +488,46 @@ def _promote(wanted: str, limits: Limits, tolerance: Tolerance, reason: str = ""
     return False
 
 
-def _typed() -> str:
-    """The command as it was given, without its inputs: their addresses may hold passwords."""
+def _command_line() -> str:
+    """The command as the user typed it, without its inputs: their addresses may hold passwords."""
     context = click.get_current_context()
     words = ["segments", str(context.info_name)]
     for parameter in context.command.params:
         name = str(parameter.name)
-        given = context.get_parameter_source(name)
-        if name == "inputs" or given is not click.core.ParameterSource.COMMANDLINE:
+        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if name == "inputs" or not typed:
             continue
-        value = context.params[name]
-        for one in value if parameter.multiple else [value]:
+        values = context.params[name] if parameter.multiple else [context.params[name]]
+        for value in values:
             if isinstance(parameter, click.Argument):
-                words.append(str(one))
-            elif isinstance(one, bool):
-                words.append((parameter.opts if one else parameter.secondary_opts)[0])
+                words.append(str(value))
+            elif isinstance(value, bool):
+                words.append((parameter.opts if value else parameter.secondary_opts)[0])
             else:
-                words += [parameter.opts[0], str(one)]
+                words += [parameter.opts[0], str(value)]
     return shlex.join(words)
 
 
 def _sources(inputs: Sequence[str]) -> tuple[list[str], bool]:
-    """The sources to read and whether they are the demo shop, which never mixes with other files."""
+    """The sources to read, and whether they are the demo shop. The demo shop is never mixed with other files."""
     from training.demo import DEMO_FILE, write_demo
     from training.reading.sources import files, is_readable
 
-    given = [source for source in inputs if source]
-    if any("://" in source for source in given):
-        return given, False
-    if not given:
-        RAW.mkdir(parents=True, exist_ok=True)
-        if not any(is_readable(path) for path in RAW.iterdir()):
+    sources = [source for source in inputs if source]
+    if any("://" in source for source in sources):
+        return sources, False
+    if not sources:
+        RAW_DATA.mkdir(parents=True, exist_ok=True)
+        if not any(is_readable(path) for path in RAW_DATA.iterdir()):
             click.echo(
-                f"{RAW} is empty: writing the demo shop there. Put your own export in it, or run `make fetch`."
+                f"{RAW_DATA} is empty: writing the demo shop there. Put your own export in it, or run `make fetch`."
             )
-            write_demo(RAW / DEMO_FILE)
-    paths = files(given or [RAW])
-    own = [path for path in paths if path.name != DEMO_FILE]
-    if own and len(own) < len(paths):
+            write_demo(RAW_DATA / DEMO_FILE)
+    paths = files(sources or [RAW_DATA])
+    others = [path for path in paths if path.name != DEMO_FILE]
+    if others and len(others) < len(paths):
         click.echo(f"{DEMO_FILE} is left out, because there are other data.")
-    return [str(path) for path in own or paths], not own
+    return [str(path) for path in others or paths], not others
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The demo shop: a made-up year of a gift shop, with the dirt of a real export.
+"""The demo shop: a made-up year of a gift shop, with the errors and gaps of a real export.
 
 About 1,500 customers and 40,000 lines, the same on every run with the same seed. Three kinds of customer make
 up the crowd: those who came once and did not return, regulars, and the loyal few who bring most of the money.
-`planted` names the customers who fit none of these, so that tests (and readers) know what a model ought to
+`planted` names the customers who fit none of these kinds, so that tests (and readers) know what a model should
 find.
 """
 
@@ -20,6 +20,7 @@ from training.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 DEMO_FILE = "demo.csv.gz"
 COLUMNS = [
@@ -66,14 +67,14 @@ FIRST_STOCK_CODE = 21_001
 
 
 class Kind(NamedTuple):
-    """One kind of ordinary customer. Days count back from the last day, money is GBP an order."""
+    """One kind of ordinary customer. Days count back from the last day; money is in GBP per order."""
 
     customers: int
-    orders: tuple[float, float, float]  # at least, and a gamma(shape, scale) on top
-    last_seen: tuple[float, float, float]  # days: at least, and a gamma(shape, scale) on top
+    orders: tuple[float, float, float]  # the least, then shape and scale of a gamma that is added
+    last_seen: tuple[float, float, float]  # days: the least, then shape and scale of a gamma that is added
     days_between_orders: float  # median, log-normal
     order_value: float  # median, log-normal
-    lines: float  # lines an order, on average
+    lines: float  # lines per order, on average
 
 
 CROWD = [
@@ -81,7 +82,7 @@ CROWD = [
     Kind(540, (3, 1.6, 1.0), (4, 1.6, 22.0), 40.0, 270.0, 5.8),
     Kind(300, (11, 2.0, 3.5), (0, 1.2, 6.0), 15.0, 520.0, 2.8),
 ]
-UNKNOWN_ORDERS = 660  # purchases by nobody in particular
+UNKNOWN_ORDERS = 660  # whose customer the shop did not record
 
 PLANTED = {
     "19001": "one order worth 80,000",
@@ -98,20 +99,20 @@ PLANTED = {
 
 
 def planted() -> dict[str, str]:
-    """The customers who fit no pattern: id as it reads once cleaned (`19001`) -> what is unusual about them.
+    """The customers who fit no pattern: id as it is after cleaning (`19001`) -> what is unusual about the customer.
 
-    All are outside the crowd in log-standardised features, except `19004`, whose money is 0.00 net: under
-    `--returns net` that customer leaves the table, under `--returns drop` it looks like one of the best.
+    All are outside the crowd in log-standardised features, except `19004`, whose money is 0.00 net. With
+    `--returns net` that customer leaves the table; with `--returns drop` it looks like one of the best.
     """
     return dict(PLANTED)
 
 
 def lines(seed: int = 7) -> pd.DataFrame:
-    """Seed -> the shop's export: one row an invoice line, about 40,000 by the eight columns of `COLUMNS`.
+    """Seed -> the shop's export: one row per invoice line, about 40,000 rows with the eight columns of `COLUMNS`.
 
-    Sorted by time. Quantity is int64 (negative where goods came back), InvoiceDate datetime64, UnitPrice
-    float64 in GBP, the rest text; Description and CustomerID (`10023.0`) are missing where the shop did not
-    know them.
+    Rows are sorted by time. Quantity is int64 (negative where goods came back), InvoiceDate datetime64, UnitPrice
+    float64 in GBP, and the rest is text. Description and CustomerID (`10023.0`) are missing where the shop did
+    not know them.
     """
     import numpy as np
     import pandas as pd
@@ -140,7 +141,8 @@ def lines(seed: int = 7) -> pd.DataFrame:
 def write_demo(path: Path, seed: int = 7) -> Path:
     """Seed -> `path`, a gzip CSV of `lines(seed)`: UTF-8, LF, one header line. Returns the path.
 
-    Same seed, same bytes (given the same numpy and zlib). An existing file is replaced, wholly or not at all.
+    The same seed gives the same bytes (with the same numpy and zlib). An existing file is replaced as a whole, or
+    not at all.
 
     Raises:
         InputError: the name does not end in `.csv.gz`, or the file cannot be written.
@@ -160,13 +162,13 @@ def write_demo(path: Path, seed: int = 7) -> Path:
     except OSError as error:
         raise InputError(
             f"The demo shop could not be written to {path} ({error.strerror}). Expected a folder that can be "
-            "written to. Choose another place, or free some space."
+            "written to. Choose another folder, or free some space."
         ) from error
     return path
 
 
 def _goods() -> pd.DataFrame:
-    """One row an article and colour: StockCode, Description, UnitPrice; indexed by Description."""
+    """One row per article and colour: StockCode, Description, UnitPrice; indexed by Description."""
     import pandas as pd
 
     rows = [
@@ -179,7 +181,7 @@ def _goods() -> pd.DataFrame:
 
 
 def _crowd_orders(rng: np.random.Generator) -> pd.DataFrame:
-    """One row an order of the crowd: order, CustomerID, Country, InvoiceDate, value (GBP), lines."""
+    """One row per order of the crowd: order, CustomerID, Country, InvoiceDate, value (GBP), lines."""
     import numpy as np
     import pandas as pd
 
@@ -187,26 +189,26 @@ def _crowd_orders(rng: np.random.Generator) -> pd.DataFrame:
     first_id = 10_001
     for kind in CROWD:
         n = kind.customers
-        at_least, shape, scale = kind.orders
-        orders = np.floor(at_least + rng.gamma(shape, scale, n)).astype(int)
-        at_least, shape, scale = kind.last_seen
-        last_seen = at_least + rng.gamma(shape, scale, n)
+        least, shape, scale = kind.orders
+        orders = np.floor(least + rng.gamma(shape, scale, n)).astype(int)
+        least, shape, scale = kind.last_seen
+        last_seen = least + rng.gamma(shape, scale, n)
         pace = kind.days_between_orders * rng.lognormal(0, 0.35, n)
         worth = kind.order_value * rng.lognormal(0, 0.45, n)
         country = rng.choice(list(COUNTRIES), size=n, p=list(COUNTRIES.values()))
 
-        who = np.repeat(np.arange(n), orders)
-        # 0 is a customer's last order, 1 the one before.
-        back = np.arange(len(who)) - np.repeat(np.cumsum(orders) - orders, orders)
-        days_ago = last_seen[who] + pace[who] * back * rng.uniform(0.8, 1.2, len(who))
+        customer = np.repeat(np.arange(n), orders)
+        # 0 is a customer's last order, 1 is the order before.
+        orders_later = np.arange(len(customer)) - np.repeat(np.cumsum(orders) - orders, orders)
+        days_ago = last_seen[customer] + pace[customer] * orders_later * rng.uniform(0.8, 1.2, len(customer))
         parts.append(
             pd.DataFrame(
                 {
-                    "CustomerID": np.char.add((first_id + who).astype(str), ".0"),
-                    "Country": country[who],
+                    "CustomerID": np.char.add((first_id + customer).astype(str), ".0"),
+                    "Country": country[customer],
                     "InvoiceDate": _opening_hours(days_ago, rng),
-                    "value": worth[who] * rng.lognormal(0, 0.3, len(who)),
-                    "lines": 1 + rng.poisson(kind.lines - 1, len(who)),
+                    "value": worth[customer] * rng.lognormal(0, 0.3, len(customer)),
+                    "lines": 1 + rng.poisson(kind.lines - 1, len(customer)),
                 }
             )
         )
@@ -215,7 +217,7 @@ def _crowd_orders(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _unknown_orders(rng: np.random.Generator) -> pd.DataFrame:
-    """One row an order of customers the shop did not record, as `_crowd_orders`."""
+    """One row per order whose customer the shop did not record, with the columns of `_crowd_orders`."""
     import numpy as np
     import pandas as pd
 
@@ -231,12 +233,12 @@ def _unknown_orders(rng: np.random.Generator) -> pd.DataFrame:
     )
 
 
-def _opening_hours(days_ago: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _opening_hours(days_ago: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.datetime64]:
     """Days before the last day -> a minute of that day, 08:00 to 17:30, never before the first day."""
     import numpy as np
 
     year = (LAST_DAY - FIRST_DAY).days
-    # Who would have come before the shop's first day came some day of its first month.
+    # A customer who would have come before the shop's first day came on some day of its first month.
     days = np.floor(days_ago)
     days = np.where(days > year, year - rng.integers(0, 30, len(days)), days)
     minutes = rng.integers(8 * 60, 17 * 60 + 30, len(days))
@@ -250,14 +252,14 @@ def _fill(orders: pd.DataFrame, goods: pd.DataFrame, rng: np.random.Generator) -
     bought = orders.loc[orders.index.repeat(orders["lines"])]
     share = rng.gamma(2.0, 1.0, len(bought))
     share /= np.bincount(bought.index, weights=share)[bought.index]
-    chosen = goods.iloc[rng.integers(0, len(goods), len(bought))]
-    price = chosen["UnitPrice"].to_numpy()
+    articles = goods.iloc[rng.integers(0, len(goods), len(bought))]
+    price = articles["UnitPrice"].to_numpy()
     price = np.where(rng.random(len(bought)) < 0.15, np.round(price * 0.85, 2), price)  # on offer
     return bought.assign(
         order=bought.index,
         prefix="",
-        StockCode=chosen["StockCode"].to_numpy(),
-        Description=chosen["Description"].to_numpy(),
+        StockCode=articles["StockCode"].to_numpy(),
+        Description=articles["Description"].to_numpy(),
         Quantity=np.maximum(1, np.round(bought["value"].to_numpy() * share / price)).astype(int),
         UnitPrice=price,
     ).drop(columns=["value", "lines"])
@@ -274,17 +276,17 @@ def _cancellations(bought: pd.DataFrame, rng: np.random.Generator) -> pd.DataFra
 
     order = bought["order"].to_numpy()
     back = bought[returned[order] & (wholly[order] | ~bought["order"].duplicated().to_numpy())]
-    when = back["InvoiceDate"] + delay[back["order"]]
+    date = back["InvoiceDate"] + delay[back["order"]]
     return back.assign(
         order=back["order"] + 1_000_000,
         prefix="C",
         Quantity=-back["Quantity"],
-        InvoiceDate=when.clip(upper=LAST_DAY + timedelta(hours=17, minutes=45)),
+        InvoiceDate=date.clip(upper=LAST_DAY + timedelta(hours=17, minutes=45)),
     )
 
 
 def _gifts(bought: pd.DataFrame, goods: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Purchases -> some more lines on their invoices, for nothing."""
+    """Purchases -> some more lines on their invoices, free of charge."""
     gift = goods.loc["GIFT TAG SET WHITE"]
     return bought.sample(45, random_state=rng).assign(
         StockCode=gift["StockCode"], Description=gift["Description"], Quantity=1, UnitPrice=0.0
@@ -292,7 +294,7 @@ def _gifts(bought: pd.DataFrame, goods: pd.DataFrame, rng: np.random.Generator) 
 
 
 def _stock_corrections(goods: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Goods lost or broken: no customer, no description, negative, for nothing."""
+    """Goods lost or broken: no customer, no description, a negative quantity, a price of 0."""
     import numpy as np
     import pandas as pd
 
@@ -332,7 +334,7 @@ def _bad_debts() -> pd.DataFrame:
 
 
 def _planted_lines(goods: pd.DataFrame) -> pd.DataFrame:
-    """The lines of the unusual customers. No chance in it: their money is known to the penny."""
+    """The lines of the unusual customers. Nothing here is random: their money is known to the penny."""
     import pandas as pd
 
     order = itertools.count(4_000_000)
@@ -342,17 +344,17 @@ def _planted_lines(goods: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(
         rows, columns=["order", "prefix", "customer", "InvoiceDate", "Description", "Quantity"]
     )
-    chosen = goods.loc[table["Description"]]
+    articles = goods.loc[table["Description"]]
     return table.assign(
-        StockCode=chosen["StockCode"].to_numpy(),
-        UnitPrice=chosen["UnitPrice"].to_numpy(),
+        StockCode=articles["StockCode"].to_numpy(),
+        UnitPrice=articles["UnitPrice"].to_numpy(),
         CustomerID=table["customer"] + ".0",
         Country=HOME,
     ).drop(columns="customer")
 
 
 def _planted_orders() -> Iterator[tuple[str, datetime, str, int]]:
-    """Customer, minute, article and quantity of every order of the unusual; negative is a cancellation."""
+    """Customer, minute, article and quantity of each planted order. A negative quantity is a cancellation."""
 
     def at(day: float, minute: int) -> datetime:
         """Day 0 is the first day; minutes count from 08:00."""

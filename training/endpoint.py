@@ -1,11 +1,10 @@
-"""The scoring endpoint as a process: the command that `segments serve` becomes, and a short-lived one to ask."""
+"""The scoring endpoint as a process: its command, and a server that runs only as long as the gate asks it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,24 +12,26 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from training import processes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PATIENCE = 180.0  # seconds until a server must answer; two idle cores need four
+START_TIMEOUT_SECONDS = 180.0  # two idle cores need four seconds
+ANSWER_TIMEOUT_SECONDS = 60.0
+PING_TIMEOUT_SECONDS = 5.0
 
 
 def command(host: str, port: int, workers: int = 1) -> list[object]:
     """The scoring server; SEGMENTS_MODEL names its model."""
-    scoring = ["--factory", "serving.scoring:create_app", "--no-access-log", "--workers", workers]
-    return ["uvicorn", *scoring, "--host", host, "--port", port]
+    application = ["--factory", "serving.scoring:create_app", "--no-access-log", "--workers", workers]
+    return ["uvicorn", *application, "--host", host, "--port", port]
 
 
 class Unanswered(Exception):
-    """The endpoint did not answer; the message says why."""
+    """The endpoint did not answer. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -38,47 +39,46 @@ class Endpoint:
     """A scoring server that was started."""
 
     address: str
-    process: subprocess.Popen
+    process: subprocess.Popen[bytes]
     log: IO[str]
 
-    def ask(self, rows: pd.DataFrame) -> list[dict[str, Any]]:
-        """POST n rows to /invocations as soon as the server is up; its n answers. Raises Unanswered."""
+    def ask(self, rows: pd.DataFrame) -> list[dict[str, object]]:
+        """POST n rows to /invocations as soon as the server has started; its n answers. Raises Unanswered."""
         import requests
 
         self._wait()
         body = {"dataframe_split": rows.to_dict(orient="split", index=False)}
         try:
-            answer = requests.post(f"{self.address}/invocations", json=body, timeout=60)
-            answers = answer.json()
+            response = requests.post(f"{self.address}/invocations", json=body, timeout=ANSWER_TIMEOUT_SECONDS)
+            content = response.json()
         except (requests.RequestException, ValueError) as error:
             raise Unanswered(type(error).__name__) from None
-        if not answer.ok or "predictions" not in answers:
-            raise Unanswered(f"HTTP {answer.status_code}: {answers}")
-        return answers["predictions"]
+        if not response.ok or "predictions" not in content:
+            raise Unanswered(f"HTTP {response.status_code}: {content}")
+        answers: list[dict[str, object]] = content["predictions"]
+        return answers
 
     def _wait(self) -> None:
         import requests
 
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while True:
             with contextlib.suppress(requests.RequestException):
-                if requests.get(f"{self.address}/ping", timeout=5).ok:
+                if requests.get(f"{self.address}/ping", timeout=PING_TIMEOUT_SECONDS).ok:
                     return
             if self.process.poll() is not None:
                 self.log.seek(0)
-                said = self.log.read().strip().splitlines() or ["it said nothing"]
-                raise Unanswered(f"the server ended: {said[-1]}")
+                lines = self.log.read().strip().splitlines() or ["its log is empty"]
+                raise Unanswered(f"the server ended: {lines[-1]}")
             if time.monotonic() > deadline:
-                raise Unanswered(f"no answer within {PATIENCE:.0f} seconds")
+                raise Unanswered(f"no answer within {START_TIMEOUT_SECONDS:.0f} seconds")
             time.sleep(0.1)
 
 
 @contextlib.contextmanager
 def started(model: str) -> Iterator[Endpoint]:
-    """A scoring server of the model at the URI `model`, starting on a free port; stopped on the way out."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    """A scoring server of the model at the URI `model`, on a free port. It stops at the end of the `with`."""
+    port = processes.free_port()
     program, *arguments = command("127.0.0.1", port)
     words = [str(Path(sys.executable).with_name(str(program))), *map(str, arguments)]
     environment = os.environ | {"SEGMENTS_MODEL": model}
@@ -92,9 +92,9 @@ def started(model: str) -> Iterator[Endpoint]:
 
 @contextlib.contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM unwinds the stack inside, as Ctrl-C does, so that the server does not outlive this process."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    """Let SIGTERM raise inside the `with`, as Ctrl-C does, so that the server does not outlive this process."""
+    old_handler = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, old_handler)

@@ -1,4 +1,4 @@
-"""The one exception that users are meant to read, and what a place that cannot be used means for them."""
+"""The one exception that users are meant to read, and what they can do when the store fails."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 
 
 class InputError(ValueError):
-    """What was given cannot be used.
+    """The input cannot be used.
 
     The message says, in this order: what was given, what was expected, what to do. The command
-    line prints it without a traceback and exits with code 2.
+    line prints it without a traceback, and exits with code 2.
     """
 
 
@@ -17,34 +17,34 @@ class Rejected(InputError):
     """No setting keeps the limits. Nothing was registered; the run keeps what people can look at."""
 
 
-FULL = "Free some space."
-READ_ONLY = "Make it writable, or name another place with MLFLOW_TRACKING_URI."
-DAMAGED = "It is damaged: put a backup in its place, or move it away and train anew."
-TO_DO = {
+FREE_SPACE = "Free some space."
+ALLOW_WRITING = "Make it writable, or name another place with MLFLOW_TRACKING_URI."
+RESTORE = "It is damaged: put a backup in its place, or move it away and train again."
+REMEDIES = {  # by words of the error
     "database is locked": "Another program holds it: wait for that program, or stop it.",
-    "disk is full": FULL,
-    "No space left on device": FULL,
-    "readonly database": READ_ONLY,
-    "unable to open database file": READ_ONLY,
-    "Read-only file system": READ_ONLY,
-    "Permission denied": READ_ONLY,
-    "not a database": DAMAGED,
-    "database disk image is malformed": DAMAGED,
+    "disk is full": FREE_SPACE,
+    "No space left on device": FREE_SPACE,
+    "readonly database": ALLOW_WRITING,
+    "unable to open database file": ALLOW_WRITING,
+    "Read-only file system": ALLOW_WRITING,
+    "Permission denied": ALLOW_WRITING,
+    "not a database": RESTORE,
+    "database disk image is malformed": RESTORE,
 }
 
 
 def explain(error: Exception, address: str) -> str:
-    """What MLflow at `address`, its database or the system raised, in the order of an InputError's message."""
+    """An error of MLflow at `address`, its database or the system, told in the order of an InputError's message."""
     text = str(error)
-    to_do = next((hint for name, hint in TO_DO.items() if name in text), None)
+    remedy = next((remedy for words, remedy in REMEDIES.items() if words in text), None)
     if isinstance(error, OSError) and error.strerror:
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}. Expected a file that can be read and written. {to_do or 'Check its path.'}"
+        path = f"{error.filename}: " if error.filename else ""
+        return f"{path}{error.strerror}. Expected a file that can be read and written. {remedy or 'Check its path.'}"
     if isinstance(error, InputError | OSError):
         return text
-    found = re.search(r"\(sqlite3\.\w+\) ([^\n]+)", text)  # the rest is SQL
-    cause = (found.group(1) if found else text.splitlines()[0]).rstrip(".")
+    sqlite_error = re.search(r"\(sqlite3\.\w+\) ([^\n]+)", text)  # the rest of the text is SQL
+    cause = (sqlite_error.group(1) if sqlite_error else text.splitlines()[0]).rstrip(".")
     return (
         f"The MLflow store at {address} cannot be used: {cause}. Expected a database that MLflow can read and "
-        f"write, with its artifacts. {to_do or 'Check MLFLOW_TRACKING_URI.'}"
+        f"write, with its artifacts. {remedy or 'Check MLFLOW_TRACKING_URI.'}"
     )

@@ -1,7 +1,7 @@
 """Obtain the UCI Online Retail data: download, continue after an interruption, unpack, check by count.
 
-Only what is known to be good gets the name of good input: the archive grows under `<name>.part`, the workbook
-is unpacked as `<name>.unchecked`, and what turns out wrong ends as `<name>.rejected`.
+Only a file that was checked gets the name of the destination. The archive grows as `<name>.part`, the workbook
+is unpacked as `<name>.unchecked`, and a file that is not the data is kept as `<name>.rejected`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from training.errors import InputError
 from training.reading import bombs
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 UCI_URL = "https://archive.ics.uci.edu/static/public/352/online+retail.zip"
 
 ATTEMPTS = 4
-TIMEOUT = (10, 60)  # seconds: to connect, and between two pieces of an answer
-CHUNK = 16 * 1024
+TIMEOUT_SECONDS = (10, 60)  # to connect, and between two pieces of an answer
+PIECE_BYTES = 16 * 1024
 MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What a file must hold to be taken for the data set, and how large it may be to be looked at."""
+    """What a file must hold to be accepted as the data set, and how large it may be to be opened."""
 
     rows: int = 541_909
     missing_customers: int = 135_080
@@ -57,7 +57,15 @@ UCI = Expected()
 
 
 class _TryAgain(Exception):
-    """The connection or the server failed in a way that may pass; the message says how."""
+    """The connection or the server failed in a way that may pass. The message says how."""
+
+
+class _Note(TypedDict):
+    """What is known about a download: its address, its ETag or date, and the size of the whole file in bytes."""
+
+    url: str
+    validator: str | None
+    total: int | None
 
 
 def fetch_uci(
@@ -71,9 +79,9 @@ def fetch_uci(
     """Address of the zip archive -> the checked data file at `destination`, which is returned.
 
     The archive's one file with the destination's ending (`.xlsx` or `.csv`) is unpacked. A destination that
-    already holds the data is left as it is; one that holds something else is moved aside. An interrupted
-    download continues where it stopped, now or at the next call, unless the file on the server has changed
-    since. `pause` is the time in seconds before the second attempt, and doubles with each one more.
+    already holds the data stays as it is. A destination that holds something else is moved aside. An interrupted
+    download continues where it stopped, now or at the next call, unless the file on the server has changed.
+    `pause` is the time in seconds before the second attempt. It doubles with each attempt.
 
     Raises:
         InputError: no connection, a refusal, an answer that is not the archive, or not the expected data.
@@ -95,33 +103,33 @@ def fetch_uci(
         try:
             _unpack(archive, unchecked, destination.suffix.lower(), expected.largest_file)
         except InputError as error:
-            kept = archive.replace(_beside(destination, "rejected"))
-            raise InputError(f"{url}: {error} It was moved aside to {kept}. {_by_hand(url)}") from error
+            rejected = archive.replace(_beside(destination, "rejected"))
+            raise InputError(f"{url}: {error} It was moved aside to {rejected}. {_by_hand(url)}") from error
         finally:
-            _note(archive).unlink(missing_ok=True)
+            _note_path(archive).unlink(missing_ok=True)
 
-        _say(f"Checking {destination.name} by its known counts ...", show_progress)
+        _show(f"Checking {destination.name} by its known counts ...", show_progress)
         try:
             check(unchecked, expected)
         except InputError as error:
-            kept = unchecked.replace(_beside(destination, "rejected"))
-            raise InputError(f"{error} It came from {url} and was moved aside to {kept}.") from error
+            rejected = unchecked.replace(_beside(destination, "rejected"))
+            raise InputError(f"{error} It came from {url} and was moved aside to {rejected}.") from error
         finally:
             archive.unlink(missing_ok=True)
         unchecked.replace(destination)
     except OSError as error:
         raise InputError(
             f"The data could not be written to {destination} ({error.strerror or error}). Expected a folder "
-            "with 150 MB free that can be written to. Choose another place, or free some space."
+            "with 150 MB free that can be written to. Choose another folder, or free some space."
         ) from error
-    _say(f"{destination} holds the {expected.rows:,} rows that were expected.", show_progress)
+    _show(f"{destination} holds the {expected.rows:,} rows that were expected.", show_progress)
     return destination
 
 
 def check(path: Path, expected: Expected = UCI) -> None:
-    """A workbook or CSV -> nothing, if its column names and counts are those of the data. It is only read.
+    """Raise InputError unless the column names and counts of a workbook or CSV are those of the data set.
 
-    Counted over the rows under the header: rows, rows with an empty CustomerID, and distinct CustomerIDs.
+    Three things are counted under the header: rows, rows with an empty CustomerID, and distinct CustomerIDs.
 
     Raises:
         InputError: the file is missing, cannot be read, or differs; the message lists every difference.
@@ -129,40 +137,46 @@ def check(path: Path, expected: Expected = UCI) -> None:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no file {path}. Expected {_in_words(expected)}. {_by_hand(UCI_URL)}")
+    rows: Iterator[Sequence[object]]
     rows = _workbook_rows(path, expected) if zipfile.is_zipfile(path) else _csv_rows(path)
     columns = tuple(str(cell).strip() for cell in next(rows, []))
     if columns != expected.columns:
-        found = ", ".join(columns)[:200] or "nothing"
+        names = ", ".join(columns)[:200] or "nothing"
         raise InputError(
-            f"{path} is not the data set: its columns are {found}. Expected {', '.join(expected.columns)}. "
+            f"{path} is not the data set: its columns are {names}. Expected {', '.join(expected.columns)}. "
             f"{_by_hand(UCI_URL)}"
         )
 
-    where = columns.index("CustomerID")
-    count = missing = 0
+    customer_column = columns.index("CustomerID")
+    row_count = missing_customers = 0
     customers = set()
     for row in rows:
         if all(cell == "" for cell in row):
             continue
-        count += 1
-        customer = str(row[where]).strip() if len(row) > where else ""
+        row_count += 1
+        customer = str(row[customer_column]).strip() if len(row) > customer_column else ""
         if customer:
             customers.add(customer)
         else:
-            missing += 1
+            missing_customers += 1
 
-    counted = [
-        ("data rows", count, expected.rows),
-        ("rows without CustomerID", missing, expected.missing_customers),
+    counts = [
+        ("data rows", row_count, expected.rows),
+        ("rows without CustomerID", missing_customers, expected.missing_customers),
         ("customers", len(customers), expected.customers),
     ]
-    wrong = [f"{given:,} {what} (expected {wanted:,})" for what, given, wanted in counted if given != wanted]
-    if wrong:
-        differences = ", ".join(wrong)
-        raise InputError(f"{path} is not the data set, or not all of it: {differences}. {_by_hand(UCI_URL)}")
+    differences = [
+        f"{count:,} {name} (expected {expected_count:,})"
+        for name, count, expected_count in counts
+        if count != expected_count
+    ]
+    if differences:
+        raise InputError(
+            f"{path} is not the data set, or not all of it: {', '.join(differences)}. {_by_hand(UCI_URL)}"
+        )
 
 
-def _workbook_rows(path: Path, expected: Expected) -> Iterator[list[Any]]:
+def _workbook_rows(path: Path, expected: Expected) -> Iterator[Sequence[object]]:
     """The rows of a workbook's first sheet, header first; empty cells are ''."""
     from python_calamine import CalamineError, CalamineWorkbook
 
@@ -197,15 +211,15 @@ def _csv_rows(path: Path) -> Iterator[list[str]]:
 
 
 def _holds_the_data(destination: Path, expected: Expected, show_progress: bool) -> bool:
-    """True if the file is good already; otherwise it is moved aside."""
-    _say(f"{destination} exists. Checking it ...", show_progress)
+    """Whether the destination already holds the data. A file that is something else is moved aside."""
+    _show(f"{destination} exists. Checking it ...", show_progress)
     try:
         check(destination, expected)
     except InputError as error:
-        kept = destination.replace(_beside(destination, "rejected"))
-        _say(f"{error}\nIt was moved aside to {kept}. Downloading it anew.", show_progress)
+        rejected = destination.replace(_beside(destination, "rejected"))
+        _show(f"{error}\nIt was moved aside to {rejected}. Downloading it again.", show_progress)
         return False
-    _say(f"{destination} already holds the data. Nothing was downloaded.", show_progress)
+    _show(f"{destination} already holds the data. Nothing was downloaded.", show_progress)
     return True
 
 
@@ -213,49 +227,49 @@ def _download(url: str, archive: Path, largest: int, show_progress: bool, pause:
     """Address -> the complete file `archive`, continuing what an earlier attempt left there."""
     import requests
 
-    trouble = ""
+    failure = ""
     for attempt in range(ATTEMPTS):
         if attempt:
-            _say(f"{trouble}. Attempt {attempt + 1} of {ATTEMPTS} ...", show_progress)
+            _show(f"{failure}. Attempt {attempt + 1} of {ATTEMPTS} ...", show_progress)
             time.sleep(pause * 2 ** (attempt - 1))
         try:
             return _attempt(url, archive, largest, show_progress)
         except _TryAgain as error:
-            trouble = str(error)
+            failure = str(error)
         except requests.Timeout:
-            trouble = "The server did not answer in time"
+            failure = "The server did not answer in time"
         except requests.exceptions.SSLError:
-            trouble = "No secure connection could be made"
+            failure = "No secure connection could be made"
         except requests.exceptions.ChunkedEncodingError:
-            trouble = "The connection broke off"
+            failure = "The connection broke off"
         except requests.ConnectionError:
-            trouble = "No connection could be made"
+            failure = "No connection could be made"
         except requests.RequestException as error:
             raise InputError(f"The address {url} cannot be used ({error}). {_by_hand(url)}") from error
-    have, _ = _so_far(url, archive)
-    kept = f" The {have:,} bytes that arrived are kept: the next attempt continues there." if have else ""
+    size, _ = _so_far(url, archive)
+    resume = f" The {size:,} bytes that arrived are kept: the next attempt continues there." if size else ""
     raise InputError(
-        f"{url} could not be downloaded in {ATTEMPTS} attempts. {trouble}. Expected a zip archive.{kept} "
+        f"{url} could not be downloaded in {ATTEMPTS} attempts. {failure}. Expected a zip archive.{resume} "
         f"Is there an internet connection? {_by_hand(url)}"
     )
 
 
 def _attempt(url: str, archive: Path, largest: int, show_progress: bool) -> None:
-    """One request: append to `archive` if the server continues the very same file, else start over."""
+    """One request: append to `archive` if the server continues the same file; otherwise start over."""
     import requests
     from tqdm import tqdm
 
-    have, note = _so_far(url, archive)
-    if have and have == note["total"]:
+    size, note = _so_far(url, archive)
+    if size and size == note["total"]:
         return
     headers = {"Accept-Encoding": "identity"}  # a Range counts the bytes of the file itself
-    if have:
-        headers["Range"] = f"bytes={have}-"
+    if size:
+        headers["Range"] = f"bytes={size}-"
         if note["validator"]:
             headers["If-Range"] = note["validator"]
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as answer:
         if answer.status_code in (408, 416, 429) or answer.status_code >= 500:
-            if answer.status_code == 416:  # what we have is no part of what the server has
+            if answer.status_code == 416:  # the bytes that arrived are no part of the server's file
                 archive.unlink(missing_ok=True)
             raise _TryAgain(f"The server answered {answer.status_code} {answer.reason}")
         if answer.status_code not in (200, 206):
@@ -263,14 +277,14 @@ def _attempt(url: str, archive: Path, largest: int, show_progress: bool) -> None
                 f"{url} answered {answer.status_code} {answer.reason}. Expected a zip archive. "
                 f"{_by_hand(url)}"
             )
-        current = {"url": url, "validator": _validator(answer), "total": _total(answer)}
-        if answer.status_code == 206 and (_start(answer) != have or _differ(current, note)):
+        current: _Note = {"url": url, "validator": _validator(answer), "total": _total(answer)}
+        if answer.status_code == 206 and (_start(answer) != size or _differ(current, note)):
             archive.unlink(missing_ok=True)
             raise _TryAgain("The file on the server has changed, so the download starts over")
         if answer.status_code == 200:
-            have, note = 0, current
+            size, note = 0, current
             archive.unlink(missing_ok=True)
-            _note(archive).write_text(json.dumps(note))
+            _note_path(archive).write_text(json.dumps(note))
 
         total = note["total"]
         with (
@@ -278,56 +292,57 @@ def _attempt(url: str, archive: Path, largest: int, show_progress: bool) -> None
             tqdm(
                 desc=archive.stem,
                 total=total,
-                initial=have,
+                initial=size,
                 unit="B",
                 unit_scale=True,
                 disable=not show_progress,
             ) as bar,
         ):
-            for piece in answer.iter_content(CHUNK):
-                have += len(piece)
-                if have > largest:
+            for piece in answer.iter_content(PIECE_BYTES):
+                size += len(piece)
+                if size > largest:
                     break
                 file.write(piece)
                 bar.update(len(piece))
-    if have > largest:
+    if size > largest:
         archive.unlink()
-        _note(archive).unlink()
+        _note_path(archive).unlink()
         raise InputError(
             f"{url} sends more than {largest / MEGABYTE:,.0f} MB. Expected an archive of 23 MB. "
             f"{_by_hand(url)}"
         )
-    if total is not None and have != total:
-        raise _TryAgain(f"The connection broke off after {have:,} of {total:,} bytes")
+    if total is not None and size != total:
+        raise _TryAgain(f"The connection broke off after {size:,} of {total:,} bytes")
 
 
-def _so_far(url: str, archive: Path) -> tuple[int, dict[str, Any]]:
-    """Bytes of `archive` that can be continued, and what was noted when its download began."""
-    nothing = {"url": url, "validator": None, "total": None}
+def _so_far(url: str, archive: Path) -> tuple[int, _Note]:
+    """How many bytes of `archive` can be continued, and the note of when its download began."""
+    nothing: tuple[int, _Note] = 0, {"url": url, "validator": None, "total": None}
     try:
-        have, note = archive.stat().st_size, json.loads(_note(archive).read_text())
+        size, content = archive.stat().st_size, json.loads(_note_path(archive).read_text())
     except (OSError, ValueError):
-        return 0, nothing
-    if not isinstance(note, dict) or note.get("url") != url:
-        return 0, nothing
-    note = nothing | note
-    # Without an ETag, date or size there is no telling whether the server still has the same file.
-    return (have, note) if note["validator"] or note["total"] else (0, nothing)
+        return nothing
+    if not isinstance(content, dict) or content.get("url") != url:
+        return nothing
+    note: _Note = {"url": url, "validator": content.get("validator"), "total": content.get("total")}
+    # Without an ETag, date or size nobody can know whether the server still has the same file.
+    return (size, note) if note["validator"] or note["total"] else nothing
 
 
-def _differ(current: dict[str, Any], note: dict[str, Any]) -> bool:
-    """True if ETag (or date) or size are known on both sides and are not the same."""
-    return any(current[key] and note[key] and current[key] != note[key] for key in ("validator", "total"))
+def _differ(current: _Note, note: _Note) -> bool:
+    """Whether ETag (or date) or size are known in both notes and are not the same."""
+    pairs = (current["validator"], note["validator"]), (current["total"], note["total"])
+    return any(now and before and now != before for now, before in pairs)
 
 
 def _validator(answer: requests.Response) -> str | None:
-    """What If-Range may ask for: the ETag, unless it is a weak one, or else the date."""
+    """The value for If-Range: the ETag, if it is a strong one, or else the date."""
     etag = answer.headers.get("ETag", "")
     return etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified")
 
 
 def _total(answer: requests.Response) -> int | None:
-    """Size of the whole file in bytes, where the server says it."""
+    """The size of the whole file in bytes, or None when the server does not say it."""
     if answer.status_code == 206:
         size = answer.headers.get("Content-Range", "").rpartition("/")[2]
     else:
@@ -342,7 +357,7 @@ def _start(answer: requests.Response) -> int | None:
 
 
 def _unpack(archive: Path, target: Path, suffix: str, largest: int) -> None:
-    """The archive's one file with that suffix -> `target`. Names inside the archive never become paths."""
+    """The archive's one file with this suffix -> `target`. Names inside the archive never become paths."""
     if not zipfile.is_zipfile(archive):
         raise InputError(f"The answer is {_likeness(archive)}. Expected a whole zip archive.")
     try:
@@ -350,9 +365,9 @@ def _unpack(archive: Path, target: Path, suffix: str, largest: int) -> None:
             names = contents.namelist()
             fitting = [name for name in names if name.lower().endswith(suffix) and _plain(name)]
             if len(fitting) != 1:
-                found = ", ".join(names[:5]) or "nothing"
+                content = ", ".join(names[:5]) or "nothing"
                 raise InputError(
-                    f"The archive holds {found}. Expected exactly one {suffix} file, in no folder."
+                    f"The archive holds {content}. Expected exactly one {suffix} file, in no folder."
                 )
             part = contents.getinfo(fitting[0])
             if part.file_size > largest:
@@ -360,7 +375,7 @@ def _unpack(archive: Path, target: Path, suffix: str, largest: int) -> None:
                     f"{part.filename} would unpack to {part.file_size / MEGABYTE:,.0f} MB. Expected at most "
                     f"{largest / MEGABYTE:,.0f} MB."
                 )
-            # zipfile reads no more than file_size, so the size cannot be a lie.
+            # zipfile reads no more than file_size, so a false size does no harm.
             with contents.open(part) as packed, target.open("wb") as file:
                 shutil.copyfileobj(packed, file)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
@@ -369,12 +384,12 @@ def _unpack(archive: Path, target: Path, suffix: str, largest: int) -> None:
 
 
 def _plain(name: str) -> bool:
-    """True for a name without folders, drives or dots that lead elsewhere."""
+    """Whether a name has no folders, no drive and no leading dot."""
     return not any(mark in name for mark in "/\\:") and not name.startswith(".")
 
 
 def _likeness(path: Path) -> str:
-    """What a file that is no zip archive looks like."""
+    """What a file that is no zip archive seems to be."""
     with path.open("rb") as file:
         start = file.read(512).lstrip()
     if not start:
@@ -390,8 +405,8 @@ def _beside(destination: Path, state: str) -> Path:
     return destination.with_name(f"{destination.name}.{state}")
 
 
-def _note(archive: Path) -> Path:
-    """Where the address, ETag and size of a download under way are kept."""
+def _note_path(archive: Path) -> Path:
+    """The file that keeps the note of an unfinished download."""
     return archive.with_name(f"{archive.name}.json")
 
 
@@ -401,11 +416,11 @@ def _in_words(expected: Expected) -> str:
 
 def _by_hand(url: str) -> str:
     return (
-        f"Download {url} by hand in a browser and put the .xlsx or .csv it holds in data/raw; or run "
+        f"Download {url} by hand in a browser and put its .xlsx or .csv file in data/raw; or run "
         "`segments demo` for a made-up shop."
     )
 
 
-def _say(message: str, show_progress: bool) -> None:
+def _show(message: str, show_progress: bool) -> None:
     if show_progress:
         print(message, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The gate: what a version must keep to become champion, by itself and beside the champion."""
+"""The gate: the rules that a version must keep to become champion, some for itself, some compared with the champion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.names import CHAMPION, DATA_DIGEST_TAG, DATA_TAG, FEATURE_TABLE, FEATURES, GATE, MODEL
+from contract.names import CHAMPION, DATA_DIGEST_TAG, FEATURE_TABLE, FEATURES, GATE, MODEL
 from training import endpoint, shop
 from training.clustering.evaluate import silhouette
 from training.clustering.segmenter import symmetric_log1p
@@ -41,9 +41,9 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of the gate: what it asks, what was found, and whether it holds.
+    """One rule of the gate: what it expects, what the gate found, and whether the rule holds.
 
-    A rule that compares with the champion is `forcible`: a person may promote in spite of it.
+    A rule that compares with the champion is `forcible`: a person may promote although it does not hold.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The rules that were looked at, the champion they compare with, if any, and the reason of a forced promotion."""
+    """The rules, the champion with which they compare, if there is one, and the reason of a forced promotion."""
 
     rules: list[Rule]
     champion: int | None
@@ -87,10 +87,11 @@ class Verdict:
 def judge(
     client: MlflowClient, version: int, limits: Limits, tolerance: Tolerance, reason: str = ""
 ) -> Verdict:
-    """Judge a version by its own rules, beside the champion, and over HTTP; `reason` forces what compares.
+    """Judge a version by itself, compared with the champion, and over HTTP.
 
-    The scoring server starts first and is asked last, so its start costs less. Raises InputError when
-    the version's run, which keeps its data and the verdict, is gone.
+    A `reason` forces the rules that compare with the champion. The scoring server starts first and is asked last,
+    so that it starts while the rules are computed. Raises InputError when the version's run is gone, which keeps
+    its data and the verdict.
     """
     champion = registry.version_of(client, CHAMPION)
     _check_run(client, version)
@@ -103,33 +104,34 @@ def judge(
 def rules_on_table(
     client: MlflowClient, version: int, champion: int | None, limits: Limits, tolerance: Tolerance
 ) -> Iterator[Rule]:
-    """The rules on the feature table that a version was trained on: its limits, and the champion on the same table.
+    """The rules on the feature table of a version's training: its limits, and the champion on the same table.
 
-    Without a champion, or where a demo champion gives way to real data, only the version's own rules
-    count. A table that is not the training's any more, or a model that cannot be loaded, ends it.
+    Only the version's own rules count when there is no champion, or when a version of real data follows a champion
+    of the demo shop. No rule follows on a table that has changed since the training, or on a model that cannot
+    be loaded.
     """
     record = registry.record_of(client, version)
-    table, rule = _table(record)
+    table, rule = _training_table(record)
     yield rule
     if not rule.holds:
         return
     try:
-        challenger = _Judged.score(client, version, table)
+        challenger = _ScoredVersion.score(client, version, table)
     except Exception as error:  # whatever it is, such a model cannot be champion
         yield Rule("model", "scores its customers", f"{type(error).__name__}: {error}", False)
         return
-    yield from _own(challenger, table, _stability(record.tags), limits)
+    yield from _rules_of_its_own(challenger, table, _stability(record.tags), limits)
     if champion is not None:
-        kind = record.tags.get(DATA_TAG, "unknown")
-        champion_kind = registry.record_of(client, champion).tags.get(DATA_TAG, "unknown")
+        kind = registry.data_kind(record)
+        champion_kind = registry.data_kind(registry.record_of(client, champion))
         if champion_kind == "real":
             yield Rule("data", "real, as the champion's", kind, kind == "real")
         if champion_kind == kind:
-            yield from _beside(client, champion, challenger, table, tolerance)
+            yield from _rules_of_comparison(client, champion, challenger, table, tolerance)
 
 
 def log_verdict(client: MlflowClient, version: int, verdict: Verdict) -> None:
-    """Write a verdict as tags of the version and of its run, in place of an earlier one, and as the run's gate.json."""
+    """Write a verdict as tags of the version and of its run, and as the run's gate.json, in place of an earlier one."""
     from mlflow.entities import RunTag
 
     tags = verdict.tags()
@@ -149,7 +151,7 @@ def log_verdict(client: MlflowClient, version: int, verdict: Verdict) -> None:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _ScoredVersion:
     """A version and its answers for the customers of a table."""
 
     model: PyFuncModel
@@ -158,7 +160,7 @@ class _Judged:
     is_anomaly: NDArray[np.bool_]
 
     @classmethod
-    def score(cls, client: MlflowClient, version: int, table: pd.DataFrame) -> _Judged:
+    def score(cls, client: MlflowClient, version: int, table: pd.DataFrame) -> _ScoredVersion:
         model = registry.load(client, version)
         answers: pd.DataFrame = model.predict(table[list(FEATURES)])
         segments = registry.read_segments(client, version)
@@ -170,8 +172,8 @@ class _Judged:
         return (logs - self.segments.mean) / self.segments.scale * self.segments.weights
 
 
-def _table(record: ModelVersion) -> tuple[pd.DataFrame, Rule]:
-    """The feature table that a version was trained on, and whether it still is that, by its digest."""
+def _training_table(record: ModelVersion) -> tuple[pd.DataFrame, Rule]:
+    """The feature table of a version's training, and the rule that its digest is still the same."""
     import mlflow
     import pandas as pd
 
@@ -182,11 +184,11 @@ def _table(record: ModelVersion) -> tuple[pd.DataFrame, Rule]:
                 run_id=record.run_id, artifact_path=FEATURE_TABLE, dst_path=folder
             )
             table = pd.read_parquet(path)
-    except Exception as error:  # missing, cut short, no Parquet, no right to read: no table either way
+    except Exception as error:  # whatever it is, there is no table to judge on
         return pd.DataFrame(), Rule("table", expected, f"cannot be read: {type(error).__name__}", False)
-    digest, tagged = shop.digest(table), record.tags.get(DATA_DIGEST_TAG)
-    if digest != tagged:
-        return table, Rule("table", expected, f"digest {digest}, not {tagged}", False)
+    digest, digest_tag = shop.digest(table), record.tags.get(DATA_DIGEST_TAG)
+    if digest != digest_tag:
+        return table, Rule("table", expected, f"digest {digest}, not {digest_tag}", False)
     return table, Rule("table", expected, f"{len(table):,} customers, digest {digest}", True)
 
 
@@ -200,10 +202,10 @@ def _check_run(client: MlflowClient, version: int) -> None:
         to_do = (
             f"Restore it, if it was deleted lately: mlflow runs restore --run-id {run}"
             if run
-            else "Train anew."
+            else "Train again."
         )
     except MlflowException:
-        to_do = "Train anew."
+        to_do = "Train again."
     raise InputError(
         f"Version {version} has no run any more (it was {run or 'registered without one'}). Expected the run that "
         f"trained it, with its data. {to_do}"
@@ -211,19 +213,21 @@ def _check_run(client: MlflowClient, version: int) -> None:
 
 
 def _stability(tags: Mapping[str, str]) -> float:
-    """What the training measured; nan where the tag is gone or no number, so that its rule fails."""
+    """The stability that the training measured; nan without a usable tag, so that the rule fails."""
     try:
         return float(tags.get("stability", "nan"))
     except ValueError:
         return float("nan")
 
 
-def _own(judged: _Judged, table: pd.DataFrame, stability: float, limits: Limits) -> Iterator[Rule]:
-    k = len(judged.segments.centres)
-    spent = table.Monetary.to_numpy()[~judged.is_anomaly]
-    step = value_step(judged.segment[~judged.is_anomaly], spent, k)
-    share = np.bincount(judged.segment, minlength=k).min() / len(judged.segment)
-    rate = float(judged.is_anomaly.mean())
+def _rules_of_its_own(
+    scored: _ScoredVersion, table: pd.DataFrame, stability: float, limits: Limits
+) -> Iterator[Rule]:
+    k = len(scored.segments.centres)
+    ordinary = ~scored.is_anomaly
+    step = value_step(scored.segment[ordinary], table.Monetary.to_numpy()[ordinary], k)
+    share = np.bincount(scored.segment, minlength=k).min() / len(scored.segment)
+    rate = float(scored.is_anomaly.mean())
     low, high = limits.min_anomaly_rate, limits.max_anomaly_rate
     steady = stability >= limits.min_stability
     yield Rule("segments", f">= {limits.min_segments}", str(k), k >= limits.min_segments)
@@ -234,27 +238,27 @@ def _own(judged: _Judged, table: pd.DataFrame, stability: float, limits: Limits)
     yield Rule("anomaly_rate", f"{low:.1%} to {high:.1%}", f"{rate:.1%}", low <= rate <= high)
 
 
-def _beside(
-    client: MlflowClient, version: int, challenger: _Judged, table: pd.DataFrame, tolerance: Tolerance
+def _rules_of_comparison(
+    client: MlflowClient, version: int, challenger: _ScoredVersion, table: pd.DataFrame, tolerance: Tolerance
 ) -> Iterator[Rule]:
-    """The rules that compare with the champion `version`, both on `table`."""
+    """The rules that compare with the champion `version`, on the same `table`."""
     try:
-        champion = _Judged.score(client, version, table)
-    except Exception as error:  # as above: there is nothing to compare with
+        champion = _ScoredVersion.score(client, version, table)
+    except Exception as error:  # whatever it is, there is nothing to compare with
         yield Rule("champion", "can be compared", f"cannot be loaded: {type(error).__name__}", False, True)
         return
     yield _signature(challenger, champion)
-    used, before = challenger.segments.features, champion.segments.features
-    yield Rule("features", ", ".join(before), ", ".join(used), used == before, True)
-    if used == before and challenger.segments.weighted and not champion.segments.weighted:
+    features, expected = challenger.segments.features, champion.segments.features
+    yield Rule("features", ", ".join(expected), ", ".join(features), features == expected, True)
+    if features != expected:
+        return
+    if challenger.segments.weighted and not champion.segments.weighted:
         why = f"version {version} is of a release without weights: judged as a first model"
         yield Rule("weights", "as the champion's, if it has any", why, True)
         return
-    if used == before:
-        alike = challenger.segments.weighs_like(champion.segments)
-        new, old = (", ".join(f"{w:g}" for w in judged.segments.weights) for judged in (challenger, champion))
-        yield Rule("weights", old, new, alike, True)
-    if used == before and alike:
+    alike = challenger.segments.weighs_like(champion.segments)
+    yield Rule("weights", _weights(champion), _weights(challenger), alike, True)
+    if alike:
         yield _silhouette(challenger, champion, table, tolerance.max_silhouette_loss)
         same = same_segments(challenger.segments, champion.segments)
         yield _identity(challenger.segments, champion.segments, same)
@@ -263,25 +267,33 @@ def _beside(
         yield Rule("moved", f"<= {most:.1%} of customers", f"{moved:.1%}", moved <= most, True)
 
 
-def _signature(challenger: _Judged, champion: _Judged) -> Rule:
-    """What the champion's callers send must be taken, and what they read must be there, of the same types."""
+def _weights(scored: _ScoredVersion) -> str:
+    return ", ".join(f"{weight:g}" for weight in scored.segments.weights)
+
+
+def _signature(challenger: _ScoredVersion, champion: _ScoredVersion) -> Rule:
+    """The rule that the champion's callers need not change: they send enough, and get answers of the same types."""
     new, old = challenger.model.metadata.signature, champion.model.metadata.signature
-    wanted, sent, given, read = (
+    new_inputs, old_inputs, new_outputs, old_outputs = (
         {column.name: str(column.type).removeprefix("DataType.") for column in schema}
         for schema in (new.inputs, old.inputs, new.outputs, old.outputs)
     )
-    broken = [f"wants {name} ({kind})" for name, kind in wanted.items() if sent.get(name) != kind]
-    broken += [f"gives no {name} ({kind})" for name, kind in read.items() if given.get(name) != kind]
+    broken = [f"wants {name} ({kind})" for name, kind in new_inputs.items() if old_inputs.get(name) != kind]
+    broken += [
+        f"gives no {name} ({kind})" for name, kind in old_outputs.items() if new_outputs.get(name) != kind
+    ]
     return Rule("signature", "fits the champion's callers", ", ".join(broken) or "fits", not broken, True)
 
 
-def _silhouette(challenger: _Judged, champion: _Judged, table: pd.DataFrame, loss: float) -> Rule:
-    """Mean silhouette of both labelings, of the customers that are ordinary under both, in the challenger's scale."""
+def _silhouette(
+    challenger: _ScoredVersion, champion: _ScoredVersion, table: pd.DataFrame, loss: float
+) -> Rule:
+    """The mean silhouettes of both, in the challenger's scale, over the customers that are anomalies for neither."""
     ordinary = ~(challenger.is_anomaly | champion.is_anomaly)
     points = challenger.points(table)[ordinary]
     values = []
-    for judged in (challenger, champion):
-        _, labels = np.unique(judged.segment[ordinary], return_inverse=True)
+    for scored in (challenger, champion):
+        _, labels = np.unique(scored.segment[ordinary], return_inverse=True)
         values.append(silhouette(points, labels).value)
     new, old = values
     expected = f">= {old - loss:.4f} (the champion's {old:.4f} - {loss:g})"
@@ -289,27 +301,28 @@ def _silhouette(challenger: _Judged, champion: _Judged, table: pd.DataFrame, los
 
 
 def _identity(new: Segments, old: Segments, same: Ints) -> Rule:
-    """Numbers are the champion's where segments are; a number that the new model is too small for, aside.
+    """The rule that a segment of the champion keeps its number.
 
-    A segment whose name is not true of it any more has a new one; that is told, and no fault.
+    A number that is too large for the new model's segments cannot be kept, which is no fault. A segment whose name is
+    not true of it any more has a new one; that is said, and is no fault either.
     """
+    pairs = [(number, old_number) for number, old_number in enumerate(same.tolist()) if old_number >= 0]
     broken = [
-        f"{number} ({new.names[number]}) is the champion's {was} ({old.names[was]})"
-        for number, was in enumerate(same.tolist())
-        if was >= 0 and number != was < len(same)
+        f"{number} ({new.names[number]}) is the champion's {old_number} ({old.names[old_number]})"
+        for number, old_number in pairs
+        if number != old_number < len(same)
     ]
     renamed = [
-        f"{old.names[was]} is now {new.names[number]}"
-        for number, was in enumerate(same.tolist())
-        if was >= 0 and new.names[number] != old.names[was]
+        f"{old.names[old_number]} is now {new.names[number]}"
+        for number, old_number in pairs
+        if new.names[number] != old.names[old_number]
     ]
-    kept = "; ".join([f"{(same >= 0).sum()} of {len(same)} segments are the champion's", *renamed])
-    expected = "numbers kept where the same"
-    return Rule("identity", expected, "; ".join(broken) or kept, not broken, True)
+    kept = "; ".join([f"{len(pairs)} of {len(same)} segments are the champion's", *renamed])
+    return Rule("identity", "numbers kept where the same", "; ".join(broken) or kept, not broken, True)
 
 
 def answers(client: MlflowClient, server: endpoint.Endpoint, version: int) -> Rule:
-    """Whether a server answers a version's input example as the version does by itself."""
+    """The rule that a server answers a version's input example as the version does by itself."""
     expected = "its input example over HTTP, as by itself"
     try:
         model = registry.load(client, version)

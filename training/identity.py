@@ -1,10 +1,10 @@
-"""Which of a new model's segments are the champion's: these keep its numbers and names."""
+"""Which segments of a new model are segments of the champion: they keep the champion's numbers and names."""
 
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# A share of the way to the nearest other centre. Where two neighbours merge, the centre of both lies as far from
-# one as the other is large: within a third, the segment still is that one by at least two thirds. And reaches
-# below a half never overlap: a new segment has one old segment, at most, that it can be.
-REACH = 1 / 3
+# How far a segment reaches, as a share of the way from its centre to the nearest other centre. When two neighbours
+# merge, the new centre lies between theirs, and the nearer to the larger of the two. Within a third of the way, the
+# segment still has at least two thirds of its customers from one of them. Below a half, reaches never overlap: a new
+# segment can be the same as one old segment at most.
+REACH_SHARE = 1 / 3
 
 
 @dataclass(frozen=True)
 class Segments:
-    """A model's segments: centres (k, d) in its weighted space.
+    """A model's segments: their centres (k, d) in its weighted space.
 
     That space is log1p of its d `features`, less `mean`, divided by `scale`, times `weights` (each (d,)). Models from
     before there were weights have weights of 1 and `weighted` False.
@@ -56,7 +57,7 @@ class Segments:
 
 @dataclass(frozen=True)
 class Predecessor:
-    """The champion whose numbers and names are kept; `segments` is None, and `why` says why, when they are not."""
+    """The champion whose numbers and names are kept. When they are not kept, `segments` is None and `why` says why."""
 
     version: int | None
     segments: Segments | None
@@ -68,7 +69,7 @@ class Origin:
     """Where a segment comes from: the champion's segment `same_as`, or None when it is new.
 
     nearest: the champion's segment whose centre is nearest, `distance` away in the champion's
-    standardised scale; reach: how far that may be to be the same; by_rule: the name that today's
+    standardised scale; reach: the largest distance at which it is the same; by_rule: the name that today's
     profile alone would give.
     """
 
@@ -104,10 +105,13 @@ class Identity:
         same = sum(origin.same_as is not None for origin in self.origins)
         return f"{same} of {len(self.origins)} segments are those of champion {self.predecessor.version}."
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The same as plain values, for a file."""
-        champion = {"champion": self.predecessor.version, "why_not_kept": self.predecessor.why}
-        return champion | {"segments": [asdict(origin) for origin in self.origins]}
+        return {
+            "champion": self.predecessor.version,
+            "why_not_kept": self.predecessor.why,
+            "segments": [asdict(origin) for origin in self.origins],
+        }
 
     def tags(self) -> dict[str, str]:
         """The same as tags of a model version."""
@@ -116,7 +120,7 @@ class Identity:
 
 
 def same_segments(new: Segments, champion: Segments) -> Ints:
-    """(k,) for each of the `new` segments the champion's that it is, or -1.
+    """(k,) for each `new` segment, the number of the champion's segment that it is, or -1.
 
     The pairs of centres are those of the least total distance (Hungarian method; Kuhn 1955) in the
     champion's scale, among pairs no farther apart than the champion's segment reaches.
@@ -126,24 +130,24 @@ def same_segments(new: Segments, champion: Segments) -> Ints:
     impossible = 1 + distance.sum()
     rows, columns = linear_sum_assignment(np.where(within, distance, impossible))
     same = np.full(len(new.centres), -1)
-    found = within[rows, columns]
-    same[rows[found]] = columns[found]
+    near = within[rows, columns]
+    same[rows[near]] = columns[near]
     return same
 
 
 def reach(segments: Segments) -> Floats:
-    """(k,) how far from each centre another may lie to be the same segment."""
-    between = cdist(segments.centres, segments.centres)
-    np.fill_diagonal(between, np.inf)
-    return REACH * between.min(axis=1)
+    """(k,) how far from each centre another centre may lie and be the same segment."""
+    distance = cdist(segments.centres, segments.centres)
+    np.fill_diagonal(distance, np.inf)
+    nearest: Floats = distance.min(axis=1)
+    return REACH_SHARE * nearest
 
 
 def numbers(same_as: Ints) -> Ints:
-    """(k,) the number of each segment: the champion's where that is below k, the free ones in order for the rest."""
-    kept = np.where(same_as < len(same_as), same_as, -1)
-    free = np.setdiff1d(np.arange(len(same_as)), kept)
-    kept[kept < 0] = free
-    return kept
+    """(k,) the number of each segment: the champion's where that is below k; the others take the free ones in order."""
+    number = np.where(same_as < len(same_as), same_as, -1)
+    number[number < 0] = np.setdiff1d(np.arange(len(same_as)), number)
+    return number
 
 
 def keep(
@@ -151,9 +155,10 @@ def keep(
 ) -> tuple[Segmenter, pd.DataFrame, Identity]:
     """A fitted segmenter and its profiles, with the predecessor's numbers and names where segments are the same.
 
-    `profiles` has one row per segment, as `profiles.profile` gives it, and `features` are those of the distance.
-    A name that is not true of the segment any more gives way to today's. The third part says what was decided.
-    Without the predecessor's segments both come back as they are.
+    `profiles` has one row per segment, as `profiles.profile` gives it. `features` are those of the distances.
+    A name that is not true of its segment any more gives way to today's. The third part of the answer says what was
+    decided. Without the predecessor's segments, segmenter and profiles
+    come back as they are.
     """
     champion, by_rule = predecessor.segments, profiles.name.tolist()
     if champion is None:
@@ -164,17 +169,23 @@ def keep(
     distance = cdist(new.centres_in_scale_of(champion), champion.centres)
     reaches = reach(champion)
     number = numbers(same)
-    words = profiles.to_dict("records")
+    rows = profiles.to_dict("records")
     origins = []
-    for place, old in enumerate(same.tolist()):
-        holds = old >= 0 and still_true(champion.names[old], words[place])
-        name = champion.names[old] if holds else by_rule[place]
-        near = int(distance[place].argmin())
-        origin = Origin(int(number[place]), name, by_rule[place], old if old >= 0 else None)
-        origin = replace(
-            origin, nearest=near, distance=float(distance[place, near]), reach=float(reaches[near])
+    for index, old in enumerate(same.tolist()):
+        holds = old >= 0 and still_true(champion.names[old], rows[index])
+        name = champion.names[old] if holds else by_rule[index]
+        nearest = int(distance[index].argmin())
+        origins.append(
+            Origin(
+                int(number[index]),
+                name,
+                by_rule[index],
+                same_as=old if old >= 0 else None,
+                nearest=nearest,
+                distance=float(distance[index, nearest]),
+                reach=float(reaches[nearest]),
+            )
         )
-        origins.append(origin)
     renamed = profiles.assign(segment=number, name=[origin.name for origin in origins])
     origins.sort(key=lambda origin: origin.segment)
     sorted_profiles = renamed.sort_values("segment", ignore_index=True)

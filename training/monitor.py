@@ -1,4 +1,4 @@
-"""Drift of a registered model: the customers it was trained on beside a shop's customers of now."""
+"""Drift of a registered model: the customers of its training, compared with a shop's customers of now."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from contract.names import DRIFT, MODEL, SCORED_CUSTOMERS
 from training.band import Band
 from training.drift import VERDICTS, Line, Thresholds, compare_customers, worst
 from training.errors import InputError
-from training.score import answer
+from training.score import score_customers
 from training.shop import MIN_CUSTOMERS, Reading
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
-SCHEMA = 1
+SCHEMA = 1  # the number of the report's form
 ADVICE = {
     "ok": "Nothing to do: no line is past its threshold.",
     "watch": "Look again with the next data; retrain (segments train) if it grows.",
@@ -29,7 +29,7 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class Side:
-    """Customers as of when (ISO; None when not known), and how many."""
+    """How many customers, and their as-of date (ISO; None when it is not known)."""
 
     as_of: str | None
     customers: int
@@ -37,11 +37,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Report:
-    """What `segments drift` says; as JSON, these fields by their names.
+    """The report of `segments drift`. Its JSON has these fields, by their names.
 
-    schema: the number of this form; verdict: the worst of the lines'; thresholds: watch and drift
+    schema: the number of this form; verdict: the worst verdict of a line; thresholds: watch and drift
     (PSI), watch_mix and drift_mix (total variation), anomaly_rate_low and anomaly_rate_high; notes: what to
-    mind when reading; advice: what to do.
+    consider when reading the lines; advice: what to do.
     """
 
     schema: int
@@ -58,10 +58,10 @@ class Report:
 
 
 def drift_report(sources: Sequence[str], model: str, reading: Reading, thresholds: Thresholds) -> Report:
-    """Compare the customers of `sources` with those that a version was trained on.
+    """Compare the customers of `sources` with the customers of a version's training.
 
-    Raises InputError when the input cannot be used, holds too few customers, or the version's training
-    left no table of its customers.
+    Raises InputError when the input cannot be used or holds too few customers, or when the training left no
+    table of its customers.
     """
     from training.store import registry
     from training.store.connection import connect
@@ -69,18 +69,18 @@ def drift_report(sources: Sequence[str], model: str, reading: Reading, threshold
     client = connect()
     number = registry.find(client, model)
     version = registry.record_of(client, number)
-    training, used = _training(client, number, registry.run_of(version))
-    scored = answer(client, sources, number, reading)
+    training, features = _training_customers(client, number, registry.run_of(version))
+    scored = score_customers(client, sources, number, reading)
     now = scored.customers
     if len(now) < MIN_CUSTOMERS:
         raise InputError(
-            f"{len(now)} customers in {', '.join(sources)}. Expected at least {MIN_CUSTOMERS}: fewer say nothing "
-            "about a distribution. Give a longer period or more files."
+            f"{len(now)} customers in {', '.join(sources)}. Expected at least {MIN_CUSTOMERS}: fewer "
+            "say nothing about a distribution. Give a longer period or more files."
         )
     band = Band.read(scored.metadata) or Band.of(float(training.is_anomaly.mean()), len(training))
-    as_of = datetime.fromisoformat(scored.metadata["as_of"])
+    as_of = datetime.fromisoformat(str(scored.metadata["as_of"]))
     days = (scored.as_of.date() - as_of.date()).days if scored.as_of else None
-    lines = compare_customers(training, now, used, band, thresholds, days)
+    lines = compare_customers(training, now, features, band, thresholds, days)
     verdict = worst(lines)
     return Report(
         SCHEMA,
@@ -97,8 +97,8 @@ def drift_report(sources: Sequence[str], model: str, reading: Reading, threshold
     )
 
 
-def log_report(found: Report) -> str:
-    """Log a report as a run of its own in the experiment, tagged with the model's version; the run's id."""
+def log_report(report: Report) -> str:
+    """Log a report as a run of its own in the experiment, tagged with the model's version; the id of that run."""
     import mlflow
 
     from training.store import tracking
@@ -107,34 +107,34 @@ def log_report(found: Report) -> str:
     client = connect()
     tags = {
         "stage": "drift",
-        "verdict": found.verdict,
+        "verdict": report.verdict,
         "model_name": MODEL,
-        "model_version": str(found.model_version),
-        "training_run": found.training_run,
-        "as_of": found.now.as_of or "",
+        "model_version": str(report.model_version),
+        "training_run": report.training_run,
+        "as_of": report.now.as_of or "",
     }
-    by_name = {line.name: line for line in found.lines}
+    by_name = {line.name: line for line in report.lines}
     metrics = {
         f"drift_{line.measure.lower().replace(' ', '_')}_{line.name}": line.value
-        for line in found.lines
+        for line in report.lines
         if line.measure is not None and line.value is not None
     }
     metrics |= {
         "drift_anomaly_rate": by_name["is_anomaly"].now or 0.0,
-        "drift_customers": found.now.customers,
-        "drift_verdict": VERDICTS.index(found.verdict),
+        "drift_customers": report.now.customers,
+        "drift_verdict": VERDICTS.index(report.verdict),
     }
-    name = f"drift from version {found.model_version}" + (
-        f" as of {found.now.as_of[:10]}" if found.now.as_of else ""
+    name = f"drift from version {report.model_version}" + (
+        f" as of {report.now.as_of[:10]}" if report.now.as_of else ""
     )
     with tracking.training_run(client, name, tags) as run_id:
         mlflow.log_metrics(metrics)
-        mlflow.set_tag(tracking.NOTE_TAG, "\n".join(f"- {text}" for text in (*found.notes, found.advice)))
-        tracking.log_files({DRIFT: asdict(found)})
+        mlflow.set_tag(tracking.NOTE_TAG, "\n".join(f"- {text}" for text in (*report.notes, report.advice)))
+        tracking.log_files({DRIFT: asdict(report)})
     return run_id
 
 
-def _training(client: MlflowClient, version: int, run: str) -> tuple[pd.DataFrame, list[str]]:
+def _training_customers(client: MlflowClient, version: int, run: str) -> tuple[pd.DataFrame, list[str]]:
     """The scored customers of a version's training, and the features its distances use."""
     import tempfile
 
@@ -148,7 +148,7 @@ def _training(client: MlflowClient, version: int, run: str) -> tuple[pd.DataFram
     except (MlflowException, OSError, KeyError):
         raise InputError(
             f"Version {version} has no {SCORED_CUSTOMERS} in its training run {run}. Expected the table of customers "
-            "that training leaves there. Choose another version with --model, or train anew: segments train."
+            "that training leaves there. Choose another version with --model, or train a new one: segments train."
         ) from None
 
 
@@ -160,25 +160,27 @@ def _notes(
     as_of: datetime,
     days: int | None,
 ) -> list[str]:
-    """What to mind: where each line has moved most, the calendar, too few customers."""
+    """What to consider: the bin that moved most of each line, the calendar, too few customers."""
     moved = [line for line in lines if line.verdict != "ok"]
     notes = []
     for line in moved:
         if line.name == "is_anomaly":
             notes.append(f"is_anomaly: {line.now:.2%} are flagged, expected {band}.")
         else:
-            most = max(line.bins, key=lambda b: b.adds)
-            notes.append(f"{line.name}, {most.label}: {most.training:.1%} in training, {most.now:.1%} now.")
+            largest = max(line.bins, key=lambda b: b.adds)
+            notes.append(
+                f"{line.name}, {largest.label}: {largest.training:.1%} in training, {largest.now:.1%} now."
+            )
     if days != 0 and "Tenure" in (line.name for line in moved):
         since = (
-            "Without --as-of it is not known how far the date has moved since the training's"
+            "Without --as-of it is not known how far the date is from the training's"
             if days is None
             else f"The as-of date is {abs(days)} days {'after' if days > 0 else 'before'} the training's"
         )
         notes.append(
-            f"{since}, {as_of:%Y-%m-%d}. A later date makes longer every Tenure, and the Recency of those who "
-            "did not return: the calendar's doing, not the customers'. Where it is known to have moved, Tenure is "
-            "watched at most."
+            f"{since}, {as_of:%Y-%m-%d}. A later date makes every Tenure longer, and the Recency of those who "
+            "did not return. The calendar does that, and not the customers. When the date is known to have moved, the "
+            "verdict on Tenure is at most watch."
         )
     chances: dict[str, float] = {}
     for line in lines:
@@ -187,7 +189,7 @@ def _notes(
     if chances:
         reached = " and ".join(f"a {measure} of {chance:.2f}" for measure, chance in chances.items())
         notes.append(
-            f"With {customers:,} customers here chance alone brings {reached}: a line is only judged by "
-            "what is above its own. Give more customers to see smaller changes."
+            f"With {customers:,} customers, chance alone brings {reached}. A line is judged only by a value above the "
+            "one that chance brings. Give more customers to see smaller changes."
         )
     return notes

@@ -1,11 +1,11 @@
-"""The options that commands share, and what is made of them: limits, tolerance, features, reading."""
+"""The options that commands share, and the settings that are made of them: limits, tolerance, features, reading."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ParamSpec, TypedDict, TypeVar
 
 import click
 
@@ -19,13 +19,61 @@ if TYPE_CHECKING:
     from training.shop import Reading
 
 
-def _with(options: Sequence[Callable], command: Callable) -> Callable:
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+Command = Callable[Parameters, Result]
+
+
+class ReadingOptions(TypedDict, total=False):
+    """The options of `reading_options`, `engine_option` and `counting_options`; a command has some of them."""
+
+    columns: tuple[str, ...]
+    date_order: str
+    decimal: str
+    table: str
+    as_of: str
+    engine: str
+    returns: str
+    duplicates: str
+
+
+class LimitOptions(TypedDict):
+    """The options of `limit_options`."""
+
+    min_segments: int
+    max_segments: int
+    min_share: float
+    min_value_step: float
+    min_anomaly_rate: float
+    max_anomaly_rate: float
+    min_stability: float
+
+
+class GateOptions(TypedDict):
+    """The options of `gate_options`."""
+
+    max_silhouette_loss: float
+    max_moved: float
+
+
+class PromoteOptions(LimitOptions, GateOptions):
+    """The options that `segments promote` shares with `segments train`."""
+
+
+class TrainOptions(ReadingOptions, LimitOptions, GateOptions):
+    """The options that `segments train` shares with other commands."""
+
+
+def _decorated(
+    command: Command[Parameters, Result],
+    options: Sequence[Callable[[Command[Parameters, Result]], Command[Parameters, Result]]],
+) -> Command[Parameters, Result]:
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def source_options(command: Callable) -> Callable:
+def source_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
     """The options that say how the files or the table of transactions are read."""
     options = [
         click.option(
@@ -49,21 +97,21 @@ def source_options(command: Callable) -> Callable:
         ),
         click.option("--table", default="", help="The table, when INPUT is a database: duckdb://shop.db."),
     ]
-    return _with(options, command)
+    return _decorated(command, options)
 
 
-def reading_options(command: Callable) -> Callable:
-    """The options that say how transactions are read, and from which day they are looked back on."""
+def reading_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
+    """The options that say how transactions are read, and from which day the shop looks back on them."""
     as_of = click.option(
         "--as-of",
         default="auto",
         metavar="YYYY-MM-DD",
-        help="Look back from this day, whose lines are not used any more; auto: latest date + 1 day.",
+        help="Look back from this day, and use the lines before it; auto: latest date + 1 day.",
     )
     return source_options(as_of(command))
 
 
-def engine_option(command: Callable) -> Callable:
+def engine_option(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
     """The option that says where transactions are counted."""
     return click.option(
         "--engine",
@@ -73,8 +121,8 @@ def engine_option(command: Callable) -> Callable:
     )(command)
 
 
-def counting_options(command: Callable) -> Callable:
-    """The options that decide what counts as money; a model keeps them for its scoring."""
+def counting_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
+    """The options that decide what counts as money. A model keeps them for its scoring."""
     options = [
         click.option(
             "--returns",
@@ -89,17 +137,17 @@ def counting_options(command: Callable) -> Callable:
             help="Exact duplicate lines: drop them, or keep each as a purchase of its own.",
         ),
     ]
-    return _with(options, command)
+    return _decorated(command, options)
 
 
 def _share(_: click.Context, __: click.Parameter, value: float) -> float:
-    """A value from 0 to 1, which nan is not."""
+    """A value from 0 to 1, and not nan."""
     if not 0 <= value <= 1:
         raise click.BadParameter(f"{value:g} is not from 0 to 1.")
     return value
 
 
-def limit_options(command: Callable) -> Callable:
+def limit_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
     """The limits that a segmentation must keep to be of use."""
     options = [
         click.option(
@@ -139,10 +187,10 @@ def limit_options(command: Callable) -> Callable:
             help="Agreement with bootstrap refits (mean adjusted Rand index).",
         ),
     ]
-    return _with(options, command)
+    return _decorated(command, options)
 
 
-def gate_options(command: Callable) -> Callable:
+def gate_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
     """How far a challenger may differ from the champion."""
     options = [
         click.option(
@@ -158,21 +206,29 @@ def gate_options(command: Callable) -> Callable:
             help="Customers who may change segment, as a share of all customers.",
         ),
     ]
-    return _with(options, command)
+    return _decorated(command, options)
 
 
-def tolerance_of(options: dict[str, Any]) -> Tolerance:
-    """Take what the gate tolerates out of a command's options."""
+def tolerance_of(options: GateOptions) -> Tolerance:
+    """The gate's tolerance, from a command's options."""
     from training.gate import Tolerance
 
-    return Tolerance(**{name: options.pop(name) for name in Tolerance.__dataclass_fields__})
+    return Tolerance(options["max_silhouette_loss"], options["max_moved"])
 
 
-def limits_of(options: dict[str, Any]) -> Limits:
-    """Take the limits out of a command's options."""
+def limits_of(options: LimitOptions) -> Limits:
+    """The limits, from a command's options. Raises InputError when they leave nothing between them."""
     from training.clustering.sweep import Limits
 
-    limits = Limits(**{name: options.pop(name) for name in Limits.__dataclass_fields__})
+    limits = Limits(
+        min_segments=options["min_segments"],
+        max_segments=options["max_segments"],
+        min_share=options["min_share"],
+        min_value_step=options["min_value_step"],
+        min_anomaly_rate=options["min_anomaly_rate"],
+        max_anomaly_rate=options["max_anomaly_rate"],
+        min_stability=options["min_stability"],
+    )
     for low, high in (("min_segments", "max_segments"), ("min_anomaly_rate", "max_anomaly_rate")):
         least, most = getattr(limits, low), getattr(limits, high)
         if not 0 < least <= most:
@@ -183,19 +239,23 @@ def limits_of(options: dict[str, Any]) -> Limits:
     return limits
 
 
-def features_of(names: str) -> tuple[str, ...]:
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in FEATURES]
-    if unknown or not wanted:
+def features_of(text: str) -> tuple[str, ...]:
+    """The features of a comma-separated list, in the order of FEATURES. Raises InputError for an unknown name."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in FEATURES]
+    if unknown or not names:
         raise InputError(
-            f"--features {names} has no known feature {', '.join(unknown)}. Expected some of {', '.join(FEATURES)}. "
+            f"--features {text} has no known feature {', '.join(unknown)}. Expected some of {', '.join(FEATURES)}. "
             "Correct the names."
         )
-    return tuple(name for name in FEATURES if name in wanted)
+    return tuple(name for name in FEATURES if name in names)
 
 
-def weights_option(text: str) -> dict[str, float]:
-    """What each feature counts in k-means' distances, from Recency=0.7,Frequency=1; the others keep their default."""
+def weights_of_text(text: str) -> dict[str, float]:
+    """What each feature counts in k-means' distances, from Recency=0.7,Frequency=1; the others keep their default.
+
+    Raises InputError for an unknown name, and for a weight that is no number above 0.
+    """
     weights = dict(DEFAULT_WEIGHTS)
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, number = part.partition("=")
@@ -219,21 +279,40 @@ def anomaly_rate_of(rate: float, limits: Limits) -> float:
     return rate
 
 
-def reading_of(columns: Sequence[str], as_of: str, **options: str) -> Reading:
+def reading_of(options: ReadingOptions) -> Reading:
+    """How a shop's files are read and counted, from a command's options; `auto` leaves it to the data."""
     from training.shop import Reading
 
-    pairs = [pair for text in columns for pair in re.split(r",(?=\w+=)", text) if pair]
+    as_of = options.get("as_of", "auto")
+    return Reading(
+        columns=_columns(options.get("columns", ())),
+        date_order=_unless_auto(options.get("date_order")),
+        decimal=_unless_auto(options.get("decimal")),
+        table=options.get("table") or None,
+        as_of=None if as_of == "auto" else day_of("--as-of", as_of),
+        returns=options.get("returns", Reading.returns),
+        duplicates=options.get("duplicates", Reading.duplicates),
+        engine=options.get("engine", Reading.engine),
+    )
+
+
+def _unless_auto(choice: str | None) -> str | None:
+    return None if choice == "auto" else choice
+
+
+def _columns(texts: Sequence[str]) -> dict[str, str]:
+    """Column names by role, from texts like `customer=Client` or `customer=Client,date=Day`."""
+    pairs = [pair for text in texts for pair in re.split(r",(?=\w+=)", text) if pair]
     unusable = [pair for pair in pairs if "=" not in pair]
     if unusable:
         raise InputError(
             f"--column {unusable[0]} names no column. Expected ROLE=NAME. Write --column customer=NAME."
         )
-    mapping = dict(pair.split("=", 1) for pair in pairs)
-    given = {name: value for name, value in options.items() if value not in ("auto", "")}
-    return Reading(columns=mapping, as_of=None if as_of == "auto" else day_of("--as-of", as_of), **given)
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def day_of(option: str, text: str) -> date:
+    """The day that an option names. Raises InputError."""
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Other programs: become one, or run several together and stop them together."""
+"""Other programs: replace this one by one of them, or run several and stop them together. And their ports."""
 
 from __future__ import annotations
 
@@ -15,17 +15,24 @@ from typing import NoReturn
 
 from training.errors import InputError
 
-GRACE = 10.0  # seconds from SIGTERM to SIGKILL
+GRACE_SECONDS = 10.0  # from SIGTERM to SIGKILL
 
 
 def replace_by(program: object, *arguments: object) -> NoReturn:
-    """Become `program` of this Python environment, so that signals and exit codes are its own."""
+    """Replace this process by `program` of this Python environment: signals reach it, and its exit code is ours."""
     _use_this_environment()
     os.execvp(str(program), [str(program), *map(str, arguments)])
 
 
-def free(host: str, port: int) -> None:
-    """Raise InputError when host:port cannot be listened on."""
+def free_port() -> int:
+    """A port of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise InputError when nobody can listen on `port` of `host`."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -33,15 +40,15 @@ def free(host: str, port: int) -> None:
         except OSError as error:
             raise InputError(
                 f"Port {port} on {host} cannot be used ({error.strerror}). Expected a free port. "
-                "Stop the program that holds it or give another one."
+                "Stop the program that holds it, or name another port."
             ) from None
 
 
 def run_together(commands: Mapping[str, Sequence[object]], ready: Callable[[], None]) -> int:
-    """Run named commands until SIGINT, SIGTERM or the end of one of them, then stop all; the exit code.
+    """Run commands, by their names, until SIGINT, SIGTERM or the end of one of them; then stop all. The exit code.
 
-    Each command has a process group of its own, so that its workers go with it. `ready` is called
-    once all are started. The code is 0 after a signal and 1 when a command ended by itself.
+    Each command has a process group of its own, so that its workers stop with it. `ready` is called once all
+    are started. The code is 0 after a signal, and 1 when a command ended by itself.
     """
     _use_this_environment()
     stopping = False
@@ -50,8 +57,8 @@ def run_together(commands: Mapping[str, Sequence[object]], ready: Callable[[], N
         nonlocal stopping
         stopping = True
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    running: dict[str, subprocess.Popen] = {}
+    old_handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    running: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, command in commands.items():
             running[name] = subprocess.Popen([str(part) for part in command], start_new_session=True)
@@ -65,23 +72,23 @@ def run_together(commands: Mapping[str, Sequence[object]], ready: Callable[[], N
         return 0
     finally:
         stop_all(running.values())
-        for number, handler in before.items():
+        for number, handler in old_handlers.items():
             signal.signal(number, handler)
 
 
-def stop_all(processes: Collection[subprocess.Popen]) -> None:
-    """SIGTERM to the process groups of all; SIGKILL to what is left after some seconds."""
+def stop_all(processes: Collection[subprocess.Popen[bytes]]) -> None:
+    """Send SIGTERM to the process groups of all, and SIGKILL to what is left after GRACE_SECONDS."""
     for process in processes:
         _signal_group(process, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + GRACE_SECONDS
     for process in processes:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(0.1, deadline - time.monotonic()))
-        _signal_group(process, signal.SIGKILL)  # also what a leader left behind
+        _signal_group(process, signal.SIGKILL)  # also to the workers that an ended process left behind
         process.wait()
 
 
-def _signal_group(process: subprocess.Popen, number: int) -> None:
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:

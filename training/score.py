@@ -1,4 +1,4 @@
-"""Batch scoring: a file of transactions, or a feature table, to one scored row a customer."""
+"""Batch scoring: from a shop's transactions, or a feature table, to one scored row per customer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from contract.names import FEATURES, MODEL, OUTPUTS
 from training.band import Band
@@ -15,50 +15,56 @@ from training.cleaning import end_of
 from training.errors import InputError
 from training.reading import textfile
 from training.shop import Reading, count_customers, customer_table
+from training.tables import check_table_path, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
     from mlflow.pyfunc import PyFuncModel
 
-TABLES = (".parquet", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-STAMPS = ("model_version", "as_of")
+TABLE_SUFFIXES = (".parquet", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+STAMP_COLUMNS = ("model_version", "as_of")
+MAX_MISSING_FEATURES = 2  # a file that lacks more of the features is no feature table
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Customers with their features and a model's answers, the as-of date (None: a feature table that was
-    given none), and the metadata of the model."""
+class ScoredCustomers:
+    """Customers with their features and a model's answers, their as-of date, and the metadata of the model.
+
+    as_of: None for a feature table whose date nobody named.
+    """
 
     customers: pd.DataFrame
     as_of: datetime | None
-    metadata: Mapping[str, Any]
+    metadata: Mapping[str, str | float]
 
 
 def score_sources(sources: Sequence[str], model: str, reading: Reading, output: Path) -> pd.DataFrame:
     """Score `sources` with a registered version and write the rows to `output` (.parquet or .csv).
 
-    The rows are the customers with their features, the model's answers, and the stamps
-    model_version and as_of (empty for a feature table, unless `reading` gives it). A share of anomalies
-    that the model was not trained for is warned of on stderr. Raises InputError when the input or the
+    The rows are the customers with their features, the model's answers, and the stamps model_version and
+    as_of. The latter is empty for a feature table, unless `reading` has a date. When the model flags a share of
+    anomalies that it was not trained for, stderr gets a warning. Raises InputError when the input or the
     output cannot be used.
     """
     from training.store import registry
     from training.store.connection import connect
 
-    check_output(output)
+    check_table_path(output)
     client = connect()
     version = registry.find(client, model)
-    answered = answer(client, sources, version, reading)
-    scored, as_of = answered.customers, answered.as_of
-    scored["model_version"], scored["as_of"] = version, as_of.isoformat() if as_of else None
-    write(scored, output)
-    _warn_of_share(answered, version)
-    return scored
+    scored = score_customers(client, sources, version, reading)
+    as_of = scored.as_of.isoformat() if scored.as_of else None
+    rows = scored.customers.assign(model_version=version, as_of=as_of)
+    write_table(rows, output)
+    _warn_of_share(scored, version)
+    return rows
 
 
-def answer(client: MlflowClient, sources: Sequence[str], version: int, reading: Reading) -> Scored:
-    """The customers of `sources`, counted as the training data of `version` were, and its answers for each.
+def score_customers(
+    client: MlflowClient, sources: Sequence[str], version: int, reading: Reading
+) -> ScoredCustomers:
+    """The customers of `sources`, counted as the training data of `version` were, with its answers.
 
     Raises InputError when the input cannot be used.
     """
@@ -67,68 +73,53 @@ def answer(client: MlflowClient, sources: Sequence[str], version: int, reading: 
     from training.store import registry
 
     scorer = registry.load(client, version)
-    rules = scorer.metadata.metadata or {}
     table = feature_table(sources)
     as_of: datetime | None
     if table is None:
         shop = count_customers(sources, counted_as_in_training(reading, scorer, version))
         customers, as_of = shop.customers, shop.as_of
     else:
-        customers = table.drop(columns=[*(name for _, name in OUTPUTS), *STAMPS], errors="ignore")
+        customers = table.drop(columns=[*(name for _, name in OUTPUTS), *STAMP_COLUMNS], errors="ignore")
         as_of = end_of(reading.as_of) if reading.as_of else None
-    numbers = _numbers(customers)
+    features = _features_as_numbers(customers)
     try:
-        answers = scorer.predict(numbers)
+        answers = scorer.predict(features)
     except MlflowException as error:
         raise InputError(error.message) from None
-    return Scored(customers.assign(**numbers).join(answers), as_of, rules)
-
-
-def write(table: pd.DataFrame, output: Path) -> None:
-    """Write a table to a .parquet or .csv file, whose folder is made when missing."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix == ".parquet":
-        table.to_parquet(output, index=False)
-    else:
-        table.to_csv(output, index=False)
-
-
-def check_output(output: Path) -> None:
-    """Raise InputError unless `output` is named as a file that can be written."""
-    if output.suffix not in (".parquet", ".csv"):
-        raise InputError(
-            f"--output {output} ends in '{output.suffix}'. Expected .parquet or .csv. Rename it."
-        )
+    return ScoredCustomers(customers.assign(**features).join(answers), as_of, scorer.metadata.metadata or {})
 
 
 def counted_as_in_training(reading: Reading, scorer: PyFuncModel, version: int) -> Reading:
-    """`reading` with the returns and duplicates rules of a model. Raises InputError when it does not say them."""
-    rules = scorer.metadata.metadata or {}
-    if not {"returns", "duplicates"} <= rules.keys():
+    """`reading` with the rules for returns and duplicates that the model's training used.
+
+    Raises InputError when the model's metadata do not hold them.
+    """
+    metadata = scorer.metadata.metadata or {}
+    if not {"returns", "duplicates"} <= metadata.keys():
         raise InputError(
             f"Version {version} does not say how its training data were counted (no returns and duplicates in its "
             "metadata). Expected a version that `segments train` made. Name another with --model."
         )
-    return replace(reading, returns=rules["returns"], duplicates=rules["duplicates"])
+    return replace(reading, returns=metadata["returns"], duplicates=metadata["duplicates"])
 
 
-def _warn_of_share(scored: Scored, version: int) -> None:
+def _warn_of_share(scored: ScoredCustomers, version: int) -> None:
     band = Band.read(scored.metadata)
     flagged, customers = int(scored.customers.is_anomaly.sum()), len(scored.customers)
     if band is not None and not band.holds(flagged, customers):
         print(
             f"Warning: {flagged:,} of {customers:,} customers ({flagged / customers:.2%}) are flagged as anomalies. "
             f"Version {version} was trained to flag {band.rate:.2%}; expected {band}. These customers are not "
-            "like those of its training, or a selection of them. If they are your whole shop, retrain with "
-            "`segments train`: eps belongs to the data it was found on (docs/model.md, Drift).",
+            "like those of its training, or they are a selection of them. If they are your whole shop, retrain with "
+            "`segments train`: eps fits only the data from which it was chosen (docs/model.md, Drift).",
             file=sys.stderr,
         )
 
 
 def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output: str) -> tuple[int, int]:
-    """`score_sources` of transactions, over the partitions of Spark; (customers, anomalies among them).
+    """Score transactions as `score_sources` does, on Spark; (number of customers, number of anomalies).
 
-    `output` is a folder of Parquet files, at a path or an address that all workers can write to.
+    `output` is a folder of Parquet files, at a path or an address to which all workers can write.
     """
     import mlflow
 
@@ -138,13 +129,13 @@ def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output:
 
     if not output.endswith(".parquet"):
         raise InputError(
-            f"--output {output} does not end in .parquet. Expected that with --engine spark, which writes a folder of "
-            "Parquet files. Rename it."
+            f"--output {output} does not end in .parquet. Expected .parquet with --engine spark, which writes a folder "
+            "of Parquet files. Rename it."
         )
     client = connect()
     version = registry.find(client, model)
-    scorer_model = registry.load(client, version)
-    reading = counted_as_in_training(replace(reading, engine="spark"), scorer_model, version)
+    model_rules = registry.load(client, version)
+    reading = counted_as_in_training(replace(reading, engine="spark"), model_rules, version)
     table, cleaned = customer_table(sources, reading)
     customers, session = spark.frame(table), spark.session()
     scorer = mlflow.pyfunc.spark_udf(
@@ -153,47 +144,48 @@ def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output:
         env_manager="local",
         result_type=", ".join(f"{name} {kind}" for kind, name in OUTPUTS),
     )
-    from pyspark.sql import functions as F
+    from pyspark.sql.functions import lit, struct
 
-    scored = customers.withColumn("answer", scorer(F.struct(*FEATURES)))
-    stamps = [F.lit(version).cast("long"), F.lit(cleaned.as_of.isoformat())]
-    stamped = [column.alias(name) for name, column in zip(STAMPS, stamps, strict=True)]
+    scored = customers.withColumn("answer", scorer(struct(*FEATURES)))
+    stamps = [lit(version).cast("long"), lit(cleaned.as_of.isoformat())]
+    stamped = [column.alias(name) for name, column in zip(STAMP_COLUMNS, stamps, strict=True)]
     scored.select(*table.columns, "answer.*", *stamped).write.mode("overwrite").parquet(output)
     written = session.read.parquet(output)
     return written.count(), written.filter("is_anomaly").count()
 
 
 def feature_table(sources: Sequence[str]) -> pd.DataFrame | None:
-    """The one file of `sources` as a feature table, texts as they are, or None when it is something else.
+    """The one file of `sources` as a feature table, or None when it is something else.
 
-    A .parquet or delimited file with three or more of the five features is one. Raises InputError
-    when a feature is missing, and for a text file that cannot be read.
+    A .parquet or delimited file with three or more of the five features is a feature table. Its texts stay as
+    they are. Raises InputError when a feature is missing, and for a text file that cannot be read.
     """
     import pyarrow as pa
-    import pyarrow.parquet as parquet
+    from pyarrow import parquet
 
     path = Path(sources[0])
     name = path.name.lower()
-    if len(sources) > 1 or not path.is_file() or not name.endswith(TABLES):
+    if len(sources) > 1 or not path.is_file() or not name.endswith(TABLE_SUFFIXES):
         return None
     if name.endswith(".parquet"):
         try:
-            if not _is_features(parquet.read_schema(path).names, path):
+            if not _has_features(parquet.read_schema(path).names, path):
                 return None
-            # The row labels that pandas stored are one more column: a row's answer is found by its place.
+            # Row labels that pandas stored become a column: the answers are joined by the number of the row.
             return parquet.read_table(path).to_pandas(ignore_metadata=True)
         except (OSError, pa.ArrowInvalid):
             return None
-    if not _is_features(textfile.sniff(path).header, path):
+    if not _has_features(textfile.sniff(path).header, path):
         return None
     import ibis
 
     return textfile.load(path, ibis.duckdb.connect()).to_pandas()
 
 
-def _is_features(names: Sequence[str], path: Path) -> bool:
+def _has_features(names: Sequence[str], path: Path) -> bool:
+    """Whether a file with these columns is a feature table. Raises InputError when it lacks one or two features."""
     missing = [name for name in FEATURES if name not in names]
-    if len(missing) > 2:
+    if len(missing) > MAX_MISSING_FEATURES:
         return False
     if missing:
         raise InputError(
@@ -203,17 +195,17 @@ def _is_features(names: Sequence[str], path: Path) -> bool:
     return True
 
 
-def _numbers(customers: pd.DataFrame) -> pd.DataFrame:
-    """The five features as float64. Raises InputError that names the first cell that is no number."""
+def _features_as_numbers(customers: pd.DataFrame) -> pd.DataFrame:
+    """The five features as float64. Raises InputError, which names the first cell that is no number."""
     import pandas as pd
 
-    given = customers[list(FEATURES)]
-    numbers = given.apply(pd.to_numeric, errors="coerce").astype("float64")
+    cells = customers[list(FEATURES)]
+    numbers = cells.apply(pd.to_numeric, errors="coerce").astype("float64")
     for name in FEATURES:
-        wrong = given.index[numbers[name].isna() & given[name].notna()]
-        if len(wrong):
+        rows = cells.index[numbers[name].isna() & cells[name].notna()]
+        if len(rows):
             raise InputError(
-                f"Row {wrong[0]}, column {name}: given '{given.loc[wrong[0], name]}', expected a number. "
+                f"Row {rows[0]}, column {name}: given '{cells.loc[rows[0], name]}', expected a number. "
                 "Rows are counted from 0. No row was scored."
             )
     return numbers

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -38,10 +37,10 @@ def write(
             "features": list(features),
             "columns": [int(column) for column in columns],
             "scaler": segmenter.scaler_,
-            "span": None if segmenter.span is None else list(segmenter.span),
-            "density_scaler": segmenter.density_scaler_,
             "weights": np.asarray(segmenter.weights_, dtype=np.float64),
             "kmeans": segmenter.kmeans_,
+            "span": None if segmenter.span is None else list(segmenter.span),
+            "density_scaler": segmenter.density_scaler_,
             "dbscan": {
                 "eps": float(segmenter.eps_),
                 "min_samples": int(segmenter.min_samples),
@@ -77,11 +76,13 @@ def read_segments(path: Path) -> Segments:
 
 def answers(path: Path, customers: pd.DataFrame) -> pd.DataFrame:
     """What the shipped model answers for `customers` (n, 5) with the file at `path`, without being logged."""
+    from mlflow.pyfunc import PythonModelContext
+
     from training.store.model import SegmentModel
 
-    model = SegmentModel()
-    model.load_context(SimpleNamespace(artifacts={"segmenter": str(path)}))
-    return model.predict(None, customers)
+    model, context = SegmentModel(), PythonModelContext({"segmenter": str(path)}, None)
+    model.load_context(context)
+    return model.predict(context, customers)
 
 
 def requirements() -> list[str]:

@@ -15,13 +15,17 @@ from contract import mlflow_setup
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-COLLECTOR = (50_000, 20, 100)  # what is imported stays: the garbage collector need not look for it so often
+GC_THRESHOLDS = (
+    50_000,
+    20,
+    100,
+)  # fewer collections than Python's default: what is imported is never garbage
 
 
 def prepare_process() -> None:
     """Set up this process for MLflow: environment, log levels, garbage collector. A command calls it once."""
     mlflow_setup.prepare(logging.CRITICAL)  # MLflow's errors are printed by the command, without a traceback
-    gc.set_threshold(*COLLECTOR)
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def connect() -> MlflowClient:
@@ -36,7 +40,10 @@ def connect() -> MlflowClient:
 
 
 def create_database(database: Path) -> None:
-    """Make a missing database under another name, and rename it when it is whole: half of one could not be used."""
+    """Make a missing database under another name, and rename it when it is complete.
+
+    A process that is killed meanwhile leaves no half database behind, which nobody could use.
+    """
     import mlflow
 
     if database.exists():
@@ -45,7 +52,7 @@ def create_database(database: Path) -> None:
     database.parent.mkdir(parents=True, exist_ok=True)
     new = database.with_name(f"{database.name}.new")
     with new.with_name(f"{new.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of two trainings at once, one makes it and the other waits
+        fcntl.flock(lock, fcntl.LOCK_EX)  # when two trainings start at once, one makes it and the other waits
         if not database.exists():
             new.unlink(missing_ok=True)
             mlflow.MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)

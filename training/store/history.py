@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-HAND = "by hand"
+BY_HAND = "by hand"
 
 
 @dataclass(frozen=True)
 class Move:
-    """The champion's alias from a version (None: there was none) to another; reason: why that was forced."""
+    """A move of the champion's alias from the version `before` (None: there was none) to the version `after`.
+
+    reason: why the promotion was forced.
+    """
 
     before: int | None
     after: int
@@ -31,7 +34,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Change:
-    """One line of the history; a line without `when` and `who` is no entry but follows from its neighbours."""
+    """One line of the history. A line without `when` and `who` has no entry: it follows from the lines around it."""
 
     after: int | None
     before: int | None
@@ -43,57 +46,65 @@ class Change:
 
 @contextlib.contextmanager
 def entry(client: MlflowClient, move: Move, verdicts: Mapping[str, str] = {}) -> Iterator[None]:
-    """Enter a move that happens inside: the entry is begun before it and ended after it, and never changed again."""
+    """Enter a move in the history; the move happens inside the `with`.
+
+    The entry is begun before the move and ended after it. It is never changed again.
+    """
     before = "none" if move.before is None else str(move.before)
     note = f"{move.command}: version {move.after} is champion, before {before}."
-    reason = f" Forced: {move.reason}" if move.reason else ""
-    given = {"from": before, "to": str(move.after), "command": move.command, "reason": move.reason}
-    marks = given | dict(verdicts) | {"mlflow.user": _user(), tracking.NOTE_TAG: note + reason}
-    name = f"version {before} to {move.after}"
-    run = client.create_run(
-        tracking.experiment_id(client, HISTORY_EXPERIMENT), tags=marks, run_name=name
-    ).info.run_id
+    if move.reason:
+        note += f" Forced: {move.reason}"
+    tags = {"from": before, "to": str(move.after), "command": move.command, "reason": move.reason}
+    tags |= dict(verdicts) | {"mlflow.user": _user(), tracking.NOTE_TAG: note}
+    experiment = tracking.experiment_id(client, HISTORY_EXPERIMENT)
+    run = client.create_run(experiment, tags=tags, run_name=f"version {before} to {move.after}")
     try:
         yield
     except BaseException:
-        client.set_terminated(run, "FAILED")
+        client.set_terminated(run.info.run_id, "FAILED")
         raise
-    client.set_terminated(run)
+    client.set_terminated(run.info.run_id)
 
 
 def changes_until(client: MlflowClient, champion: int | None) -> list[Change]:
     """The history, oldest first, up to the version that is `champion` now.
 
-    Where an entry does not begin at the version that the one before led to, the alias was moved without
-    an entry: by hand. An entry that was not ended counts if what follows it begins at its version.
+    An entry should begin at the version to which the entry before it led. Where it does not, somebody moved
+    the alias by hand, without an entry. An entry that was not ended counts if the next one begins at its version.
     """
     experiment = client.get_experiment_by_name(HISTORY_EXPERIMENT)
     runs: Sequence[Run] = []
     if experiment is not None:
         runs = client.search_runs(
-            [experiment.experiment_id], order_by=["attributes.start_time ASC"], max_results=tracking.MOST_RUNS
+            [experiment.experiment_id],
+            order_by=["attributes.start_time ASC"],
+            max_results=tracking.MAX_RUNS_PER_SEARCH,
         )
-    lines: list[Change] = []
+    changes: list[Change] = []
     live: int | None = None
-    starts = [_number(run.data.tags["from"]) for run in runs] + [champion]
-    for run, start, following in zip(runs, starts, starts[1:], strict=False):
+    starts = [_version(run.data.tags["from"]) for run in runs] + [champion]
+    for run, start, next_start in zip(runs, starts, starts[1:], strict=False):
         if start != live:
-            lines.append(Change(start, live, HAND))
-        tags = run.data.tags
-        after, how = int(tags["to"]), tags["command"]
-        done = run.info.status == "FINISHED" or following == after
-        if run.info.status != "FINISHED":
-            how += " (cut off)"
-        when = datetime.fromtimestamp(run.info.start_time / 1000)
-        lines.append(Change(after, start, how, tags.get("reason", ""), when, tags.get("mlflow.user", "")))
-        live = after if done else start
+            changes.append(Change(start, live, BY_HAND))
+        change = _change(run, start)
+        changes.append(change)
+        happened = run.info.status == "FINISHED" or next_start == change.after
+        live = change.after if happened else start
     if champion != live:
-        lines.append(Change(champion, live, HAND))
-    return lines
+        changes.append(Change(champion, live, BY_HAND))
+    return changes
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None
+def _change(run: Run, start: int | None) -> Change:
+    """The line of one entry, which begins at the version `start`."""
+    tags = run.data.tags
+    how = tags["command"] if run.info.status == "FINISHED" else f"{tags['command']} (cut off)"
+    when = datetime.fromtimestamp(run.info.start_time / 1000)
+    return Change(int(tags["to"]), start, how, tags.get("reason", ""), when, tags.get("mlflow.user", ""))
+
+
+def _version(tag: str) -> int | None:
+    return int(tag) if tag.isdecimal() else None
 
 
 def _user() -> str:

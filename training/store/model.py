@@ -1,4 +1,4 @@
-"""The registered model: customer metrics in; segment, anomaly flag and reason out.
+"""The registered model: it takes the metrics of customers, and gives segment, anomaly flag and reason.
 
 MLflow ships this file itself ("models from code") with one artifact, `segmenter.skops`, and runs it
 wherever the model is served. It must therefore import nothing of this project.
@@ -9,29 +9,41 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 STATES = ("one-time", "active", "due", "late")
-SPAN = "Span"  # days from the first to the last order
 STATE_FEATURES = ("Recency", "Frequency", "Tenure")
 PRIOR_ORDERS = 2.0  # gaps of the shop's median that each customer's own gaps are averaged with
-UNUSUAL = 2.0  # standard deviations from the mean, in the log space, that make one feature remarkable
+SPAN = "Span"  # days from the first to the last order
+UNUSUAL_FROM_DEVIATIONS = 2.0  # standard deviations from the mean, in the log space
 PROBLEMS_NAMED = 5
-MANY = 5_000  # rows from which a thread of their own, and an order, pay
-PART = 131_072  # rows that a thread places at a time
-LEAF = 24  # core samples in a leaf of the tree: the fastest of 6 to 32 where customers are new
+MIN_ROWS_PER_THREAD = 5_000  # with fewer rows, starting a thread takes longer than its work
+MAX_ROWS_PER_THREAD = 131_072
+SORTED_FROM_ROWS = 5_000  # with fewer rows, sorting them takes longer than it saves
+LEAF_SAMPLES = 24  # core samples in a leaf of the tree: the fastest of 6 to 32 for customers of another day
 
-Texts = Callable[[list[str]], Any]  # an array of texts, with `take`
+Texts: TypeAlias = NDArray[np.object_] | ExtensionArray
+Columns: TypeAlias = dict[str, NDArray[np.float64] | NDArray[np.int64] | NDArray[np.bool_] | Texts]
+
+
+class Placement(NamedTuple):
+    """Where customers lie, (n,) each: segment, distance to its centre, and the nearest core sample."""
+
+    segment: NDArray[np.int64]
+    distance: NDArray[np.float64]
+    core_distance: NDArray[np.float64]
+    core_sample: NDArray[np.intp]
 
 
 class SegmentModel(PythonModel):
@@ -45,8 +57,8 @@ class SegmentModel(PythonModel):
     orders, nan where nobody came back).
     """
 
-    def load_context(self, context: Any) -> None:
-        """Read the artifact; it holds no code, so no type needs to be trusted."""
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the artifact. It holds no code, so skops needs to trust no type of it."""
         import skops.io
 
         fitted = skops.io.load(context.artifacts["segmenter"])
@@ -59,61 +71,69 @@ class SegmentModel(PythonModel):
         self.density_scale: NDArray[np.float64] = fitted["density_scaler"].scale_
         span = fitted["span"]
         self.span: list[int] | None = span if span and set(span) <= set(self.columns.tolist()) else None
-        self.centres: NDArray[np.float64] = fitted["kmeans"].cluster_centers_
         self.gap: float = fitted["gap"]
+        self.centres: NDArray[np.float64] = fitted["kmeans"].cluster_centers_
         self.eps: float = fitted["dbscan"]["eps"]
         self.core_samples: NDArray[np.float64] = fitted["dbscan"]["core_samples"]
-        self.core_tree = cKDTree(self.core_samples, leafsize=LEAF)
+        self.core_tree = cKDTree(self.core_samples, leafsize=LEAF_SAMPLES)
         self.names: list[str] = list(fitted["names"])
-        self.texts: dict[Texts, Any] = {kind: kind([*self.names, ""]) for kind in (_objects, _strings)}
-        self.states: dict[Texts, Any] = {kind: kind(list(STATES)) for kind in (_objects, _strings)}
-        typical = np.asarray(fitted["typical"])
-        self.typical: NDArray[np.float64] = self._density_values(typical[None])[0]
+        # Most calls have no anomaly: their texts are the names, and the empty reason.
+        self.texts: dict[Callable[[list[str]], Texts], Texts] = {
+            text_array: text_array([*self.names, ""]) for text_array in (_object_array, _string_array)
+        }
+        self.states: dict[Callable[[list[str]], Texts], Texts] = {
+            text_array: text_array(list(STATES)) for text_array in (_object_array, _string_array)
+        }
+        self.typical: NDArray[np.float64] = self._density_values(np.asarray(fitted["typical"])[None])[0]
         names = [self.features[column] for column in self.columns]
-        self.density_names = [
-            SPAN if self.span and name == self.features[self.span[0]] else name for name in names
-        ]
+        spanned = self.features[self.span[0]] if self.span else ""
+        self.density_names = [SPAN if name == spanned else name for name in names]
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
+    def predict(
+        self,
+        context: PythonModelContext,  # noqa: ARG002
+        model_input: pd.DataFrame,
+        params: dict[str, object] | None = None,  # noqa: ARG002
+    ) -> pd.DataFrame:
         """(n, 5) metrics to n rows: segment, segment_name, state, is_anomaly, anomaly_score, anomaly_reason, distance.
 
-        anomaly_score is the distance to the nearest core sample in units of eps: above 1 is an
+        anomaly_score is the distance to the nearest core sample in units of eps: a customer above 1 is an
         anomaly. distance is the Euclidean distance to the segment's centre in the weighted space.
         state says where the customer stands between two orders: one-time, active, due or late.
 
         Raises MlflowException (HTTP 400) that names row and column when a value cannot be a customer's.
         """
-        return pd.DataFrame(self._answers(self._numbers(model_input), _strings), copy=False)
+        return pd.DataFrame(self._columns(self._values(model_input), _string_array), copy=False)
 
-    def answers(self, values: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
-        """The columns of `predict` for `values` (n, 5) in the order of `features`, without pandas on the way.
+    def answers(self, values: NDArray[np.float64]) -> Columns:
+        """The columns of `predict` for `values` (n, 5) in the order of `features`, computed without pandas.
 
         Raises MlflowException as `predict` does.
         """
-        return self._answers(values, _objects)
+        return self._columns(values, _object_array)
 
-    def _answers(self, values: NDArray[np.float64], kind: Texts) -> dict[str, Any]:
+    def _columns(self, values: NDArray[np.float64], text_array: Callable[[list[str]], Texts]) -> Columns:
         self._check(values)
-        segment, distance, gap, nearest = self._placed(values)
-        is_anomaly = gap > self.eps
-        texts = self.texts[kind]  # the names, then no reason, then the reasons
-        said = np.full(len(values), len(self.names))
+        placement = self._placement(values)
+        is_anomaly = placement.core_distance > self.eps
+        texts = self.texts[text_array]  # the names, then the empty reason, then the reasons
+        reason = np.full(len(values), len(self.names))
         if is_anomaly.any():
-            unusual = values[is_anomaly]
-            points = (np.log1p(self._density_values(unusual)) - self.density_mean) / self.density_scale
-            reasons = self._reasons(
-                self._density_values(unusual), points, points - self.core_samples[nearest[is_anomaly]]
-            )
-            texts = kind([*self.names, "", *reasons])
-            said[is_anomaly] += np.arange(1, len(reasons) + 1)
+            anomalies = values[is_anomaly]
+            seen = self._density_values(anomalies)
+            points = (np.log1p(seen) - self.density_mean) / self.density_scale
+            core_samples = self.core_samples[placement.core_sample[is_anomaly]]
+            reasons = self._reasons(seen, points, points - core_samples)
+            texts = text_array([*self.names, "", *reasons])
+            reason[is_anomaly] += np.arange(1, len(reasons) + 1)
         return {
-            "segment": segment,
-            "segment_name": texts.take(segment),
-            "state": self.states[kind].take(self._state(values)),
+            "segment": placement.segment,
+            "segment_name": texts.take(placement.segment),
+            "state": self.states[text_array].take(self._state(values)),
             "is_anomaly": is_anomaly,
-            "anomaly_score": gap / self.eps,
-            "anomaly_reason": texts.take(said),
-            "distance": distance,
+            "anomaly_score": placement.core_distance / self.eps,
+            "anomaly_reason": texts.take(reason),
+            "distance": placement.distance,
         }
 
     def _state(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -122,8 +142,9 @@ class SegmentModel(PythonModel):
         The own gap is the mean of the days between the customer's orders and of PRIOR_ORDERS gaps of the shop's.
         """
         recency, frequency, tenure = (values[:, self.features.index(name)] for name in STATE_FEATURES)
-        prior = 0.0 if self.gap != self.gap else PRIOR_ORDERS  # nan: nobody in the shop came back
-        days = tenure - recency + (prior and prior * self.gap)
+        known = not np.isnan(self.gap)
+        prior = PRIOR_ORDERS if known else 0.0
+        days = tenure - recency + (prior * self.gap if known else 0.0)
         gap = days / np.maximum(frequency - 1 + prior, 1.0)
         since = 1 + (recency > gap).astype(np.intp) + (recency > 2 * gap)
         return np.where((frequency >= 2) & (tenure > recency), since, 0)
@@ -136,86 +157,100 @@ class SegmentModel(PythonModel):
             used[:, self.columns.tolist().index(later)] = values[:, later] - values[:, earlier]
         return used
 
-    def _placed(self, values: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
-        """(n, 5) to (n,) each: segment, distance to its centre, distance to the nearest core sample, its index."""
-        if len(values) < 2 * MANY:
-            return self._place(values)
+    def _placement(self, values: NDArray[np.float64]) -> Placement:
+        """(n, 5) metrics to where they lie; many rows are shared out among threads."""
+        if len(values) < 2 * MIN_ROWS_PER_THREAD:
+            return self._placement_of_part(values)
         cores = os.cpu_count() or 1
-        parts = max(min(cores, len(values) // MANY), len(values) // PART)
+        parts = max(min(cores, len(values) // MIN_ROWS_PER_THREAD), len(values) // MAX_ROWS_PER_THREAD)
         with ThreadPoolExecutor(cores) as threads:
-            found = threads.map(self._place, np.array_split(values, parts))
-            return tuple(np.concatenate(column) for column in zip(*found, strict=True))
+            placements = threads.map(self._placement_of_part, np.array_split(values, parts))
+            return Placement(*(np.concatenate(column) for column in zip(*placements, strict=True)))
 
-    def _place(self, values: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+    def _placement_of_part(self, values: NDArray[np.float64]) -> Placement:
         logs = np.log1p(values.take(self.columns, axis=1))
         points = (logs - self.mean) / self.scale * self.weights
-        to_centres = cdist(self.centres, points)  # so that the least is found along the longer axis
-        segment = to_centres.argmin(axis=0)
+        distances = cdist(self.centres, points)  # (k, n): numpy finds the least faster along the first axis
+        segment = distances.argmin(axis=0).astype(np.int64, copy=False)
         if self.span:
             later, earlier = self.span
             logs[:, self.columns.tolist().index(later)] = np.log1p(values[:, later] - values[:, earlier])
         points = (logs - self.density_mean) / self.density_scale
-        return segment.astype(np.int64, copy=False), to_centres.min(axis=0), *self._nearest_core(points)
+        return Placement(segment, distances.min(axis=0), *self._nearest_core_samples(points))
 
-    def _nearest_core(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """(n,) distances and indices; many points are asked for by place, so that the tree's branch is in the cache."""
-        if len(points) < MANY:
-            return self.core_tree.query(points)
-        order = self._cell(points).argsort(kind="stable")
-        gap, nearest = np.empty(len(points)), np.empty(len(points), dtype=np.intp)
-        gap[order], nearest[order] = self.core_tree.query(points.take(order, axis=0))
-        return gap, nearest
+    def _nearest_core_samples(
+        self, points: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """(n,) distance to the nearest core sample, and its index.
 
-    def _cell(self, points: NDArray[np.float64]) -> NDArray[np.uint16]:
+        Many points are sorted by their cell first: neighbours then use the same branch of the tree, which is
+        still in the processor's cache.
+        """
+        if len(points) < SORTED_FROM_ROWS:
+            distance, index = self.core_tree.query(points)
+            return distance, index
+        order = self._cells(points).argsort(kind="stable")
+        distance, index = np.empty(len(points)), np.empty(len(points), dtype=np.intp)
+        distance[order], index[order] = self.core_tree.query(points.take(order, axis=0))
+        return distance, index
+
+    def _cells(self, points: NDArray[np.float64]) -> NDArray[np.uint16]:
         """(n,) the cell of a grid over the core samples: 2**15 or 2**16 cells, small enough for a radix sort."""
-        least, most = self.core_tree.mins, self.core_tree.maxes
         side = 2 ** (16 // points.shape[1])
-        cell = np.zeros(len(points), dtype=np.uint16)
-        for column, low, high in zip(points.T, least, most, strict=True):
-            along = (column - low) * (side / max(high - low, 1e-9))
-            cell = cell * np.uint16(side) + along.clip(0, side - 1).astype(np.uint16)
-        return cell
+        cells = np.zeros(len(points), dtype=np.uint16)
+        for column, low, high in zip(points.T, self.core_tree.mins, self.core_tree.maxes, strict=True):
+            coordinate = (column - low) * (side / max(high - low, 1e-9))
+            cells = cells * np.uint16(side) + coordinate.clip(0, side - 1).astype(np.uint16)
+        return cells
 
     def _reasons(
-        self, values: NDArray[np.float64], points: NDArray[np.float64], unlike: NDArray[np.float64]
+        self, values: NDArray[np.float64], points: NDArray[np.float64], differences: NDArray[np.float64]
     ) -> list[str]:
-        """One reason per row: from what DBSCAN sees of it, its point there, and its difference to the nearest core."""
-        here = np.arange(len(points))
-        most = np.abs(points).argmax(axis=1)
-        extreme = points[here, most]
-        difference = np.abs(unlike).argmax(axis=1)
-        stands_out = unlike[here, difference]
-        typical = [_plain(value) for value in self.typical]
+        """One reason per anomaly, from what DBSCAN sees, its point, and how it differs from the nearest core sample.
+
+
+        The reason is its most extreme feature, if that is extreme enough, else the feature that differs most.
+        """
+        rows = np.arange(len(points))
+        extreme_column = np.abs(points).argmax(axis=1)
+        differing_column = np.abs(differences).argmax(axis=1)
+        columns = (
+            extreme_column,
+            points[rows, extreme_column],
+            values[rows, extreme_column],
+            differing_column,
+            differences[rows, differing_column],
+        )
+        typical = [_number_text(value) for value in self.typical]
         names = self.density_names
-        given = values[here, most]
         return [
-            f"{names[first]} unusually {'high' if far > 0 else 'low'}: {_plain(value)} "
-            f"(typical {typical[first]})"
-            if abs(far) >= UNUSUAL
-            else f"unusual combination: {names[second]} {'high' if other > 0 else 'low'} "
+            f"{names[extreme]} unusually {'high' if deviations > 0 else 'low'}: {_number_text(value)} "
+            f"(typical {typical[extreme]})"
+            if abs(deviations) >= UNUSUAL_FROM_DEVIATIONS
+            else f"unusual combination: {names[differing]} {'high' if difference > 0 else 'low'} "
             "for otherwise similar customers"
-            for first, far, value, second, other in zip(
-                *(column.tolist() for column in (most, extreme, given, difference, stands_out)), strict=True
+            for extreme, deviations, value, differing, difference in zip(
+                *(column.tolist() for column in columns), strict=True
             )
         ]
 
-    def _numbers(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+    def _values(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """(n, 5) the features of a frame, in their order; other columns are left out."""
         if list(frame.columns) != self.features:
-            frame = self._chosen(frame)
+            missing = [name for name in self.features if name not in frame.columns]
+            if missing:
+                columns = ", ".join(map(str, frame.columns))
+                raise _refusal(f"Missing column {', '.join(missing)}. Found: {columns}.")
+            frame = frame[self.features]
         try:
-            return frame.to_numpy(dtype=np.float64)
+            values: NDArray[np.float64] = frame.to_numpy(dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise _bad(f"Not a number: {error}.") from None
-
-    def _chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
-        missing = [name for name in self.features if name not in frame.columns]
-        if missing:
-            raise _bad(f"Missing column {', '.join(missing)}. Found: {', '.join(map(str, frame.columns))}.")
-        return frame[self.features]
+            raise _refusal(f"Not a number: {error}.") from None
+        return values
 
     def _check(self, values: NDArray[np.float64]) -> None:
         if not len(values):
-            raise _bad("No rows were given. Expected at least one customer.")
+            raise _refusal("No rows were given. Expected at least one customer.")
         column = dict(zip(self.features, values.T, strict=True))
         possible = (values >= 0) & (values < np.inf)  # nan is neither
         if (
@@ -236,29 +271,29 @@ class SegmentModel(PythonModel):
             for name, broken, expected in rules
             for row in np.flatnonzero(broken)[:PROBLEMS_NAMED]
         ]
-        found = sum(int(broken.sum()) for _, broken, _ in rules)
-        more = f" And {found - PROBLEMS_NAMED} more." if found > PROBLEMS_NAMED else ""
-        raise _bad(" ".join(text for _, text in sorted(problems)[:PROBLEMS_NAMED]) + more)
+        count = sum(int(broken.sum()) for _, broken, _ in rules)
+        more = f" And {count - PROBLEMS_NAMED} more." if count > PROBLEMS_NAMED else ""
+        raise _refusal(" ".join(text for _, text in sorted(problems)[:PROBLEMS_NAMED]) + more)
 
 
-def _objects(texts: list[str]) -> NDArray[Any]:
+def _object_array(texts: list[str]) -> NDArray[np.object_]:
     return np.array(texts, dtype=object)
 
 
-def _strings(texts: list[str]) -> Any:
-    """The type that a frame gives text. To take from it is far cheaper than to find the type for every row."""
+def _string_array(texts: list[str]) -> ExtensionArray:
+    """Texts in the type that a frame gives them, so that pandas need not look at every row for their type."""
     return pd.Series(texts).array
 
 
-def _plain(value: float) -> str:
+def _number_text(value: float) -> str:
     if value >= 1e12:
         return f"{value:.3g}"
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.2f}"
 
 
-def _bad(what: str) -> MlflowException:
+def _refusal(problem: str) -> MlflowException:
     return MlflowException(
-        f"{what} Send every row with Recency, Frequency, Monetary, AverageOrderValue and Tenure as "
+        f"{problem} Send every row with Recency, Frequency, Monetary, AverageOrderValue and Tenure as "
         "numbers; rows are counted from 0. No row was scored.",
         error_code=INVALID_PARAMETER_VALUE,
     )

@@ -8,7 +8,7 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 
 def log_model(
-    segmenter: Path, customers: pd.DataFrame, requirements: Sequence[str], metadata: Mapping[str, Any]
+    segmenter: Path, customers: pd.DataFrame, requirements: Sequence[str], metadata: Mapping[str, object]
 ) -> tuple[str, pd.DataFrame]:
     """Log the model into the active run; (its URI, its answers for all `customers`, (n, 5) features).
 
-    The answers come from the model as it was logged and loaded again, so a model that cannot be
-    served is never registered.
+    The answers come from the model as it was logged and loaded again. So a model that cannot be served is
+    never registered.
     """
     import mlflow
     from mlflow.models import ModelSignature
@@ -57,7 +57,7 @@ def log_model(
     return logged.model_uri, mlflow.pyfunc.load_model(logged.model_uri).predict(customers)
 
 
-def check_answers(answers: pd.DataFrame, labels: np.ndarray, anomalies: np.ndarray) -> None:
+def check_answers(answers: pd.DataFrame, labels: NDArray[np.int64], anomalies: NDArray[np.bool_]) -> None:
     """Raise RuntimeError unless the logged model gives every training customer its training answer."""
     wrong = int(((answers.segment != labels) | (answers.is_anomaly != anomalies)).sum())
     if wrong:
@@ -67,9 +67,9 @@ def check_answers(answers: pd.DataFrame, labels: np.ndarray, anomalies: np.ndarr
 def register(
     client: MlflowClient, run: str, model_uri: str, tags: Mapping[str, str], description: str
 ) -> int:
-    """Register the model that a run logged, once, and give it the alias `challenger`; its version.
+    """Register the model that a run logged, and give it the alias `challenger`; the number of its version.
 
-    A version that the run registered before it was interrupted is the one: it is the same model.
+    A run registers its model once. If it did so before it was interrupted, that version is used: it is the same model.
     """
     import mlflow
 
@@ -87,51 +87,52 @@ def register(
 
 
 def promote(client: MlflowClient, move: history.Move, verdicts: Mapping[str, str] = {}) -> None:
-    """Move the champion's alias, remember the version before as `previous`, and enter it in the history.
+    """Move the champion's alias, keep the version before as `previous`, and enter the move in the history.
 
-    The entry is begun, then `previous` is set, then `champion`, then the entry is ended. Each is one
-    write, and the champion's alias moves in one of them from a version to a version: killed anywhere,
-    there is a champion that passed its gate. An entry that was not ended says that it was cut off.
+    The entry is begun, then `previous` is set, then `champion`, then the entry is ended. Each of these is one
+    write. The champion's alias moves in one write from one version to another: wherever the process is
+    killed, there is a champion that passed its gate. The history shows an entry that was not ended as cut off.
 
-    Raises InputError when the champion is not `move.before` any more, beside which the gate judged.
+    Raises InputError when `move.before`, with which the gate compared, is no longer the champion.
     """
     with champion_lock():
-        now = version_of(client, CHAMPION)
-        if now == move.after:
+        champion = version_of(client, CHAMPION)
+        if champion == move.after:
             return
-        if now != move.before:
-            judged, moved = (f"version {n}" if n else "no version" for n in (move.before, now))
+        if champion != move.before:
+            judged, now = (f"version {n}" if n else "no version" for n in (move.before, champion))
             raise InputError(
-                f"Version {move.after} was judged while {judged} was champion, and {moved} is now. Expected the "
+                f"Version {move.after} was judged while {judged} was champion, and {now} is now. Expected the "
                 f"champion to stay meanwhile. Have it judged again: segments promote {move.after}"
             )
         with history.entry(client, move, verdicts):
-            if now is not None:
-                client.set_registered_model_alias(MODEL, PREVIOUS, str(now))
+            if champion is not None:
+                client.set_registered_model_alias(MODEL, PREVIOUS, str(champion))
             client.set_registered_model_alias(MODEL, CHAMPION, str(move.after))
 
 
 def rollback(client: MlflowClient, command: str) -> tuple[int, int | None]:
     """Swap champion and previous, and enter it in the history; (champion now, champion before).
 
-    Where the champion's alias or version was deleted by hand, the previous one is champion and stays `previous`.
+    Where the champion's alias or version was deleted by hand, the previous version becomes champion and keeps
+    the alias `previous`, too.
 
-    `champion` is set first, because that is what a rollback is for; killed between the two writes, both
-    aliases are the earlier champion, and the history tells which one was left. Raises InputError with
-    no previous one.
+    `champion` is set first, because that is what a rollback is for. If the process is killed between the two
+    writes, both aliases stand for the earlier champion, and the history tells which version was left. Raises
+    InputError when there is no previous version.
     """
     with champion_lock():
-        now, before = version_of(client, CHAMPION), version_of(client, PREVIOUS)
-        if before is None or before == now:
+        champion, previous = version_of(client, CHAMPION), version_of(client, PREVIOUS)
+        if previous is None or previous == champion:
             raise InputError(
                 "There is no earlier champion to go back to. Expected a version with the alias "
                 f"'{PREVIOUS}'; promote a second model first."
             )
-        with history.entry(client, history.Move(now, before, command)):
-            client.set_registered_model_alias(MODEL, CHAMPION, str(before))
-            if now is not None:
-                client.set_registered_model_alias(MODEL, PREVIOUS, str(now))
-    return before, now
+        with history.entry(client, history.Move(champion, previous, command)):
+            client.set_registered_model_alias(MODEL, CHAMPION, str(previous))
+            if champion is not None:
+                client.set_registered_model_alias(MODEL, PREVIOUS, str(champion))
+    return previous, champion
 
 
 def predecessor(client: MlflowClient, kind: str, features: tuple[str, ...], weights: Floats) -> Predecessor:
@@ -139,12 +140,12 @@ def predecessor(client: MlflowClient, kind: str, features: tuple[str, ...], weig
     version = version_of(client, CHAMPION)
     if version is None:
         return Predecessor(None, None, "there is no champion")
-    champion_kind = record_of(client, version).tags.get(DATA_TAG, "unknown")
+    champion_kind = data_kind(record_of(client, version))
     if champion_kind != kind:
         return Predecessor(version, None, f"version {version} is of {champion_kind} data")
     try:
         segments = read_segments(client, version)
-    except Exception as error:  # missing, cut short, of another form: no reason to lose a training
+    except Exception as error:  # missing, cut short or of another form: the training goes on without it
         return Predecessor(version, None, f"version {version} cannot be read ({type(error).__name__})")
     if segments.features != features:
         return Predecessor(
@@ -157,7 +158,7 @@ def predecessor(client: MlflowClient, kind: str, features: tuple[str, ...], weig
 
 
 def read_segments(client: MlflowClient, version: int) -> Segments:
-    """The segments of a version, read from its artifact: none of its code is run."""
+    """The segments of a version, read from its artifact. None of its code is run."""
     import mlflow
 
     store = client.tracking_uri
@@ -174,12 +175,17 @@ def record_of(client: MlflowClient, version: int) -> ModelVersion:
     return client.get_model_version(MODEL, str(version))
 
 
+def data_kind(record: ModelVersion) -> str:
+    """What data a version was trained on: real or demo; unknown for a version without the tag."""
+    return str(record.tags.get(DATA_TAG, "unknown"))
+
+
 def run_of(record: ModelVersion) -> str:
     """The run that trained a version. Raises InputError for one that was registered without a run."""
     if not record.run_id:
         raise InputError(
             f"Version {record.version} was registered without a run. Expected a version that `segments train` made, "
-            "whose run keeps its data. Name another version, or train anew."
+            "whose run keeps its data. Name another version, or train again."
         )
     return record.run_id
 
@@ -196,17 +202,17 @@ def version_of(client: MlflowClient, alias: str) -> int | None:
         raise
 
 
-def find(client: MlflowClient, wanted: str) -> int:
-    """A version from what a person types, an alias or a number. Raises InputError when there is none."""
-    version = int(wanted) if wanted.isdecimal() else version_of(client, wanted)
+def find(client: MlflowClient, name: str) -> int:
+    """The version that a person names by its alias or its number. Raises InputError when there is none."""
+    version = int(name) if name.isdecimal() else version_of(client, name)
     known = {int(record.version) for record in client.search_model_versions(f"name='{MODEL}'")}
     if version is None or version not in known:
         numbers = ", ".join(str(number) for number in sorted(known)) or "none"
         to_do = "Name one of these." if known else "Run `segments train` to make one."
-        if known and wanted == CHAMPION:
+        if known and name == CHAMPION:
             to_do = "Make one champion: segments promote VERSION."
         raise InputError(
-            f"No model version '{wanted}'. Expected {CHAMPION}, {CHALLENGER}, {PREVIOUS} or one of: {numbers}. {to_do}"
+            f"No model version '{name}'. Expected {CHAMPION}, {CHALLENGER}, {PREVIOUS} or one of: {numbers}. {to_do}"
         )
     return version
 
@@ -217,16 +223,17 @@ def load(client: MlflowClient, version: int) -> PyFuncModel:
 
     folder = tempfile.TemporaryDirectory()
     try:
-        model = mlflow.pyfunc.load_model(str(fetch(client, version, Path(folder.name))))
+        model: PyFuncModel = mlflow.pyfunc.load_model(str(fetch(client, version, Path(folder.name))))
     except InputError:
         raise
     except Exception as error:
-        what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        cause = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         raise InputError(
-            f"Version {version} cannot be loaded ({what}). Expected its artifacts as training logged them. Put them "
+            f"Version {version} cannot be loaded ({cause}). Expected its artifacts as training logged them. Put them "
             "back from a backup, run `segments rollback`, or `segments train --promote` for a new one."
         ) from error
-    weakref.finalize(model, folder.cleanup)  # not before: it reads its example when asked for it
+    # The folder stays as long as the model, which reads its input example from there when it is asked for it.
+    weakref.finalize(model, folder.cleanup)
     return model
 
 

@@ -10,11 +10,12 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from contract.mlflow_setup import STORE, database_file, store_address
 from contract.names import EXPERIMENT
 from training.errors import InputError
+from training.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,15 +24,14 @@ if TYPE_CHECKING:
 
 PARENT_TAG = "mlflow.parentRunId"
 NOTE_TAG = "mlflow.note.content"
-RUNNING_SUFFIX = ".running"  # ends the name of the file that a training at work holds locked
-EXPERIMENT_TAGS = {
-    "mlflow.experimentKind": "custom_model_development"
-}  # runs and charts, not traces and prompts
-MOST_RUNS = 50_000  # that one search of MLflow returns
+RUNNING_SUFFIX = ".running"  # of the file that a training at work holds locked
+# MLflow's UI then shows runs and charts, and not traces and prompts.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+MAX_RUNS_PER_SEARCH = 50_000  # MLflow returns no more
 
 
 def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
-    """The id of the experiment `name`; made when missing, with its artifacts under `mlruns` if the store is local."""
+    """The id of the experiment `name`, which is made when missing. A local store keeps its artifacts in `mlruns`."""
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(name)
@@ -51,23 +51,26 @@ def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
 def training_run(
     client: MlflowClient, name: str, tags: Mapping[str, str], resume: str | None = None
 ) -> Iterator[str]:
-    """The id of the parent run, active inside: a new one `name`, the one `mlflow run` began, or the one to `resume`.
+    """The id of the parent run, which is active inside the `with`.
 
-    An error ends the run as failed and says why in its description. Raises InputError when another
-    process is at work on the run.
+    It is the run to `resume`, or the run that `mlflow run` began, or else a new one called `name`. An error ends
+    the run as failed, and the run's description then says why. Raises InputError when another process is at
+    work on the run.
     """
     import mlflow
 
     close_killed(client)
-    begun, run = resume or os.environ.get("MLFLOW_RUN_ID"), None
+    begun_id, run = resume or os.environ.get("MLFLOW_RUN_ID"), None
     try:
         with contextlib.ExitStack() as stack:
-            if begun:
-                stack.enter_context(_training_lock(begun))
-                run = stack.enter_context(mlflow.start_run(run_id=begun, tags=dict(tags)))
+            if begun_id:
+                stack.enter_context(_training_lock(begun_id))
+                run = stack.enter_context(mlflow.start_run(run_id=begun_id, tags=dict(tags)))
             else:
-                new = mlflow.start_run(experiment_id=experiment_id(client), run_name=name, tags=dict(tags))
-                run = stack.enter_context(new)
+                new_run = mlflow.start_run(
+                    experiment_id=experiment_id(client), run_name=name, tags=dict(tags)
+                )
+                run = stack.enter_context(new_run)
                 stack.enter_context(_training_lock(run.info.run_id))
             try:
                 yield run.info.run_id
@@ -83,10 +86,11 @@ def training_run(
 
 @contextlib.contextmanager
 def champion_lock() -> Iterator[None]:
-    """Hold the lock of the champion: of two promotions or rollbacks at once, one moves it and the other waits.
+    """Hold the lock of the champion: of two promotions or rollbacks at once, one moves the alias and the other waits.
 
-    The lock ends with its process, killed or not. It lies beside the database, in `mlruns` for an MLflow
-    server, and is known on one machine only: several machines must not move the champion of one store at once.
+    The lock ends with its process, also when that is killed. Its file lies beside the database, or in `mlruns`
+    when the store is an MLflow server. Other machines do not see the lock: two machines must not move the
+    champion of one store at the same time.
     """
     database = database_file(store_address())
     folder = database.parent if database else STORE
@@ -98,14 +102,14 @@ def champion_lock() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _training_lock(run: str) -> Iterator[None]:
-    """Hold the lock of a training. One that is killed or fails lets it go, and leaves its file behind."""
-    path = _studies() / f"{run}{RUNNING_SUFFIX}"
+    """Hold the lock of a training. A training that fails or is killed releases the lock, and leaves its file."""
+    path = _studies_folder() / f"{run}{RUNNING_SUFFIX}"
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
-                f"The training to resume (run {run}) is still at work in another process. Expected one that "
+                f"The training to resume (run {run}) is still at work in another process. Expected a training that "
                 "was interrupted. Wait for it, or run without --resume."
             ) from None
         yield
@@ -113,15 +117,18 @@ def _training_lock(run: str) -> Iterator[None]:
 
 
 def close_killed(client: MlflowClient) -> None:
-    """End the runs of trainings whose process was killed: as killed, or finished when nothing was left to do."""
+    """End the runs of trainings whose process was killed, as killed, or as finished when all their work was done."""
     from mlflow.exceptions import MlflowException
 
-    for path in _studies().glob(f"*{RUNNING_SUFFIX}"):
+    for path in _studies_folder().glob(f"*{RUNNING_SUFFIX}"):
         with path.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 run = client.get_run(path.stem)
-            except (BlockingIOError, MlflowException):  # at work, or a run of another store
+            except (
+                BlockingIOError,
+                MlflowException,
+            ):  # the training is at work, or its run is in another store
                 continue
             done = run.data.tags.get("stage") == "done"
             for open_run in (run, *child_runs(client, run.info.experiment_id, path.stem)):
@@ -134,7 +141,9 @@ def close_killed(client: MlflowClient) -> None:
 
 def child_runs(client: MlflowClient, experiment: str, parent: str) -> list[Run]:
     """The child runs of a training."""
-    return list(client.search_runs([experiment], f"tags.`{PARENT_TAG}` = '{parent}'", max_results=MOST_RUNS))
+    return list(
+        client.search_runs([experiment], f"tags.`{PARENT_TAG}` = '{parent}'", max_results=MAX_RUNS_PER_SEARCH)
+    )
 
 
 def interrupted_run(client: MlflowClient, fingerprint: str) -> str | None:
@@ -150,17 +159,17 @@ def interrupted_run(client: MlflowClient, fingerprint: str) -> str | None:
 
 def journal_path(run: str) -> Path:
     """Where the Optuna study of a training is kept until the training is done."""
-    return _studies() / f"{run}.journal"
+    return _studies_folder() / f"{run}.journal"
 
 
-def _studies() -> Path:
+def _studies_folder() -> Path:
     folder = STORE / "studies"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def log_curve(client: MlflowClient, run: str, curve: pd.DataFrame) -> None:
-    """Every column of `curve` that is not all 0 as a metric `by_k_<column>`, with k as the step."""
+    """Log each column of `curve` that is not all 0 as a metric `by_k_<column>`, with k as the step."""
     from mlflow.entities import Metric
 
     now = client.get_run(run).info.start_time  # so that a resumed training logs the same points again
@@ -176,28 +185,27 @@ def log_curve(client: MlflowClient, run: str, curve: pd.DataFrame) -> None:
 
 
 def log_data(customers: pd.DataFrame, source: str, digest: str) -> None:
-    """The feature table as the active run's data set, under a digest of all its rows."""
+    """Log the feature table as the active run's data set, with a digest of all its rows."""
     import mlflow
     from mlflow.data.pandas_dataset import from_pandas
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about which of its own source classes MLflow picks
+        warnings.simplefilter("ignore")  # MLflow warns about its own choice of a source class
         dataset = from_pandas(customers, source=source, name="customers", digest=digest)
     mlflow.log_input(dataset, context="training")
 
 
-def log_files(files: Mapping[str, Any]) -> None:
-    """Artifacts of the active run by path: DataFrames (.parquet, .csv), bytes, texts, else JSON."""
+def log_files(files: Mapping[str, object]) -> None:
+    """Log artifacts of the active run, by path: tables (.parquet or .csv), bytes, texts, and the rest as JSON."""
     import mlflow
+    import pandas as pd
 
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             path = Path(folder) / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix == ".parquet":
-                content.to_parquet(path, index=False)
-            elif path.suffix == ".csv":
-                content.to_csv(path, index=False)
+            if isinstance(content, pd.DataFrame):
+                write_table(content, path)
             elif isinstance(content, bytes):
                 path.write_bytes(content)
             elif isinstance(content, str):

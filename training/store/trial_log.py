@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from training.store.tracking import PARENT_TAG, child_runs
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class TrialLog:
-    """Writes one child run per trial; a finished one is left alone, a begun one is finished.
+    """Writes one child run per trial. A run that was begun is finished; a finished run stays as it is.
 
-    A thread writes them, in order, while the next trials are computed. Leaving the `with` waits for it, and an
-    error of the store is raised there or by the next `write`.
+    A thread writes the runs, in order, while the next trials are computed. The end of the `with` waits for the
+    thread. An error of the store is raised there, or by the next `write`.
     """
 
     def __init__(self, client: MlflowClient, parent: str) -> None:
         self.client, self.parent = client, parent
         self.experiment = client.get_run(parent).info.experiment_id
-        self.begun = {int(run.data.tags["trial"]): run for run in child_runs(client, self.experiment, parent)}
+        self.runs = {int(run.data.tags["trial"]): run for run in child_runs(client, self.experiment, parent)}
         self._thread = ThreadPoolExecutor(1)
         self._writes: deque[Future[None]] = deque()
 
@@ -39,16 +39,19 @@ class TrialLog:
     def write(
         self,
         number: int,
-        params: Mapping[str, Any],
+        params: Mapping[str, float],
         metrics: Mapping[str, float],
         missed: Mapping[str, float],
     ) -> None:
-        """One child run: params, metrics, and `feasible`, 1 when it kept the limits; tag `missed` names the others."""
+        """One child run: params, metrics, and `feasible`, which is 1 when it kept all limits.
+
+        The tag `missed` names the limits that it did not keep.
+        """
         self._check()
         self._writes.append(self._thread.submit(self._write, number, params, metrics, missed))
 
     def _failed(self) -> bool:
-        return any(write.done() and write.exception() for write in self._writes)
+        return any(future.done() and future.exception() for future in self._writes)
 
     def _check(self) -> None:
         while self._writes and self._writes[0].done():
@@ -57,13 +60,13 @@ class TrialLog:
     def _write(
         self,
         number: int,
-        params: Mapping[str, Any],
+        params: Mapping[str, float],
         metrics: Mapping[str, float],
         missed: Mapping[str, float],
     ) -> None:
         from mlflow.entities import Metric, Param
 
-        run = self.begun.get(number)
+        run = self.runs.get(number)
         if run is None:
             now = int(time.time() * 1000)
             setting = " ".join(f"{name}={value:.4g}" for name, value in params.items())
@@ -71,7 +74,7 @@ class TrialLog:
             run = self.client.create_run(self.experiment, now, tags, run_name=f"trial {number:03d} {setting}")
         elif run.info.status == "FINISHED":
             return
-        now = run.info.start_time  # so that a metric which is there already stays one
+        now = run.info.start_time  # a metric that is there already, at this time, is not logged twice
         values = {**metrics, "feasible": float(not missed)}
         self.client.log_batch(
             run.info.run_id,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from training.report.facts import amount, percent
+from contract.words import amount, percent
 
 Floats = NDArray[np.float64]
 
@@ -134,8 +134,8 @@ def _sentences(
     winner = "segments" if explained["segments_log"] >= explained["rfm_log"] else "RFM tiers"
     return [
         f"Segments were made from the data up to {cut_off} alone. In the next {days} days their {customers:,} "
-        f"customers spent, on average: {top['name']} {amount(top.mean_spend)} ({top.bought_again:.0%} bought again), "
-        f"{low['name']} {amount(low.mean_spend)} ({low.bought_again:.0%}).",
+        f"customers spent, on average: {top['name']} {amount(top.mean_spend)} ({percent(top.bought_again)} bought "
+        f"again), {low['name']} {amount(low.mean_spend)} ({percent(low.bought_again)}).",
         f"The segments explain {by['segments']} of the variance of that spend and {by['segments_log']} of that of "
         f"its logarithm (eta squared); as many tiers of summed RFM scores, the plain alternative, {by['rfm']} and "
         f"{by['rfm_log']}. On the logarithm, which a few big spenders do not decide, the {winner} say more.",

@@ -1,6 +1,7 @@
 """Answers from the champion model: the scoring endpoint and the analytics API.
 
-Reading order: champion (the only reader of MLflow) -> snapshot -> queries -> app. `scoring` stands alone.
+Reading order: champion (the only reader of MLflow) -> snapshot -> queries -> app -> page (the dashboard), which
+draws with the charting_library. `scoring` stands alone.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from flask import Response, current_app, g, render_template, request
 from flask_openapi3 import APIBlueprint, OpenAPI
@@ -15,7 +14,7 @@ from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter
 
 from contract.names import CHAMPION, MODEL
-from serving import access, charts, checks, documentation, errors, queries, schemas
+from serving import access, charting_library, checks, documentation, errors, page, queries, schemas
 from serving.champion import Follower
 from serving.documentation import ABOUT, ANALYTICS, CUSTOMER_ID, PAGING, ROWS, SCORING, SEGMENT, answers, asks
 from serving.snapshot import Snapshot, as_json
@@ -51,7 +50,8 @@ def create_app() -> OpenAPI:
     app.after_request(access.add_headers)
     errors.register(app)
     app.register_api(api)
-    charts.register(app)
+    page.register(app)
+    charting_library.register(app)
     documentation.register(app, bool(token), app.extensions[EXTENSION])
     return app
 
@@ -124,12 +124,12 @@ def customer_map() -> Response:
 def customer() -> Response:
     """One customer: features, segment, and whether and why they are unusual."""
     typed = _from_path("customer_id")
-    found = queries.customer(_snapshot(), typed)
-    if found is None:
+    answer = queries.customer(_snapshot(), typed)
+    if answer is None:
         raise NotFound(
             f"There is no customer {typed[:60]!r} in this data. Expected an id as in the shop's export."
         )
-    return _json(found)
+    return _json(answer)
 
 
 @api.get(
@@ -198,8 +198,8 @@ def segment_csv() -> Response:
     """A segment's customers as a file for spreadsheets: the audience of a campaign."""
     snapshot = _snapshot()
     number = checks.segment(_from_path("segment"), snapshot.by_spending)
-    places = snapshot.by_spending[number]
-    return _csv(snapshot, queries.audience_csv(snapshot, places), f"segment-{number}-customers")
+    lines = queries.audience_csv(snapshot, snapshot.by_spending[number])
+    return _csv(snapshot, lines, f"segment-{number}-customers")
 
 
 @api.post(
@@ -230,9 +230,9 @@ def ui() -> Response | str:
     except errors.NotReady as problem:
         if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
             raise
-        text = render_template("ui.html", problem=problem.description, again=errors.RETRY_AFTER)
-        return Response(text, 503, {"Retry-After": str(errors.RETRY_AFTER)}, mimetype="text/html")
-    return render_template("ui.html", endpoints=_endpoints(), **charts.page(snapshot))
+        text = render_template("ui.html", problem=problem.description, again=errors.RETRY_AFTER_SECONDS)
+        return Response(text, 503, {"Retry-After": str(errors.RETRY_AFTER_SECONDS)}, mimetype="text/html")
+    return render_template("ui.html", endpoints=_endpoints(), **page.content(snapshot))
 
 
 def _endpoints() -> list[tuple[str, str, str]]:
@@ -272,11 +272,11 @@ def _from_path(name: str) -> str:
     return (request.view_args or {})[name]
 
 
-def _json(answer: Any) -> Response:
+def _json(answer: object) -> Response:
     return Response(as_json(answer), mimetype="application/json")
 
 
-def _fixed(query: Callable[[Snapshot], Any]) -> Response:
+def _fixed(query: Callable[[Snapshot], object]) -> Response:
     return Response(_snapshot().answer(query), mimetype="application/json")
 
 

@@ -10,9 +10,10 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -22,19 +23,21 @@ from contract.names import CHAMPION, FEATURES, MODEL, MOVEMENT, PROFILES, SCORED
 from serving import queries
 from serving.snapshot import Scorer, Snapshot
 
-EVERY = 2.0  # seconds between two looks at the alias
-FIRST_LOOK = 20.0  # seconds that a first request waits for the champion to be loaded
-RETRY = (4.0, 60.0)  # seconds before a version that could not be loaded is tried again: first, most
-SILENCE = 30.0  # seconds without news after which /health says so
-COMPARED = 200  # customers whose stored answers the loaded model must repeat
+LOOK_EVERY_SECONDS = 2.0  # at the alias
+FIRST_LOOK_SECONDS = 20.0  # that a first request waits for the champion to be loaded
+RETRY_SECONDS = (4.0, 60.0)  # before a version that could not be loaded is tried again: first, most
+SILENCE_SECONDS = 30.0  # without news, after which /health says so
+COMPARED_CUSTOMERS = 200  # whose stored answers the loaded model must repeat
 NO_CHAMPION = (
     f"There is no champion yet: no version of {MODEL} has the alias '{CHAMPION}'. "
     "Run `segments train --promote`."
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
+Part = TypeVar("Part")
 log = logging.getLogger(__name__)
 
 
@@ -45,7 +48,7 @@ class Follower:
     is one assignment. Whatever fails, the old snapshot stays and `problem` says why.
     """
 
-    def __init__(self, address: str | None = None, every: float = EVERY) -> None:
+    def __init__(self, address: str | None = None, every: float = LOOK_EVERY_SECONDS) -> None:
         self.address = address or store_address()
         self.every = every
         self.snapshot: Snapshot | None = None
@@ -53,14 +56,14 @@ class Follower:
         self._loaded: tuple[str, ...] = ()
         self._failed: tuple[str, ...] = ()
         self._failure = ""
-        self._wait, self._retry_at = RETRY[0], 0.0
+        self._wait, self._retry_at = RETRY_SECONDS[0], 0.0
         self._news = time.monotonic()
         self._lock = threading.Lock()
         self._process: int | None = None
         self._looked = threading.Event()
         self._stopped = threading.Event()
 
-    def current(self, wait: float = FIRST_LOOK) -> Snapshot | None:
+    def current(self, wait: float = FIRST_LOOK_SECONDS) -> Snapshot | None:
         """The snapshot to answer from; the first call of a process waits for the first look at the registry."""
         self.start()
         if self.snapshot is None:
@@ -86,7 +89,7 @@ class Follower:
         """Why the snapshot may not be the champion, or None."""
         silent = time.monotonic() - self._news
         problem = self.problem
-        if problem is None and silent > max(SILENCE, 5 * self.every):
+        if problem is None and silent > max(SILENCE_SECONDS, 5 * self.every):
             problem = (
                 f"The registry, or a new version being loaded, has not answered for {silent:.0f} seconds."
             )
@@ -102,7 +105,7 @@ class Follower:
     def look(self) -> None:
         """Look at the alias once, and load what it stands for if that is new."""
         try:
-            found = champion_version(self.address)
+            version = champion_version(self.address)
         except Exception as error:
             problem = f"The registry cannot be reached ({type(error).__name__}). Check MLFLOW_TRACKING_URI."
             if problem != self.problem:
@@ -110,7 +113,7 @@ class Follower:
             self.problem = problem
             return
         self._news = time.monotonic()
-        if found is None:
+        if version is None:
             self.problem = (
                 NO_CHAMPION
                 if self.snapshot is None
@@ -119,24 +122,26 @@ class Follower:
                 else "The registry is not there any more. Check MLFLOW_TRACKING_URI."
             )
             return
-        identity = (str(found.version), str(found.run_id), str(found.source))
+        identity = (str(version.version), str(version.run_id), str(version.source))
         if identity == self._loaded:
             self.problem, self._failed = None, ()
         elif identity != self._failed or time.monotonic() >= self._retry_at:
-            self._load(found, identity)
+            self._load(version, identity)
         else:
             self.problem = self._failure
 
-    def _load(self, found: ModelVersion, identity: tuple[str, ...]) -> None:
+    def _load(self, version: ModelVersion, identity: tuple[str, ...]) -> None:
         try:
-            snapshot = load(self.address, found)
+            snapshot = load(self.address, version)
         except Exception as error:
-            log.warning("Version %s cannot be loaded", found.version, exc_info=error)
-            self._wait = min(2 * self._wait, RETRY[1]) if identity == self._failed else RETRY[0]
+            log.warning("Version %s cannot be loaded", version.version, exc_info=error)
+            self._wait = (
+                min(2 * self._wait, RETRY_SECONDS[1]) if identity == self._failed else RETRY_SECONDS[0]
+            )
             self._failed, self._retry_at = identity, time.monotonic() + self._wait
             why = error if isinstance(error, Unreadable) else type(error).__name__
             self.problem = self._failure = (
-                f"Version {found.version} is champion but could not be loaded ({why}). "
+                f"Version {version.version} is champion but could not be loaded ({why}). "
                 "Run `segments rollback`, or `segments train --promote` for a new one."
             )
             return
@@ -145,7 +150,7 @@ class Follower:
         self._news = time.monotonic()
         gc.collect()
         gc.freeze()  # what was loaded stays; collecting it again and again costs tail latency
-        log.info("Version %s answers", found.version)
+        log.info("Version %s answers", version.version)
 
     def _follow(self) -> None:
         while not self._stopped.is_set():
@@ -164,7 +169,8 @@ def champion_version(address: str) -> ModelVersion | None:
     """The registry's record of the champion, or None when there is none."""
     if not _exists(address):
         return None
-    mlflow = _mlflow(address)
+    _prepare(address)
+    import mlflow
     from mlflow.exceptions import MlflowException
 
     try:
@@ -175,70 +181,76 @@ def champion_version(address: str) -> ModelVersion | None:
         raise
 
 
-def load(address: str, found: ModelVersion) -> Snapshot:
+def load(address: str, version: ModelVersion) -> Snapshot:
     """The snapshot of a version. Raises Unreadable, naming the part that is damaged or missing."""
-    mlflow = _mlflow(address)
-    if not found.run_id:
+    _prepare(address)
+    if not version.run_id:
         raise Unreadable("it does not say which training it comes from")
     with tempfile.TemporaryDirectory() as folder:
-
-        def fetch(part: str) -> Path:
-            return Path(
-                mlflow.artifacts.download_artifacts(
-                    run_id=found.run_id,
-                    artifact_path=part,
-                    dst_path=folder,
-                    tracking_uri=address,
-                    registry_uri=address,
-                )
-            )
-
-        customers = _part(SCORED_CUSTOMERS, lambda part: _read_customers(fetch(part)))
-        profiles = _part(PROFILES, lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
-        summary = _part(SUMMARY, lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
+        fetch = partial(_fetched, address, version.run_id, folder)
+        customers = _part(SCORED_CUSTOMERS, lambda: _read_customers(fetch(SCORED_CUSTOMERS)))
+        profiles = _part(PROFILES, lambda: _read_json(fetch(PROFILES)))
+        summary = _part(SUMMARY, lambda: _read_json(fetch(SUMMARY)))
         movement = None
-        missing = summary.get("missing")  # None: of a version from before movement was kept
+        missing = summary.get("missing")  # None: of a version from before there was movement
         if missing is not None and "movement" not in missing:
-            movement = _part(MOVEMENT, lambda part: json.loads(fetch(part).read_text(encoding="utf-8")))
-        scorer = _part("model", lambda _: _load_scorer(address, found, Path(folder) / "model"))
-    _part("answers", lambda _: _check_answers(scorer, customers.head(COMPARED)))
-    snapshot = _part(
-        "tables",
-        lambda _: Snapshot.of(int(found.version), customers, profiles, summary, scorer, movement),
-    )
-    # Before anyone asks: a version that cannot answer must not become the snapshot.
-    for query in queries.FIXED:
-        _part(query.__name__, lambda _, query=query: snapshot.answer(query))
-    if movement:
-        _part(MOVEMENT, lambda _: queries.movement(snapshot, 1, 1))
+            movement = _part(MOVEMENT, lambda: _read_json(fetch(MOVEMENT)))
+        scorer = _part("model", lambda: _load_scorer(address, version, Path(folder) / "model"))
+    _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
+    number = int(version.version)
+    snapshot = _part("tables", lambda: Snapshot.of(number, customers, profiles, summary, scorer, movement))
+    _check_that_it_answers(snapshot)
     return snapshot
 
 
-def _part(name: str, read: Any) -> Any:
+def _check_that_it_answers(snapshot: Snapshot) -> None:
+    """Before anyone asks: a version that cannot answer must not become the snapshot."""
+    for query in queries.FIXED:
+        _part(query.__name__, partial(snapshot.answer, query))
+    if snapshot.movement:
+        _part(MOVEMENT, lambda: queries.movement(snapshot, 1, 1))
+
+
+def _part(name: str, read: Callable[[], Part]) -> Part:
+    """What `read` gives. Raises Unreadable, which says what cannot be read."""
     try:
-        return read(name)
+        return read()
     except Unreadable:
         raise
     except Exception as error:
         raise Unreadable(f"its {name} cannot be read: {type(error).__name__}") from error
 
 
-def _read_customers(path: Path) -> Any:
+def _fetched(address: str, run_id: str, folder: str, path: str) -> Path:
+    """An artifact of a run, copied into `folder`."""
+    import mlflow
+
+    copy = mlflow.artifacts.download_artifacts(
+        run_id=run_id, artifact_path=path, dst_path=folder, tracking_uri=address, registry_uri=address
+    )
+    return Path(copy)
+
+
+def _read_customers(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_parquet(path)
 
 
-def _load_scorer(address: str, found: ModelVersion, folder: Path) -> Scorer:
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _load_scorer(address: str, version: ModelVersion, folder: Path) -> Scorer:
     """The model as a plain call: a frame, and MLflow's own checks of it, cost more than the answer."""
     import mlflow
     from mlflow.exceptions import MlflowException
 
     try:
-        local = checked_copy(mlflow.MlflowClient(address, address), found, folder)
+        copy = checked_copy(mlflow.MlflowClient(address, address), version, folder)
     except Tampered:
         raise Unreadable("its model's files are not those that were registered") from None
-    model = mlflow.pyfunc.load_model(str(local), suppress_warnings=True).unwrap_python_model()
+    model = mlflow.pyfunc.load_model(str(copy), suppress_warnings=True).unwrap_python_model()
 
     def score(columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
         values = np.column_stack([columns[name] for name in model.features]).astype(np.float64)
@@ -252,7 +264,7 @@ def _load_scorer(address: str, found: ModelVersion, folder: Path) -> Scorer:
     return score
 
 
-def _check_answers(scorer: Scorer, customers: Any) -> None:
+def _check_answers(scorer: Scorer, customers: pd.DataFrame) -> None:
     answers = scorer({name: customers[name].to_numpy() for name in FEATURES})
     if [row["segment"] for row in answers] != customers["segment"].tolist():
         raise Unreadable("its model and its table of customers do not belong together")
@@ -271,8 +283,8 @@ def _exists(address: str) -> bool:
     try:
         reader = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         try:
-            found = reader.execute("SELECT 1 FROM registered_models WHERE name = ?", (MODEL,))
-            return found.fetchone() is not None
+            rows = reader.execute("SELECT 1 FROM registered_models WHERE name = ?", (MODEL,))
+            return rows.fetchone() is not None
         finally:
             reader.close()
     except sqlite3.OperationalError as error:
@@ -281,12 +293,9 @@ def _exists(address: str) -> bool:
         raise
 
 
-def _mlflow(address: str) -> Any:
-    """The mlflow module, set up before its first import."""
+def _prepare(address: str) -> None:
+    """Set MLflow up; to be called before its first import."""
     patience = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
-    # A kept connection would go on reading a database file that was replaced.
+    # A connection that stays open would go on reading a database file that was replaced.
     pool = {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"} if address.startswith("sqlite:") else {}
     prepare(logging.ERROR, **patience, **pool)
-    import mlflow
-
-    return mlflow

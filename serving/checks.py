@@ -90,22 +90,22 @@ def _parsed(body: bytes) -> Any:
     raise BadRequest(f"{problem} Expected one customer as an object, or a list of them.")
 
 
-def _problems(number: int, row: Any) -> list[str]:
+def _problems(number: int, row: object) -> list[str]:
     if not isinstance(row, dict):
         return [f"Row {number}: given {shown(row)}, expected an object."]
-    found = [
+    problems = [
         f"Row {number}, column {name}: missing." for name in FEATURES if name not in row and name != OPTIONAL
     ]
     for name, value in row.items():
         if name not in FEATURES:
-            found.append(
+            problems.append(
                 f"Row {number}, column {shown(name)}: not known. Expected {', '.join(FEATURES)} only."
             )
         elif isinstance(value, bool) or not isinstance(value, int | float):
-            found.append(f"Row {number}, column {name}: given {shown(value)}, expected a number.")
+            problems.append(f"Row {number}, column {name}: given {shown(value)}, expected a number.")
         elif not is_finite(value):
-            found.append(f"Row {number}, column {name}: given {shown(value)}, expected a finite number.")
-    return found
+            problems.append(f"Row {number}, column {name}: given {shown(value)}, expected a finite number.")
+    return problems
 
 
 def first_of(problems: Sequence[str]) -> str:
@@ -122,7 +122,7 @@ def is_finite(value: float) -> bool:
         return False
 
 
-def shown(value: Any, dumps: Callable[[Any], str] = json.dumps) -> str:
+def shown(value: object, dumps: Callable[[object], str] = json.dumps) -> str:
     """A value as JSON, short enough for a message."""
     try:
         text = dumps(value)

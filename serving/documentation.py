@@ -71,11 +71,11 @@ VERSION_HEADER = {
 
 
 def answers(
-    model: type[BaseModel] | str, *errors: int, example: Any = None
+    model: type[BaseModel] | str, *errors: int, example: object = None
 ) -> dict[str | int | HTTPStatus, Any]:
     """OpenAPI answers: 200 as a schema, or as a media type such as text/csv, and the errors."""
     if isinstance(model, str):
-        good: Any = {
+        good: dict[str, object] = {
             "description": "OK",
             "content": {model: {"schema": {"type": "string"}, "example": example}},
         }
@@ -97,8 +97,8 @@ def asks(
     anew for every request.
     """
     parameters = [
-        {"name": name, "in": place, "required": place == "path", "schema": schema}
-        for place, group in (("path", path or {}), ("query", query or {}))
+        {"name": name, "in": part, "required": part == "path", "schema": schema}
+        for part, group in (("path", path or {}), ("query", query or {}))
         for name, schema in group.items()
     ]
     return {"parameters": parameters} | ({"requestBody": body} if body else {})

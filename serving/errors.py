@@ -15,7 +15,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
-RETRY_AFTER = 5  # seconds
+RETRY_AFTER_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def _expected(error: HTTPException) -> HTTPException | Response:
         return error  # a redirect, or an answer that was made elsewhere
     headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
     if isinstance(error, NotReady):
-        headers.append(("Retry-After", str(RETRY_AFTER)))
+        headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
     body = {"error": {"code": error.code, "name": error.name, "message": _message(error)}}
     return Response(json.dumps(body) + "\n", error.code, headers, mimetype="application/json")
 

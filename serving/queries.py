@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ SPLITS_A_CELL = re.compile(r"([;\t\r\n]\s*)(?=[=+\-@])")
 MAP_POINTS = 4_000
 MAP_ORDINARY = 1_000  # ordinary customers that stay on the map however many anomalies there are
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-CSV_CHUNK = 1_000
+CSV_CHUNK_ROWS = 1_000
 FALLEN = (
     "customer_id",
     "from_name",
@@ -94,8 +94,8 @@ def worth(snapshot: Snapshot) -> dict[int, float]:
     ordinary = np.isfinite(spent)
     ordinary[snapshot.unusual] = False
     return {
-        segment: float(own.mean()) if len(own := spent[places[ordinary[places]]]) else -np.inf
-        for segment, places in snapshot.by_spending.items()
+        segment: float(own.mean()) if len(own := spent[indices[ordinary[indices]]]) else -np.inf
+        for segment, indices in snapshot.by_spending.items()
     }
 
 
@@ -105,8 +105,8 @@ def typical(snapshot: Snapshot) -> dict[str, Any]:
     medians = {name: float(np.nanmedian(column)) for name, column in columns.items()}
     axes = []
     for axis in ("pca_1", "pca_2"):
-        place = np.asarray(snapshot.customers[axis], dtype=float)
-        axes.append({name: _correlation(np.log1p(column), place) for name, column in columns.items()})
+        position = np.asarray(snapshot.customers[axis], dtype=float)
+        axes.append({name: _correlation(np.log1p(column), position) for name, column in columns.items()})
     return {"median": medians, "axes": axes}
 
 
@@ -114,19 +114,19 @@ FIXED = (overview, segments, summary, customer_map)  # they ask nothing but the 
 
 
 def find(snapshot: Snapshot, typed: str) -> int | None:
-    """The place of the customer whose id a person typed: blanks around it and a spreadsheet's .0 do not matter."""
-    if (place := snapshot.rows.get(typed)) is not None:
-        return place
+    """The index of the customer whose id a person typed: blanks around it and a spreadsheet's .0 do not matter."""
+    if (index := snapshot.rows.get(typed)) is not None:
+        return index
     stripped = typed.strip()
-    if (place := snapshot.rows.get(stripped)) is not None:
-        return place
+    if (index := snapshot.rows.get(stripped)) is not None:
+        return index
     return snapshot.rows.get(re.sub(r"\A([0-9]+)\.0+\Z", r"\1", stripped))
 
 
 def customer(snapshot: Snapshot, typed: str) -> dict[str, Any] | None:
     """All that is known of one customer, or None."""
-    place = find(snapshot, typed)
-    return None if place is None else _stamped(snapshot, **snapshot.row(place))
+    index = find(snapshot, typed)
+    return None if index is None else _stamped(snapshot, **snapshot.row(index))
 
 
 def anomalies(snapshot: Snapshot, page: int, limit: int) -> dict[str, Any]:
@@ -137,8 +137,8 @@ def anomalies(snapshot: Snapshot, page: int, limit: int) -> dict[str, Any]:
 def segment_customers(snapshot: Snapshot, segment: int, page: int, limit: int) -> dict[str, Any]:
     """A page of a segment's customers, biggest spenders first. `segment` must be one of the snapshot's."""
     name = next(profile["name"] for profile in snapshot.profiles if profile["segment"] == segment)
-    places = snapshot.by_spending[segment]
-    return _stamped(snapshot, segment=segment, name=name, **_page(snapshot, places, page, limit))
+    indices = snapshot.by_spending[segment]
+    return _stamped(snapshot, segment=segment, name=name, **_page(snapshot, indices, page, limit))
 
 
 def no_movement(snapshot: Snapshot) -> str | None:
@@ -155,33 +155,33 @@ def movement(snapshot: Snapshot, page: int, limit: int) -> dict[str, Any]:
 
     `no_movement` must be None.
     """
-    told = dict(snapshot.movement or {})
-    fallen = told.pop("fallen")
-    return _stamped(snapshot, **told, **_paged(fallen, page, limit))
+    answer = dict(snapshot.movement or {})
+    fallen = answer.pop("fallen")
+    return _stamped(snapshot, **answer, **_paged(fallen, page, limit))
 
 
 def fallen_csv(snapshot: Snapshot) -> Iterator[str]:
     """Who left the best segment as CSV, in pieces, as safe and as stamped as `audience_csv`."""
     rows = (snapshot.movement or {})["fallen"]
     yield _csv_lines([[*FALLEN, "model_version", "as_of"]])
-    for first in range(0, len(rows), CSV_CHUNK):
+    for first in range(0, len(rows), CSV_CHUNK_ROWS):
         yield _csv_lines(
             [*(_cell(row[name]) for name in FALLEN), snapshot.version, snapshot.as_of]
-            for row in rows[first : first + CSV_CHUNK]
+            for row in rows[first : first + CSV_CHUNK_ROWS]
         )
 
 
-def audience_csv(snapshot: Snapshot, places: np.ndarray) -> Iterator[str]:
+def audience_csv(snapshot: Snapshot, indices: np.ndarray) -> Iterator[str]:
     """Customers as CSV, in pieces: one row each, stamped with model version and as-of date.
 
     Texts that a spreadsheet would take for a formula get an apostrophe in front.
     """
     columns = [name for name in ROW if name in snapshot.customers]
     yield _csv_lines([[*columns, "model_version", "as_of"]])
-    for first in range(0, len(places), CSV_CHUNK):
+    for first in range(0, len(indices), CSV_CHUNK_ROWS):
         yield _csv_lines(
             [*map(_cell, row.values()), snapshot.version, snapshot.as_of]
-            for row in snapshot.table(places[first : first + CSV_CHUNK])
+            for row in snapshot.table(indices[first : first + CSV_CHUNK_ROWS])
         )
 
 
@@ -189,12 +189,12 @@ def _stamped(snapshot: Snapshot, **answer: Any) -> dict[str, Any]:
     return {"model_version": snapshot.version, "as_of": snapshot.as_of, **answer}
 
 
-def _page(snapshot: Snapshot, places: np.ndarray, page: int, limit: int) -> dict[str, Any]:
-    paged = _paged(places, page, limit)
+def _page(snapshot: Snapshot, indices: np.ndarray, page: int, limit: int) -> dict[str, Any]:
+    paged = _paged(indices, page, limit)
     return paged | {"customers": snapshot.table(paged["customers"])}
 
 
-def _paged(rows: Any, page: int, limit: int) -> dict[str, Any]:
+def _paged(rows: Sequence[object] | np.ndarray, page: int, limit: int) -> dict[str, Any]:
     first = (page - 1) * limit
     return {
         "total": len(rows),
@@ -214,23 +214,23 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def _points(snapshot: Snapshot, places: np.ndarray) -> dict[str, list[Any]]:
+def _points(snapshot: Snapshot, indices: np.ndarray) -> dict[str, list[Any]]:
     columns = snapshot.customers
     return {
-        "customer_id": [columns["customer_id"][place] for place in places],
-        "x": np.asarray(columns["pca_1"])[places].round(4).tolist(),
-        "y": np.asarray(columns["pca_2"])[places].round(4).tolist(),
-        "anomaly_score": np.asarray(columns["anomaly_score"])[places].round(4).tolist(),
+        "customer_id": [columns["customer_id"][index] for index in indices],
+        "x": np.asarray(columns["pca_1"])[indices].round(4).tolist(),
+        "y": np.asarray(columns["pca_2"])[indices].round(4).tolist(),
+        "anomaly_score": np.asarray(columns["anomaly_score"])[indices].round(4).tolist(),
     }
 
 
-def _csv_lines(rows: Iterable[Iterable[Any]]) -> str:
+def _csv_lines(rows: Iterable[Iterable[object]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer).writerows(rows)
     return buffer.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     """A text that no spreadsheet takes for a formula, neither as a cell nor where it splits at a semicolon or tab."""
     if not isinstance(value, str):
         return value

@@ -204,7 +204,7 @@ class Means(BaseModel):
 
 
 class Summary(Stamp):
-    """Mean Recency, Frequency and Monetary a segment."""
+    """Mean Recency, Frequency and Monetary of each segment."""
 
     model_config = _with(
         STAMP_EXAMPLE

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BYTES = 16 * 1024 * 1024
-JSON = ("application/json", "application/json;charset=utf-8")
+JSON_TYPES = ("application/json", "application/json;charset=utf-8")
 FORMS = {"dataframe_split", "dataframe_records", "instances", "inputs"}
 
 
@@ -110,7 +110,7 @@ class Checked:
         ]
         if problems:
             return 400, first_of(problems)
-        return 200, self._predictions(payload) if content_type.replace(" ", "").lower() in JSON else ""
+        return 200, self._predictions(payload) if content_type.replace(" ", "").lower() in JSON_TYPES else ""
 
     def _predictions(self, payload: Any) -> str:
         """What MLflow's server answers to one of its forms; nothing for all else, errors included."""
@@ -161,7 +161,7 @@ def _csv_cells(text: str) -> Iterable[tuple[int, str, Any]]:
                 yield row, str(name), value
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and is_finite(value)
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from contract.names import FEATURES
+
 if TYPE_CHECKING:
     import pandas as pd
 
-FEATURES = ("Recency", "Frequency", "Monetary", "AverageOrderValue", "Tenure")
 WHOLE = ("Recency", "Frequency", "Tenure")  # days and orders
 ROW = (
     "customer_id",
@@ -32,7 +33,7 @@ ROW = (
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
-def as_json(answer: Any) -> bytes:
+def as_json(answer: object) -> bytes:
     """An answer as JSON. Raises ValueError rather than write NaN, which is not JSON."""
     return _encode(answer).encode() + b"\n"
 
@@ -48,8 +49,8 @@ class Scorer(Protocol):
 class Snapshot:
     """A champion, ready to answer. It never changes: a new champion is a new snapshot.
 
-    customers: one sequence a column, all of one length; rows: customer_id to its place in them;
-    by_spending: places of each segment's customers, biggest spenders first; unusual: places of the
+    customers: one sequence per column, all of one length; rows: customer_id to its index in them;
+    by_spending: indices of each segment's customers, biggest spenders first; unusual: indices of the
     anomalies, most unusual first; movement: what the training's movement.json says, None when there is none.
     """
 
@@ -92,7 +93,7 @@ class Snapshot:
             summary=_finite(summary),
             profiles=_finite(profiles),
             customers=columns,
-            rows={customer: place for place, customer in enumerate(columns["customer_id"])},
+            rows={customer: index for index, customer in enumerate(columns["customer_id"])},
             by_spending={
                 int(profile["segment"]): biggest[segment[biggest] == profile["segment"]]
                 for profile in profiles
@@ -105,29 +106,29 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def row(self, place: int) -> dict[str, Any]:
+    def row(self, index: int) -> dict[str, Any]:
         """One customer's row, as plain Python values."""
         row = {}
         for name in ROW:
             if (column := self.customers.get(name)) is not None:
-                value = column[place]
+                value = column[index]
                 row[name] = value.item() if isinstance(value, np.generic) else value
         return row
 
-    def table(self, places: np.ndarray) -> list[dict[str, Any]]:
+    def table(self, indices: np.ndarray) -> list[dict[str, Any]]:
         """Many customers' rows; the same as `row` of each, column by column and so much faster."""
         names = [name for name in ROW if name in self.customers]
         columns = []
         for name in names:
             column = self.customers[name]
             columns.append(
-                column[places].tolist()
+                column[indices].tolist()
                 if isinstance(column, np.ndarray)
-                else [column[place] for place in places.tolist()]
+                else [column[index] for index in indices.tolist()]
             )
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
-    def answer(self, query: Callable[[Snapshot], Any]) -> bytes:
+    def answer(self, query: Callable[[Snapshot], object]) -> bytes:
         """The JSON of a query that asks nothing but the snapshot; worked out once."""
         text = self._answers.get(query.__name__)
         if text is None:
@@ -138,11 +139,11 @@ class Snapshot:
 def _column(name: str, values: pd.Series) -> Sequence[Any]:
     """A column without anything JSON cannot say; equal texts are one object."""
     if values.dtype.kind not in "biuf":
-        seen: dict[Any, Any] = {}
+        shared: dict[object, object] = {}
         missing = values.isna().to_numpy()
         texts = values.to_numpy(dtype=object)
         return [
-            None if gone else seen.setdefault(text, text) for text, gone in zip(texts, missing, strict=True)
+            None if gone else shared.setdefault(text, text) for text, gone in zip(texts, missing, strict=True)
         ]
     numbers = values.to_numpy()
     if numbers.dtype.kind == "f":

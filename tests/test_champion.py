@@ -187,7 +187,7 @@ def test_a_version_from_before_movement_was_kept_is_loaded(api_store, following,
 
 
 def test_a_repaired_champion_is_tried_again(api_store, crown, monkeypatch):
-    monkeypatch.setattr("serving.champion.RETRY", (0.0, 0.0))
+    monkeypatch.setattr("serving.champion.RETRY_SECONDS", (0.0, 0.0))
     follower = Follower(api_store.environment["MLFLOW_TRACKING_URI"])
     follower.look()
     whole = follower.snapshot

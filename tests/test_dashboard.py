@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 import requests
 from werkzeug.serving import make_server
+from word_table import TABLE
 
+from contract import colours, words
 from contract.names import FEATURES
-from serving import charts
+from serving.charting_library import installed_release
 from serving.snapshot import Snapshot
 
 pytestmark = pytest.mark.browser
@@ -55,25 +57,26 @@ def server(api_app):
 @pytest.fixture(scope="module")
 def chromium():
     sync = pytest.importorskip("playwright.sync_api", reason="Playwright's Python package is not installed")
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not found:
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not program:
         pytest.skip("There is no Chromium here to open the pages with (Debian: apt-get install chromium)")
     with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
         browser.close()
 
 
 def listened_to(page):
-    """The page with what its console complained of in `page.told`, and the addresses it asked for in `page.asked`."""
+    """The page with what its console complained of in `page.complaints`, and the addresses it asked for in `page.asked`."""
     page.set_default_timeout(60_000)
-    page.told, page.asked = [], []
+    page.complaints, page.asked = [], []
     page.on(
-        "console", lambda line: page.told.append(line.text) if line.type in ("error", "warning") else None
+        "console",
+        lambda line: page.complaints.append(line.text) if line.type in ("error", "warning") else None,
     )
-    page.on("pageerror", lambda error: page.told.append(str(error)))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("request", lambda request: page.asked.append(request.url))
-    page.on("dialog", lambda dialog: (page.told.append(dialog.message), dialog.dismiss()))
+    page.on("dialog", lambda dialog: (page.complaints.append(dialog.message), dialog.dismiss()))
     return page
 
 
@@ -145,7 +148,7 @@ def test_page_loads_without_an_error_or_a_request_elsewhere(new_page, server, sc
     wait_for_charts(page)
     assert page.locator("#chart-shares .bars .point").count() >= 6
     page.wait_for_load_state("networkidle")
-    assert page.told == []
+    assert page.complaints == []
     assert [url for url in page.asked if not url.startswith((f"{server}/", "data:", "blob:"))] == []
     assert f"{server}/favicon.ico" not in page.asked
 
@@ -160,6 +163,83 @@ def test_charts_are_drawn_again_when_the_screen_turns_dark(page):
     )
 
 
+def written(page, calls):
+    """What words.js of an opened dashboard writes for each (function, arguments, ...)."""
+    return page.evaluate(
+        "async calls => { const words = await import('/static/words.js');"
+        " return calls.map(([name, values]) => words[name](...values)); }",
+        [[function, list(arguments)] for function, arguments, *_ in calls],
+    )
+
+
+def test_the_browser_writes_every_word_of_the_table(page):
+    assert written(page, TABLE) == [text for _, _, text in TABLE]
+
+
+def test_the_browser_writes_any_number_as_the_server_does(page):
+    random = np.random.default_rng(0)
+    sizes = 10 ** random.uniform(-5, 7, 1_000) * random.choice([-1, 1], 1_000)
+    halves = random.integers(-200_000, 200_000, 1_000) / random.choice([2, 20, 200, 2_000], 1_000)
+    shares = np.concatenate([random.uniform(0, 1, 500), random.integers(0, 2_001, 500) / 2_000])
+    calls = [
+        (function, [float(value)])
+        for function, values in [
+            *((function, [*sizes, *halves]) for function in ("whole", "number", "amount", "score")),
+            ("percent", [*shares, *sizes[:300], *halves[:300]]),
+        ]
+        for value in values
+    ]
+    here = [getattr(words, function)(*arguments) for function, arguments in calls]
+    there = written(page, calls)
+    assert [pair for pair in zip(calls, here, there, strict=True) if pair[1] != pair[2]] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_mark_of_a_segment_has_the_palettes_colour(new_page, server, scheme):
+    page = new_page(color_scheme=scheme)
+    page.goto("/ui")
+    wait_for_charts(page)
+    for segment in ask(server, "/analytics/segments")["segments"]:
+        number = segment["segment"]
+        expected = getattr(colours.segment_colour(number), scheme)
+        swatch = page.locator(f"#segments [data-segment='{number}'] .swatch")
+        assert as_hex(swatch.evaluate("mark => getComputedStyle(mark).backgroundColor")) == expected
+        drawn = page.evaluate(
+            "name => document.getElementById('chart-map').data.find((trace) => trace.name === name).marker.color",
+            segment["name"],
+        )
+        assert drawn == expected
+    crosses = page.evaluate("document.getElementById('chart-map').data.at(-1).marker.color")
+    assert crosses == getattr(colours.ANOMALY, scheme)
+
+
+def as_hex(rgb):
+    return "#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", rgb))
+
+
+def test_twelve_segments_differ_in_colour_or_shape(new_page, api_app, monkeypatch):
+    snapshot = twelve()
+    follower = api_app.extensions["champion"]
+    monkeypatch.setattr(follower, "current", lambda: snapshot)
+    monkeypatch.setattr(follower, "snapshot", snapshot)
+    page = new_page()
+    page.goto("/ui")
+    wait_for_charts(page)
+    looks = page.locator("#segments .swatch").evaluate_all(
+        "marks => marks.map((mark) => [mark.className, mark.style.cssText].join())"
+    )
+    assert len(set(looks)) == 12
+    markers = page.evaluate(
+        "document.getElementById('chart-map').data.map(({ marker }) => `${marker.color} ${marker.symbol}`)"
+    )
+    assert len(set(markers)) == 13  # and the crosses
+    hatches = page.evaluate("document.getElementById('chart-shares').data.at(-1).marker.pattern.shape")
+    assert [bool(hatch) for hatch in hatches] == [True] * 4 + [
+        False
+    ] * 8  # the most valuable have the highest numbers
+    assert page.complaints == []
+
+
 def test_segments_are_those_of_the_api_most_valuable_first(page, server):
     segments = ask(server, "/analytics/segments")["segments"]
     cards = page.locator("#segments .card")
@@ -170,10 +250,10 @@ def test_segments_are_those_of_the_api_most_valuable_first(page, server):
         assert sees(card.locator("[data-is=customers]")) == f"{segment['customers']:,}"
         assert (
             sees(card.locator("[data-is=revenue-share]"))
-            == f"{charts.percent(segment['revenue_share'])} of all"
+            == f"{words.percent(segment['revenue_share'])} of all"
         )
         assert segment["action"] in sees(card)
-        assert f"{charts.amount(segment['median_Monetary'])} spent" in sees(card)
+        assert f"{words.amount(segment['median_Monetary'])} spent" in sees(card)
 
 
 def test_kind_of_data_date_and_version_are_said_first(page, server):
@@ -181,7 +261,7 @@ def test_kind_of_data_date_and_version_are_said_first(page, server):
     stamp = sees(page.locator(".stamp"))
     assert "Demo data" in stamp
     assert f"Model version {overview['model_version']}" in stamp
-    assert f"As of {charts.day(overview['as_of'])}" in stamp
+    assert f"As of {words.day(overview['as_of'])}" in stamp
 
 
 def test_customer_is_found_by_typing_an_id_and_enter(page, server):
@@ -190,10 +270,10 @@ def test_customer_is_found_by_typing_an_id_and_enter(page, server):
     page.press("#customer", "Enter")
     result = page.locator("#lookup-result")
     result.locator("table").wait_for()
-    said = sees(result)
-    assert f"Customer {customer['customer_id']}: {customer['segment_name']}" in said
-    assert charts.plainly(customer["anomaly_reason"]) in said
-    assert charts.amount(customer["Monetary"]) in said
+    text = sees(result)
+    assert f"Customer {customer['customer_id']}: {customer['segment_name']}" in text
+    assert words.plainly(customer["anomaly_reason"]) in text
+    assert words.amount(customer["Monetary"]) in text
     assert page.url.endswith("#lookup")
     assert "customer=" in page.url
 
@@ -222,13 +302,13 @@ def test_a_click_on_the_map_looks_the_customer_up(page):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     hover = page.locator("#chart-map .hoverlayer .hovertext").first
     hover.wait_for()
-    said = hover.text_content()
-    assert "Anomaly score" in said
+    text = hover.text_content()
+    assert "Anomaly score" in text
     page.mouse.down()
     page.mouse.up()
     heading = page.locator("#lookup-result h3")
     heading.wait_for()
-    assert re.match(r"Customer (\S+?):", sees(heading))[1] in said
+    assert re.match(r"Customer (\S+?):", sees(heading))[1] in text
 
 
 def test_made_up_customer_is_scored_as_the_api_does(page, server):
@@ -311,26 +391,27 @@ def test_lists_are_read_page_by_page(page, server):
 
 
 def test_who_moved_is_a_matrix_and_a_list_that_leads_to_the_customers(page, server):
-    told = ask(server, "/analytics/movement?limit=500")
+    movement = ask(server, "/analytics/movement?limit=500")
     section = page.locator("#movement")
-    assert section.locator(".said li").all_inner_texts() == told["sentences"]
+    assert section.locator(".sentences li").all_inner_texts() == movement["sentences"]
     rows = section.locator(".matrix tbody tr")
-    best = [move for move in told["moves"] if move["from_segment"] == told["best"]]
+    best = [move for move in movement["moves"] if move["from_segment"] == movement["best"]]
     assert (
-        sees(rows.first.locator("th")) == f"{told['best_name']} {sum(move['customers'] for move in best):,}"
+        sees(rows.first.locator("th"))
+        == f"{movement['best_name']} {sum(move['customers'] for move in best):,}"
     )
     for move in best:
-        way = "stayed" if move["to_segment"] == told["best"] else "fell"
+        way = "stayed" if move["to_segment"] == movement["best"] else "fell"
         cells = [" ".join(text.split()) for text in rows.first.locator(f"td.{way}").all_inner_texts()]
         count = f"{'↓ ' if way == 'fell' else ''}{move['customers']:,} "
         money = move["Monetary_after"] if move["to_segment"] is not None else move["Monetary_before"]
-        assert any(text.startswith(count) and text.endswith(f" {charts.amount(money)}") for text in cells)
+        assert any(text.startswith(count) and text.endswith(f" {words.amount(money)}") for text in cells)
     fallen = section.locator("#fallen-list")
-    listed = [customer["customer_id"] for customer in told["customers"]]
+    listed = [customer["customer_id"] for customer in movement["customers"]]
     assert fallen.locator("tbody th").all_inner_texts() == listed[:20]
     fallen.locator("tbody a").first.click()
     page.locator("#lookup-result table").wait_for()
-    assert page.told == []
+    assert page.complaints == []
 
 
 def test_each_endpoint_can_be_tried(page):
@@ -342,7 +423,7 @@ def test_each_endpoint_can_be_tried(page):
         assert sees(form.locator(".answer")).startswith("200 OK"), form.locator("input").input_value()
         if form.locator("input").input_value() == "/health":
             assert '"model_version": 1' in sees(form.locator("pre"))
-    assert page.told == []
+    assert page.complaints == []
 
 
 def test_swagger_ui_executes(new_page, server):
@@ -356,7 +437,7 @@ def test_swagger_ui_executes(new_page, server):
     answer.wait_for()
     assert "200" in sees(answer.locator(".response-col_status").last)
     assert '"model_version": 1' in sees(answer)
-    assert page.told == []
+    assert page.complaints == []
     assert all(url.startswith((f"{server}/", "data:")) for url in page.asked)
 
 
@@ -459,6 +540,47 @@ def hostile():
     return Snapshot.of(7, frame, profiles, summary, scorer=None, movement=movement)
 
 
+def twelve():
+    """A snapshot of twelve segments of three customers each, the higher its number the more valuable."""
+    count = 36
+    segment = np.repeat(np.arange(12), 3)
+    frame = pd.DataFrame(
+        {name: np.arange(1.0, count + 1) for name in FEATURES}
+        | {
+            "customer_id": [f"c{index}" for index in range(count)],
+            "Returned": 0.0,
+            "country": "Iceland",
+            "segment": segment,
+            "segment_name": [f"Segment {number}" for number in segment],
+            "is_anomaly": np.arange(count) == 7,
+            "anomaly_score": np.where(np.arange(count) == 7, 2.0, 0.5),
+            "anomaly_reason": "",
+            "distance": 1.0,
+            "pca_1": np.cos(np.arange(count)),
+            "pca_2": np.sin(np.arange(count)),
+        }
+    )
+    profiles = [
+        {
+            "segment": number,
+            "name": f"Segment {number}",
+            "customers": 3,
+            "share": 1 / 12,
+            "revenue": 1.0 + number,
+        }
+        | {"revenue_share": (1 + number) / 78, "anomalies": 0, "action": "Look at them."}
+        | {f"{statistic}_{name}": 1.0 + number for statistic in ("mean", "median") for name in FEATURES}
+        for number in range(12)
+    ]
+    summary = {
+        "as_of": "2024-01-01T00:00:00",
+        "data": "real",
+        "outcome": [],
+        "missing": {"movement": "None."},
+    }
+    return Snapshot.of(7, frame, profiles, summary, scorer=None)
+
+
 def test_texts_of_the_data_are_shown_and_never_run(new_page, api_app, monkeypatch):
     snapshot = hostile()
     follower = api_app.extensions["champion"]
@@ -469,7 +591,7 @@ def test_texts_of_the_data_are_shown_and_never_run(new_page, api_app, monkeypatc
     wait_for_charts(page)
     assert page.locator("#unusual-list tbody th").all_inner_texts() == HOSTILE[::2]
     assert HOSTILE[0] in page.locator("#segments h3").all_inner_texts()
-    assert page.locator("#movement .said li").all_inner_texts() == [HOSTILE[4]]
+    assert page.locator("#movement .sentences li").all_inner_texts() == [HOSTILE[4]]
     assert page.locator("#fallen-list tbody th").all_inner_texts() == [HOSTILE[2]]
     assert HOSTILE[0] in re.sub(r"\s+", "", page.locator("#chart-map .legend").text_content())
     page.locator("#segments .card").first.get_by_text("List customers").click()
@@ -479,7 +601,7 @@ def test_texts_of_the_data_are_shown_and_never_run(new_page, api_app, monkeypatc
         page.press("#customer", "Enter")
         page.locator("#lookup-result h3", has_text=f"Customer {customer}: {HOSTILE[0]}").wait_for()
     assert page.locator("main img, main script, main b:text('bold')").count() == 0
-    assert page.told == []
+    assert page.complaints == []
 
 
 def test_page_without_javascript_still_shows_segments_and_unusual_customers(new_page, server):
@@ -500,7 +622,7 @@ def test_page_works_with_a_token(new_page, api_store, api_of):
         page.fill("#customer", page.get_attribute("#customer", "placeholder"))
         page.press("#customer", "Enter")
         page.locator("#lookup-result table").wait_for()
-        assert page.told == []
+        assert page.complaints == []
 
 
 def test_without_a_champion_a_person_reads_which_command_to_run(new_page, new_folder, api_of):
@@ -517,7 +639,7 @@ def test_without_a_champion_a_person_reads_which_command_to_run(new_page, new_fo
 
 
 def test_charting_library_is_packed_and_kept_by_the_browser(client):
-    path = f"/static/plotly-{charts.plotly_release()}.min.js"
+    path = f"/static/plotly-{installed_release()}.min.js"
     packed = client.get(path, headers={"Accept-Encoding": "gzip, br"})
     assert packed.headers["Content-Encoding"] == "gzip"
     assert packed.mimetype == "text/javascript"

@@ -7,7 +7,9 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
+from contract.colours import segment_colour
 from contract.names import FEATURES
 from training.cleaning import Funnel
 from training.clustering.density import neighbours
@@ -212,7 +214,8 @@ def test_titles_hold_the_numbers(drawn, scored):
         == "Of 3 segments or more, 3 are the clearest: silhouette 0.400"
     )
     assert (
-        drawn["forward"].get_suptitle() == "segment 2: 90 a customer in the next 90 days, 9 times the lowest"
+        drawn["forward"].get_suptitle()
+        == "segment 2: 90.00 per customer in the next 90 days, 9 times the lowest"
     )
     assert f"{scored['is_anomaly'].sum()} unusual customers" in drawn["pca_map"].get_suptitle()
 
@@ -226,10 +229,25 @@ def test_month_that_is_not_covered_is_hatched(drawn):
     assert [bool(bar.get_hatch()) for bar in bars[:3]] == [False, False, True]
 
 
-def test_segments_go_from_light_to_dark():
-    brightness = [sum(colour[:3]) for colour in figures.segment_colours(12)]
-    assert brightness == sorted(brightness, reverse=True)
-    assert len(set(figures.segment_colours(12))) == 12
+def test_a_segment_has_its_colour_and_shape_by_its_number(profiles, scored):
+    bars = figures.profiles(profiles, scored).axes[1].patches[len(profiles) :]
+    shown = {to_hex(bar.get_facecolor()) for bar in bars}
+    assert shown == {segment_colour(number).light for number in profiles["segment"]}
+
+    labels = np.arange(150) % 10
+    figure = figures.silhouette_plot(np.linspace(-0.2, 0.7, 150), labels, [f"segment {n}" for n in range(10)])
+    areas = figure.axes[0].collections
+    assert (
+        to_hex(areas[1].get_facecolor()[0]) == to_hex(areas[9].get_facecolor()[0]) == segment_colour(1).light
+    )
+    assert [bool(area.get_hatch()) for area in areas] == [False] * 8 + [True] * 2
+
+
+def test_correlations_are_darker_the_stronger_they_are(customers):
+    axis = figures.correlations(customers).axes[0]
+    shades = axis.images[0].get_array()
+    assert (shades >= 0).all()
+    assert shades.max() == 1
 
 
 def test_map_of_many_customers_is_a_sample_with_every_unusual_one():

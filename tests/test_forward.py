@@ -79,7 +79,7 @@ def test_a_check_whose_answer_is_known():
     logs = np.log([1, 3, 7, 9])
     expected = ((logs[2:].mean() - logs[:2].mean()) / 2) ** 2 / logs.var()
     assert checked.metrics["forward_eta_squared_segments_log"] == pytest.approx(expected)
-    assert "High 7 (100% bought again), Low 1 (50%)" in checked.sentences[0]
+    assert "High 7.00 (100% bought again), Low 1.00 (50%)" in checked.sentences[0]
     assert "The segments explain 90% of the variance" in checked.sentences[1]
     json.dumps(checked.as_json(), allow_nan=False)
 

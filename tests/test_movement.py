@@ -78,7 +78,7 @@ def test_the_sentences_hold_the_numbers(moved):
         "3 customers, 75% of High, left it from 2024-01-31 to 2024-03-01: 1 to Low, 1 to Medium and 1 gone. "
         "They had brought 2,100, 70% of its revenue.",
         "1 customer rose to High and 0 new customers began there: it had 4 customers and has 2.",
-        "20% of all customers stayed in their segment; 1 new customer brought 80.",
+        "20% of all customers stayed in their segment; 1 new customer brought 80.00.",
     ]
 
 

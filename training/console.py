@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from contract.words import NOTHING, WORDS, amount, measure, number, percent, score
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from training.monitor import Report
 
+NUMBER = re.compile(rf"((under|over) )?-?[0-9][0-9.,]*%?|{NOTHING}|")
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under a head; numbers to the right."""
     texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
-    columns = [list(column) for column in zip(head, *texts, strict=True)]
-    for place, column in enumerate(columns):
-        width = max(map(len, column))
-        numbers = all(re.fullmatch("[0-9.,]+%?", text) for text in column[1:])
-        columns[place] = [text.rjust(width) if numbers else text.ljust(width) for text in column]
+    columns = [_aligned(column) for column in zip(head, *texts, strict=True)]
     for cells in zip(*columns, strict=True):
         click.echo("  ".join(cells).rstrip())
+
+
+def _aligned(column: Sequence[str]) -> list[str]:
+    """A head and its texts, all of one width."""
+    width = max(map(len, column))
+    numbers = all(map(NUMBER.fullmatch, column[1:]))
+    return [text.rjust(width) if numbers else text.ljust(width) for text in column]
 
 
 def print_segments(profiles: pd.DataFrame) -> None:
@@ -43,11 +51,11 @@ def print_segments(profiles: pd.DataFrame) -> None:
                 row.segment,
                 row.name,
                 row.customers,
-                f"{row.share:.1%}",
-                f"{row.revenue_share:.1%}",
-                f"{row.median_Monetary:,.2f}",
-                f"{row.median_Frequency:g}",
-                f"{row.median_Recency:g}",
+                percent(row.share),
+                percent(row.revenue_share),
+                amount(row.median_Monetary),
+                number(row.median_Frequency),
+                number(row.median_Recency),
             )
             for row in profiles.itertuples(index=False)
         ],
@@ -67,10 +75,18 @@ def print_drift(report: Report) -> None:
         distance = ("", "", "")
         if line.measure is not None:
             distance = (line.measure, f"{line.value:.3f}", f"{line.by_chance:.3f}")
-        figure = "{:.2%}" if line.name == "is_anomaly" else "{:,.4g}"
-        figures = [figure.format(value) if value is not None else "" for value in (line.training, line.now)]
+        figures = (_figure(line.name, line.training), _figure(line.name, line.now))
         rows.append((line.name, *figures, *distance, line.verdict))
         if line.name == "segment":
-            rows += [(f"  {b.label}", f"{b.training:.1%}", f"{b.now:.1%}", "", "", "", "") for b in line.bins]
+            rows += [(f"  {b.label}", percent(b.training), percent(b.now), "", "", "", "") for b in line.bins]
     print_table(("what", "training", "now", "measure", "value", "by chance", "verdict"), rows)
     click.echo("\n" + "\n".join([*report.notes, f"Verdict: {report.verdict}. {report.advice}"]))
+
+
+def _figure(name: str, value: float | None) -> str:
+    """What a line of the drift report says of one side; nothing where it says something of its parts alone."""
+    if value is None:
+        return ""
+    if name == "is_anomaly":
+        return percent(value)
+    return measure(name, value) if name in WORDS else score(value)

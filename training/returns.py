@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from training.report.facts import amount
+from contract.words import amount
 
 WORTH_SAYING = 0.5  # of all that a customer bought: who gave back that much, has a note
 

@@ -1,10 +1,12 @@
-// The three charts. Colours come from ui.css, so a chart is drawn again when the screen turns dark or light.
-import { ask, element, known, number, percent, segments, whole } from "./data.js";
+// The three charts. Colours are the page's CSS variables, so a chart is drawn again when the screen turns dark or light.
+import { ask, element, known, segments } from "./data.js";
 import { lookUp } from "./lookup.js";
+import { counted, measure, number, percent, score as scoreText, whole } from "./words.js";
 
-const NARROW = 560; // pixels
-const COLOURS = 7;
-const SYMBOLS = ["circle", "diamond-open"]; // of the first seven segments, of the next
+const NARROW_PIXELS = 560;
+const PAPER_PIXELS = 640; // they fit the width of an A4 or Letter page
+const SYMBOLS = { circle: "circle", diamond: "diamond-open", square: "square-open" }; // on the map, by a segment's shape
+const HATCHES = { circle: "", diamond: "/", square: "x" }; // of bars
 const charts = ["chart-shares", "chart-profiles", "chart-map"].map((id) => document.getElementById(id));
 const [sharesBox, profilesBox, mapBox] = charts;
 const painters = new Map();
@@ -24,7 +26,7 @@ export async function startCharts() {
   window.addEventListener("afterprint", () => onPaper(false));
   try {
     const map = await ask("/analytics/map");
-    sayWhatIsShown(map);
+    noteWhatIsShown(map);
     painters.set(mapBox, (width) => customerMap(map, width));
     draw(mapBox);
     mapBox.on("plotly_click", ({ points }) => {
@@ -50,9 +52,7 @@ function drawAll() {
   for (const box of painters.keys()) draw(box);
 }
 
-const PAPER = 640; // pixels that fit the width of an A4 or Letter page
-
-function draw(box, width = document.documentElement.classList.contains("paper") ? PAPER : box.clientWidth) {
+function draw(box, width = document.documentElement.classList.contains("paper") ? PAPER_PIXELS : box.clientWidth) {
   if (width <= 0) return;
   const { traces, layout } = painters.get(box)(width);
   const touch = matchMedia("(pointer: coarse)").matches;
@@ -80,22 +80,22 @@ function later(action) {
 }
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-const segmentColour = (segment) => colour(`segment-${segment.place % COLOURS}`);
+const segmentColour = (segment) => colour(segment.colour);
 
 function common() {
   return {
     font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("ink") },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    hoverlabel: { bgcolor: colour("raised"), bordercolor: colour("soft"), font: { color: colour("ink") }, align: "left" },
+    hoverlabel: { bgcolor: colour("sheet"), bordercolor: colour("soft"), font: { color: colour("ink") }, align: "left" },
   };
 }
 
 // A colour mixed with the ground it lies on; see-through bars would show the grid.
 function faded(hex, strength) {
-  const parts = (text) => [1, 3, 5].map((place) => parseInt(text.slice(place, place + 2), 16));
-  const ground = parts(colour("raised"));
-  return `rgb(${parts(hex).map((part, place) => Math.round(strength * part + (1 - strength) * ground[place])).join(",")})`;
+  const parts = (text) => [1, 3, 5].map((start) => parseInt(text.slice(start, start + 2), 16));
+  const ground = parts(colour("sheet"));
+  return `rgb(${parts(hex).map((part, index) => Math.round(strength * part + (1 - strength) * ground[index])).join(",")})`;
 }
 
 const axis = (title) => ({
@@ -121,14 +121,17 @@ function lines(name, most) {
 const mostLines = (names) => Math.max(...names.map((name) => name.split("<br>").length));
 
 function shares(width) {
-  const narrow = width < NARROW;
+  const narrow = width < NARROW_PIXELS;
   const names = known.segments.map((segment) => lines(segment.name, narrow ? 14 : 22));
   const row = Math.max(62, 22 + 17 * mostLines(names));
   const bars = (name, key, strength, text) => ({
     type: "bar", orientation: "h", name, offsetgroup: name, showlegend: false,
     y: names, x: known.segments.map((segment) => 100 * segment[key]),
     text: known.segments.map((segment) => ` ${percent(segment[key])}`), textposition: "outside", cliponaxis: false,
-    marker: { color: known.segments.map((segment) => faded(segmentColour(segment), strength)) },
+    marker: {
+      color: known.segments.map((segment) => faded(segmentColour(segment), strength)),
+      pattern: { shape: known.segments.map((segment) => HATCHES[segment.shape]), fillmode: "overlay", fgopacity: 1, size: 7 },
+    },
     hovertext: known.segments.map((segment) => `${plain(segment.name)}<br>${text(segment)}`), hoverinfo: "text",
   });
   // The legend speaks of light and full bars, not of one segment's colour.
@@ -140,7 +143,7 @@ function shares(width) {
   return {
     traces: [
       key(people, 0.4), key(money, 1),
-      bars(people, "share", 0.4, (segment) => `${whole(segment.customers)} customers, ${percent(segment.share)} of all`),
+      bars(people, "share", 0.4, (segment) => `${counted(segment.customers, "customer")}, ${percent(segment.share)} of all`),
       bars(money, "revenue_share", 1, (segment) => `${whole(segment.revenue)} revenue, ${percent(segment.revenue_share)} of all`),
     ],
     layout: {
@@ -155,7 +158,7 @@ function shares(width) {
 }
 
 function profiles(width) {
-  const narrow = width < NARROW;
+  const narrow = width < NARROW_PIXELS;
   const features = known.names.map((name) => [name, known.features[name]]);
   const columns = features.map(([, feature]) => lines(feature.column, narrow ? 7 : 14));
   const names = known.segments.map((segment) => lines(segment.name, narrow ? 12 : 22));
@@ -174,15 +177,15 @@ function profiles(width) {
   return {
     traces: [{
       type: "heatmap", x: columns, y: names, z: logs, zmin: -most, zmax: most, xgap: 3, ygap: 3,
-      colorscale: [[0, colour("less")], [0.5, colour("same")], [1, colour("more")]],
+      colorscale: [[0, colour("below")], [0.5, colour("same")], [1, colour("above")]],
       text: known.segments.map((segment) => features.map((feature) => {
         const times = ratio(segment, feature);
-        const value = number(feature[0], segment[`median_${feature[0]}`]);
+        const value = measure(feature[0], segment[`median_${feature[0]}`]);
         return times === null ? value : `${value}<br>${multiple(times)}`;
       })),
       texttemplate: "%{text}", textfont: { size: narrow ? 11 : 13, color: colour("ink") },
       hovertext: known.segments.map((segment) => features.map(([name, feature]) =>
-        `${plain(segment.name)}<br>${feature.label}: ${number(name, segment[`median_${name}`])}<br>All customers: ${number(name, feature.median)}`)),
+        `${plain(segment.name)}<br>${feature.label}: ${measure(name, segment[`median_${name}`])}<br>All customers: ${measure(name, feature.median)}`)),
       hoverinfo: "text", hoverongaps: false,
       colorbar: {
         orientation: "h", y: 0, yanchor: "top", ypad: 14, thickness: 10, len: narrow ? 1 : 0.5, tickvals: ticks, outlinewidth: 0,
@@ -200,13 +203,13 @@ function profiles(width) {
 
 function multiple(times) {
   if (times >= 0.95 && times < 1.05) return "same";
-  return `${times >= 10 ? whole(times) : times.toFixed(times < 0.095 ? 2 : 1)}×`;
+  return `${times >= 10 ? whole(times) : times < 0.095 ? scoreText(times) : number(times)}×`;
 }
 
 function customerMap(map, width) {
-  const narrow = width < NARROW;
+  const narrow = width < NARROW_PIXELS;
   const hover = (id, segment, score) =>
-    `Customer ${plain(id)}<br>${plain(segments.get(segment)?.name ?? segment)}<br>Anomaly score ${score.toFixed(2)}`;
+    `Customer ${plain(id)}<br>${plain(segments.get(segment)?.name ?? segment)}<br>Anomaly score ${scoreText(score)}`;
   const points = (group) => ({ type: "scatter", mode: "markers", x: group.x, y: group.y, customdata: group.customer_id, hoverinfo: "text" });
   const order = known.segments.map(({ segment }) => map.segments.find((group) => group.segment === segment)).filter(Boolean);
   const traces = order.map((group) => {
@@ -214,16 +217,16 @@ function customerMap(map, width) {
     return {
       ...points(group),
       name: plain(segment.name),
-      hovertext: group.customer_id.map((id, place) => hover(id, group.segment, group.anomaly_score[place])),
-      marker: { color: segmentColour(segment), symbol: SYMBOLS[Math.floor(segment.place / COLOURS) % 2], size: narrow ? 4 : 5, opacity: segment.place < COLOURS ? 0.6 : 1 },
+      hovertext: group.customer_id.map((id, index) => hover(id, group.segment, group.anomaly_score[index])),
+      marker: mark(segment, narrow ? 4 : 5),
     };
   });
   const odd = map.anomalies;
   traces.push({
     ...points(odd),
     name: `Unusual (${whole(odd.x.length)})`,
-    hovertext: odd.customer_id.map((id, place) => `${hover(id, odd.segment[place], odd.anomaly_score[place])}: unusual`),
-    marker: { color: colour("ink"), symbol: "x-thin-open", size: narrow ? 7 : 8, line: { width: 1.5, color: colour("ink") } },
+    hovertext: odd.customer_id.map((id, index) => `${hover(id, odd.segment[index], odd.anomaly_score[index])}: unusual`),
+    marker: { color: colour("anomaly"), symbol: "x-thin-open", size: narrow ? 7 : 8, line: { width: 1.5, color: colour("anomaly") } },
   });
   const [right, up] = known.axes;
   const [first, second] = map.explained_variance;
@@ -245,7 +248,13 @@ function customerMap(map, width) {
   };
 }
 
-function sayWhatIsShown(map) {
+// How a segment's customers look on the map: discs let others shine through, outlines need a wider line.
+function mark(segment, size) {
+  const disc = segment.shape === "circle";
+  return { color: segmentColour(segment), symbol: SYMBOLS[segment.shape], size: disc ? size : size + 2, opacity: disc ? 0.75 : 1, line: { width: disc ? 0 : 1.5 } };
+}
+
+function noteWhatIsShown(map) {
   const note = document.getElementById("map-note");
   if (map.shown < map.customers) {
     note.textContent = `It shows ${whole(map.shown)} of ${whole(map.customers)} customers: a random sample, and the unusual ones.`;

@@ -1,4 +1,4 @@
-// What the page was filled with, how it asks the server, and how it writes numbers.
+// What the page was filled with, how it asks the server, and how it makes elements.
 
 export const known = JSON.parse(document.getElementById("known").textContent);
 export const segments = new Map(known.segments.map((segment) => [segment.segment, segment]));
@@ -15,7 +15,7 @@ export class Refused extends Error {}
 // another model version answered: a page never shows two versions at once.
 export async function ask(path, options = {}) {
   const answer = await send(address(path), options);
-  const version = tellVersion(answer);
+  const version = announceVersion(answer);
   if (version !== null && version !== known.version) {
     throw new Refused(`Version ${version} is live now. Reload the page to see its answers.`);
   }
@@ -34,8 +34,8 @@ export async function send(url, options = {}) {
   }
 }
 
-// The model version that an answer came from, told to whoever listens for "version".
-export function tellVersion(answer) {
+// The model version that an answer came from; whoever listens for "version" hears it.
+export function announceVersion(answer) {
   const header = answer.headers.get("X-Model-Version");
   if (header === null) return null;
   const version = Number(header);
@@ -43,49 +43,21 @@ export function tellVersion(answer) {
   return version;
 }
 
-const wholes = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const cents = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-
-export const whole = (value) => (value == null ? "–" : wholes.format(value));
-
-export function amount(value) {
-  if (value == null) return "–";
-  return Math.abs(value) > 0 && Math.abs(value) < 100 ? cents.format(value) : wholes.format(value);
-}
-
-const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
-export const orders = (value) => (value == null ? "–" : tenths.format(value));
-
-export const number = (feature, value) => ({ money: amount, orders, days: whole })[known.features[feature].unit](value);
-
-export function percent(share) {
-  return `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)}%`;
-}
-
-// An anomaly's reason with the features' everyday names.
-export function plainly(reason) {
-  const names = new RegExp(`\\b(${known.names.join("|")})\\b`, "g");
-  const text = reason.replace(names, (name) => known.features[name].label);
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
 // An element with attributes and children; strings become text, never markup.
 export function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
+  const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined) made.setAttribute(key, value);
+    if (value !== null && value !== undefined) node.setAttribute(key, value);
   }
-  made.append(...children);
-  return made;
+  node.append(...children);
+  return node;
 }
 
-export function swatch(segment) {
-  const place = segments.get(segment)?.place ?? 0;
-  return element("span", {
-    class: `swatch shape-${Math.floor(place / 7) % 2}`,
-    style: `--colour: var(--segment-${place % 7})`,
-    "aria-hidden": "true",
-  });
+// A segment's colour and shape; nothing for a segment that the page does not know.
+export function swatch(number) {
+  const segment = segments.get(number);
+  if (!segment) return "";
+  return element("span", { class: `swatch ${segment.shape}`, style: `--colour: var(--${segment.colour})`, "aria-hidden": "true" });
 }
 
 export const message = (text) => element("div", {}, element("p", { class: "error" }, text));

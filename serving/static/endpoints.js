@@ -1,7 +1,8 @@
 // Try an endpoint: its live answer, as it comes, below it.
-import { element, known, send, tellVersion, whole } from "./data.js";
+import { announceVersion, element, known, send } from "./data.js";
+import { whole } from "./words.js";
 
-const MOST = 20_000; // characters shown
+const MOST_CHARACTERS = 20_000; // shown of an answer
 
 export function startEndpoints() {
   for (const form of document.querySelectorAll("#api form")) {
@@ -34,7 +35,7 @@ async function attempt(form) {
   const began = performance.now();
   try {
     const response = await send(url, options);
-    tellVersion(response);
+    announceVersion(response);
     const text = await response.text();
     const took = Math.max(1, Math.round(performance.now() - began));
     answer.replaceChildren(
@@ -63,7 +64,7 @@ function pretty(text) {
 }
 
 function shortened(text) {
-  return text.length <= MOST ? text : `${text.slice(0, MOST)}\n… and ${whole(text.length - MOST)} more characters`;
+  return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)}\n… and ${whole(text.length - MOST_CHARACTERS)} more characters`;
 }
 
 function closer(answer) {

@@ -1,23 +1,24 @@
 // Lists of customers, page by page: the audience of a segment, who left the best one, and the unusual customers.
-import { amount, ask, element, known, orders, plainly, whole } from "./data.js";
+import { ask, element, known } from "./data.js";
+import { amount, counted, NOTHING, number, plainly, score, whole } from "./words.js";
 
 const COLUMNS = {
   audience: (row) => [
-    money(row.Monetary), cell(orders(row.Frequency), "n"), money(row.AverageOrderValue), count(row.Recency), count(row.Tenure),
-    cell(row.country ?? "–", "keep"), cell(row.is_anomaly ? plainly(row.anomaly_reason) : "no", "why"),
+    money(row.Monetary), count(row.Frequency), money(row.AverageOrderValue), count(row.Recency), count(row.Tenure),
+    cell(row.country ?? NOTHING, "keep"), cell(row.is_anomaly ? plainly(row.anomaly_reason) : "no", "why"),
   ],
   fallen: (row) => [
     cell(row.to_name, "keep"), money(row.Monetary_before), money(row.Monetary_after), count(row.Recency),
   ],
   unusual: (row) => [
-    cell(plainly(row.anomaly_reason), "why"), cell(row.anomaly_score.toFixed(2), "n"), cell(row.segment_name, "keep"),
-    money(row.Monetary), cell(orders(row.Frequency), "n"), count(row.Recency), cell(row.country ?? "–", "keep"),
+    cell(plainly(row.anomaly_reason), "why"), cell(score(row.anomaly_score), "n"), cell(row.segment_name, "keep"),
+    money(row.Monetary), count(row.Frequency), count(row.Recency), cell(row.country ?? NOTHING, "keep"),
   ],
 };
 
 const cell = (text, kind = null) => element("td", { class: kind }, text);
 const money = (value) => cell(amount(value), "n");
-const count = (value) => cell(whole(value), "n");
+const count = (value) => cell(number(value), "n");
 
 class List {
   constructor(box) {
@@ -35,14 +36,14 @@ class List {
   // The first page is on the page already.
   start(path, pages, total) {
     Object.assign(this, { path, page: 1, pages, total });
-    this.tell();
+    this.showState();
   }
 
   // Another list: what was shown before is gone, whether or not an answer comes.
   open(path) {
     Object.assign(this, { path, page: 1, pages: 1, total: 0 });
     this.body.replaceChildren();
-    this.tell();
+    this.showState();
     this.pager.hidden = false;
     this.state.textContent = "";
     return this.show(1);
@@ -60,7 +61,7 @@ class List {
     if (asked !== this.asked) return; // a later question was asked meanwhile
     Object.assign(this, { page, pages: answer.pages, total: answer.total });
     this.body.replaceChildren(...answer.customers.map((row) => this.row(row)));
-    this.tell();
+    this.showState();
   }
 
   row(row) {
@@ -69,12 +70,12 @@ class List {
     return element("tr", {}, element("th", { scope: "row" }, open), ...this.cells(row));
   }
 
-  tell() {
+  showState() {
     const [back, forth] = this.pager.querySelectorAll("button");
     back.disabled = this.page <= 1;
     forth.disabled = this.page >= this.pages;
     this.pager.hidden = this.total === 0;
-    this.state.textContent = `Page ${whole(this.page)} of ${whole(this.pages)}, ${whole(this.total)} customers`;
+    this.state.textContent = `Page ${whole(this.page)} of ${whole(this.pages)}, ${counted(this.total, "customer")}`;
   }
 }
 

@@ -1,5 +1,6 @@
 // Look-up of a customer by id. ?customer=17850 in the address opens the page with that customer.
-import { ask, element, known, message, number, plainly, segments, swatch } from "./data.js";
+import { ask, element, known, message, segments, swatch } from "./data.js";
+import { measure, NOTHING, number, percent, plainly, score as scoreText, whole } from "./words.js";
 
 const form = document.getElementById("lookup-form");
 const field = document.getElementById("customer");
@@ -12,10 +13,10 @@ export function startLookup() {
     lookUp(field.value);
   });
   document.addEventListener("click", (event) => {
-    const found = event.target.closest("[data-customer]");
-    if (!found || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const link = event.target.closest("[data-customer]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    lookUp(found.dataset.customer, true);
+    lookUp(link.dataset.customer, true);
   });
   window.addEventListener("popstate", fromAddress);
   fromAddress();
@@ -62,7 +63,7 @@ async function show(id) {
 
 function card(customer) {
   const segment = segments.get(customer.segment);
-  const about = [customer.country, customer.Returned > 0 ? `${number("Monetary", customer.Returned)} given back in returns` : null];
+  const about = [customer.country, customer.Returned > 0 ? `${measure("Monetary", customer.Returned)} given back in returns` : null];
   const facts = element("div", {},
     element("h3", {}, swatch(customer.segment), `Customer ${customer.customer_id}: ${customer.segment_name}`),
     element("p", { class: "quiet" }, about.filter(Boolean).join(" · ")),
@@ -75,7 +76,7 @@ function card(customer) {
 
 // Whether a customer, of the shop or made up, is unusual, in words.
 export function verdict(customer) {
-  const score = customer.anomaly_score.toFixed(2);
+  const score = scoreText(customer.anomaly_score);
   if (!customer.is_anomaly) {
     return element("p", {}, `Not unusual: anomaly score ${score}; above 1 is unusual.`);
   }
@@ -91,15 +92,15 @@ export function comparison(customer, segment, who = "This customer") {
     const typical = segment?.[`median_${name}`];
     return element("tr", {},
       element("th", { scope: "row" }, known.features[name].label),
-      element("td", { class: "n" }, number(name, customer[name])),
-      element("td", { class: "n" }, number(name, typical)),
+      element("td", { class: "n" }, measure(name, customer[name])),
+      element("td", { class: "n" }, measure(name, typical)),
       element("td", {}, compared(customer[name], typical)),
-      element("td", { class: "n" }, number(name, known.features[name].median)));
+      element("td", { class: "n" }, measure(name, known.features[name].median)));
   });
-  const titles = head.map((text, place) =>
-    place === 0
+  const titles = head.map((text, column) =>
+    column === 0
       ? element("td", {})
-      : element("th", { scope: "col", class: place === 3 ? null : "n" }, text));
+      : element("th", { scope: "col", class: column === 3 ? null : "n" }, text));
   const table = element("table", {},
     element("caption", {}, `${who} beside the typical (median) one`),
     element("thead", {}, element("tr", {}, ...titles)),
@@ -108,13 +109,13 @@ export function comparison(customer, segment, who = "This customer") {
 }
 
 function compared(value, typical) {
-  if (value == null || typical == null) return "–";
+  if (value == null || typical == null) return NOTHING;
   if (value === typical) return "the same";
   if (!(typical > 0)) return value > typical ? "above" : "below";
   const ratio = value / typical;
   if (ratio > 0.9 && ratio < 1.1) return "about the same";
-  if (ratio >= 10) return `${Math.round(ratio).toLocaleString("en")} times as much`;
-  if (ratio >= 1.95) return `${ratio.toFixed(1)} times as much`;
+  if (ratio >= 10) return `${whole(ratio)} times as much`;
+  if (ratio >= 1.95) return `${number(ratio)} times as much`;
   if (ratio < 0.01) return "far below";
-  return ratio > 1 ? `${Math.round(100 * (ratio - 1))}% more` : `${Math.round(100 * (1 - ratio))}% less`;
+  return ratio > 1 ? `${percent(ratio - 1)} more` : `${percent(1 - ratio)} less`;
 }

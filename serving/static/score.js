@@ -95,8 +95,8 @@ function refused(text) {
   if (typed.length > 0) problems = typed;
   if (problems.length === 0) return message(text);
   for (const [, name, problem] of problems) {
-    const place = document.getElementById(`error-${name}`);
-    place.textContent = `${place.textContent} ${plain(problem)}`.trim();
+    const line = document.getElementById(`error-${name}`);
+    line.textContent = `${line.textContent} ${plain(problem)}`.trim();
     field(name).setAttribute("aria-invalid", "true");
   }
   field(names.find((name) => field(name).getAttribute("aria-invalid"))).focus();

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from contract.words import amount, counted, percent
 from training.report.evidence import Evidence
-from training.report.facts import amount, counted, percent
 
 MOST_COME_BACK = 0.6  # share who bought again from which nothing has to be paid for the next order
 FEW_COME_BACK = 0.25  # ... and below which only the best of them are worth a message

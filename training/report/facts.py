@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from contract.names import FEATURES
+from contract.words import amount, counted, listed, month_name, percent, verb
 
 if TYPE_CHECKING:
     import ibis
@@ -155,42 +155,6 @@ def shop_facts(
     )
 
 
-def percent(share: float) -> str:
-    """0.614 -> "61%". Never rounds to 0% or 100% what is not."""
-    if 0 < share < 0.001:
-        return "under 0.1%"
-    if 0.999 < share < 1:
-        return "over 99.9%"
-    decimals = 1 if 0 < share < 0.0995 or 0.99 < share < 1 else 0
-    return f"{100 * share:,.{decimals}f}%"
-
-
-def amount(value: float) -> str:
-    """1234.5 -> "1,234"; small amounts keep what they need: 2.9 -> "2.90", 51.5 -> "51.50"."""
-    return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:,.2f}"
-
-
-def number(value: float) -> str:
-    """1200.0 -> "1,200"; a median between two whole numbers keeps its half: 2.5 -> "2.5"."""
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
-
-
-def counted(value: float, noun: str) -> str:
-    """1 -> "1 day", 2.5 -> "2.5 days", 1200 -> "1,200 days"."""
-    return f"{number(value)} {noun}" if value == 1 else f"{number(value)} {noun}s"
-
-
-def month_name(month: str) -> str:
-    """2011-11 -> "November 2011"."""
-    year, place = month.split("-")
-    return f"{calendar.month_name[int(place)]} {year}"
-
-
-def listed(items: list[str]) -> str:
-    """["a", "b", "c"] -> "a, b and c"."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
-
-
 def _sampled(count: int, of: int | None) -> list[str]:
     if not of:
         return []
@@ -216,7 +180,7 @@ def _who(facts: Facts, customers: pd.DataFrame) -> list[str]:
     else:
         said.append(
             f"{counted(once, 'customer')} ({percent(facts.one_time_share)}) ordered only once and "
-            f"{_verb(once, 'brings', 'bring')} {percent(facts.one_time_revenue_share)} of revenue; winning a second "
+            f"{verb(once, 'brings', 'bring')} {percent(facts.one_time_revenue_share)} of revenue; winning a second "
             "order is where to start."
         )
     by_country = customers.groupby("country")["Monetary"].sum()
@@ -239,7 +203,7 @@ def _money(facts: Facts, customers: pd.DataFrame) -> list[str]:
     best = customers["Monetary"].max()
     said.append(
         f"The best {counted(half, 'customer') if half > 1 else 'customer'} "
-        f"({percent(half / facts.customers)} of all) {_verb(half, 'brings', 'bring')} at least half of revenue."
+        f"({percent(half / facts.customers)} of all) {verb(half, 'brings', 'bring')} at least half of revenue."
     )
     said.append(
         f"The best single customer spent {amount(best)}, {best / facts.medians['Monetary']:,.1f} times the median."
@@ -279,7 +243,7 @@ def _months(facts: Facts, months: pd.DataFrame) -> list[str]:
     if facts.incomplete_months:
         names = listed([month_name(month) for month in facts.incomplete_months])
         said.append(
-            f"{names} {_verb(len(facts.incomplete_months), 'is', 'are')} not covered in full, so a low bar there is "
+            f"{names} {verb(len(facts.incomplete_months), 'is', 'are')} not covered in full, so a low bar there is "
             "not a fall in sales."
         )
     if facts.best_month and facts.worst_month:
@@ -326,7 +290,7 @@ def _model(facts: Facts, customers: pd.DataFrame) -> list[str]:
 def _quality(funnel: Funnel, customers: int) -> list[str]:
     said = [
         f"Of {funnel.read:,} lines read, {funnel.purchases:,} ({percent(funnel.purchases / funnel.read)}) "
-        f"{_verb(funnel.purchases, 'is a purchase', 'are purchases')} of a known customer."
+        f"{verb(funnel.purchases, 'is a purchase', 'are purchases')} of a known customer."
         if funnel.read > 1
         else "1 line was read and it is a purchase of a known customer."
     ]
@@ -342,17 +306,13 @@ def _quality(funnel: Funnel, customers: int) -> list[str]:
         lines = getattr(funnel, step)
         if lines:
             said.append(
-                f"{counted(lines, 'line')} ({percent(lines / funnel.read)}) {_verb(lines, 'has', 'have')} {reason}."
+                f"{counted(lines, 'line')} ({percent(lines / funnel.read)}) {verb(lines, 'has', 'have')} {reason}."
             )
     if len(said) == 1 and funnel.read > 1:
         said.append("Nothing had to be left out.")
     if gone := funnel.customers - customers:
         said.append(
-            f"{counted(gone, 'customer')} {_verb(gone, 'is', 'are')} left out, having bought nothing or "
+            f"{counted(gone, 'customer')} {verb(gone, 'is', 'are')} left out, having bought nothing or "
             "cancelled it all."
         )
     return said
-
-
-def _verb(count: int, singular: str, plural: str) -> str:
-    return singular if count == 1 else plural

@@ -8,11 +8,10 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
@@ -20,38 +19,28 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from contract import colours
 from contract.names import FEATURES
+from contract.words import NOTHING, WORDS, amount, counted, measure, month_name, percent, titled
 from training.clustering.evaluate import Map
 from training.profiles import by_value
-from training.report.facts import (
-    amount,
-    links,
-    month_name,
-    number,
-    percent,
-    revenue_curve,
-    skewness,
-    spearman,
-)
+from training.report.facts import links, revenue_curve, skewness, spearman
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-ANOMALY = "#d55e00"
-LINE = "#31688e"
-MUTED = "#8a8a8a"
-RETURNED = "#e69f00"
+# A figure is a sheet of paper: it is drawn in the palette's light values.
+ANOMALY = colours.ANOMALY.light
+HIGHLIGHT = colours.HIGHLIGHT.light
+SHOP = colours.SHOP.light
+MUTED = colours.MUTED.light
+HATCHES = dict(zip(colours.SHAPES, ("", "////", "xxxx"), strict=True))  # of bars, by the segment's shape
+HATCH_COLOUR = "white"  # what matplotlib calls the edge's colour; edges themselves are 0 wide
+MARKERS = dict(zip(colours.SHAPES, ("o", "D", "s"), strict=True))  # of customers on the map
 CLIPPED_AT = 0.99
 DRAWN_AT_MOST = 5_000
 CURVE_POINTS = 2_000
 MONTH_LABELS = 18
-UNITS = {
-    "Recency": "days since last order",
-    "Frequency": "orders",
-    "Monetary": "money spent",
-    "AverageOrderValue": "money an order",
-    "Tenure": "days since first order",
-}
 THOUSANDS = FuncFormatter(lambda value, _: _minus(f"{value:,.0f}" if value == round(value) else f"{value:g}"))
 SHARES = PercentFormatter(1)
 
@@ -71,12 +60,6 @@ def picture(figure: Figure, dpi: int = 130) -> Picture:
     return Picture(" ".join(figure.get_suptitle().split()), buffer.getvalue())
 
 
-def segment_colours(count: int) -> list[tuple[float, ...]]:
-    """(count) RGBA colours, light to dark in segment order, told apart by the colour-blind."""
-    scale = matplotlib.colormaps["viridis_r"]
-    return [scale(place) for place in np.linspace(0.08, 1.0, count)]
-
-
 def distributions(customers: pd.DataFrame) -> Figure:
     """The five features of `customers`, before and after log1p and standardising."""
     skewed = skewness(customers)
@@ -94,11 +77,13 @@ def distributions(customers: pd.DataFrame) -> Figure:
         values = customers[feature]
         limit = float(values.quantile(CLIPPED_AT))
         hidden = int((values > limit).sum())
-        left.hist(values[values <= limit], bins=_bins(values[values <= limit]), color=LINE)
-        beyond = f"not shown: {hidden:,} customers above {amount(limit)}, up to {amount(values.max())}"
-        left.set_xlabel(f"{feature} ({UNITS[feature]})" + (f"\n{beyond}" if hidden else ""))
+        left.hist(values[values <= limit], bins=_bins(values[values <= limit]), color=SHOP)
+        beyond = (
+            f"not shown: {counted(hidden, 'customer')} above {amount(limit)}, up to {amount(values.max())}"
+        )
+        left.set_xlabel(titled(feature) + (f"\n{beyond}" if hidden else ""))
         left.xaxis.set_major_formatter(THOUSANDS)
-        right.hist(standard[feature], bins=40, color="#35b779")
+        right.hist(standard[feature], bins=40, color=SHOP)
         right.set_xlabel(f"log {feature} (standard deviations)")
         for axis, skew in ((left, skewed[feature][0]), (right, skewed[feature][1])):
             axis.set_title(_minus(f"skewness {skew:.1f}"), fontsize=9, loc="right")
@@ -111,7 +96,7 @@ def distributions(customers: pd.DataFrame) -> Figure:
 
 
 def correlations(customers: pd.DataFrame) -> Figure:
-    """Rank correlation (Spearman) of each two features, in numbers and colours."""
+    """Rank correlation (Spearman) of each two features in numbers; the stronger, the darker its cell."""
     table = spearman(customers)
     pairs = links(table)
     title = "No two features vary together"
@@ -121,15 +106,14 @@ def correlations(customers: pd.DataFrame) -> Figure:
         title = _minus(f"{a} and {b} {how} most: rank correlation {rho:.2f}")
     figure = _figure(title, 7.5, 6.2)
     axis = figure.subplots()
-    scale = matplotlib.colormaps["PuOr_r"].with_extremes(bad="#dddddd")
-    image = axis.imshow(table, cmap=scale, vmin=-1, vmax=1)
-    _annotate(
-        axis, table.map(lambda rho: "–" if np.isnan(rho) else _minus(f"{rho:.2f}")), (table + 1) / 2, scale
-    )
+    scale = _scale(colours.SHEET, colours.SHOP)
+    image = axis.imshow(table.abs(), cmap=scale, vmin=0, vmax=1)
+    texts = table.map(lambda rho: NOTHING if np.isnan(rho) else _minus(f"{rho:.2f}"))
+    _annotate(axis, texts, table.abs().fillna(0), scale)
     labels = [name.replace("Order", "\nOrder") for name in FEATURES]
     axis.set_xticks(range(len(FEATURES)), labels)
     axis.set_yticks(range(len(FEATURES)), labels)
-    figure.colorbar(image, ax=axis, label="rank correlation (Spearman)", shrink=0.85)
+    figure.colorbar(image, ax=axis, label="strength of the rank correlation (Spearman)", shrink=0.85)
     return figure
 
 
@@ -144,8 +128,8 @@ def concentration(customers: pd.DataFrame) -> Figure:
     shown = np.unique(np.linspace(0, count, min(count, CURVE_POINTS) + 1).round().astype(int))
     shares = np.concatenate([[0.0], curve.to_numpy()])
     axis.plot([0, 1], [0, 1], color=MUTED, linestyle="--", label="if everyone spent the same")
-    axis.plot(shown / count, shares[shown], color=LINE, linewidth=2.5, label="this shop")
-    axis.plot(top / count, curve[top], "o", color=ANOMALY, markersize=9)
+    axis.plot(shown / count, shares[shown], color=SHOP, linewidth=2.5, label="this shop")
+    axis.plot(top / count, curve[top], "o", color=HIGHLIGHT, markersize=9)
     axis.annotate(
         f"{percent(top / count)} of customers: {percent(curve[top])} of revenue",
         (top / count, curve[top]),
@@ -161,29 +145,29 @@ def concentration(customers: pd.DataFrame) -> Figure:
 
 
 def months(table: pd.DataFrame) -> Figure:
-    """Sales and returns of each month (as `explore.monthly` gives them); months not covered in full hatched."""
+    """Sales and returns of each month (as `facts.monthly` gives them); months not covered in full hatched."""
     full = table[table["complete"]]
     if len(full) > 1:
         best = full.loc[full["revenue"].idxmax()]
         title = f"{month_name(best['month'])} was the best full month: sales of {amount(best['revenue'])}"
     else:
-        title = f"Sales and returns in {len(table)} month{'s' if len(table) > 1 else ''}"
+        title = f"Sales and returns in {counted(len(table), 'month')}"
     figure = _figure(title, 9, 4.8)
     axis = figure.subplots()
-    place = np.arange(len(table))
+    positions = np.arange(len(table))
     hatches = ["" if complete else "///" for complete in table["complete"]]
-    axis.bar(place, table["revenue"], color=LINE, hatch=hatches, edgecolor="white", linewidth=0)
-    axis.bar(place, -table["returned"], color=RETURNED, hatch=hatches, edgecolor="white", linewidth=0)
+    axis.bar(positions, table["revenue"], color=SHOP, hatch=hatches, edgecolor=HATCH_COLOUR, linewidth=0)
+    axis.bar(positions, -table["returned"], color=MUTED, hatch=hatches, edgecolor=HATCH_COLOUR, linewidth=0)
     axis.axhline(0, color="black", linewidth=0.8)
     step = -(-len(table) // MONTH_LABELS)
     axis.set_xticks(
-        place[::step], table["month"].iloc[::step], rotation=45, ha="right", rotation_mode="anchor"
+        positions[::step], table["month"].iloc[::step], rotation=45, ha="right", rotation_mode="anchor"
     )
     axis.set(xlabel="month", ylabel="money (currency of the data)")
     axis.yaxis.set_major_formatter(THOUSANDS)
     handles = [
-        Patch(color=LINE, label="sales before returns"),
-        Patch(color=RETURNED, label="returns (below zero)"),
+        Patch(color=SHOP, label="sales before returns"),
+        Patch(color=MUTED, label="returns (below zero)"),
     ]
     if len(full) < len(table):
         handles.append(
@@ -197,7 +181,7 @@ def elbow(curve: pd.DataFrame, k: int) -> Figure:
     """Inertia over the number of segments (`curve` with columns k, inertia), `k` marked."""
     figure = _figure(f"More segments always fit closer; what each adds shrinks. Chosen: {k}", 8, 4.6)
     axis = figure.subplots()
-    axis.plot(curve["k"], curve["inertia"], "o-", color=LINE, label="inertia")
+    axis.plot(curve["k"], curve["inertia"], "o-", color=SHOP, label="inertia")
     _mark_chosen(axis, curve, k, "inertia")
     axis.set(
         xlabel="number of segments k",
@@ -229,7 +213,7 @@ def silhouette_by_k(curve: pd.DataFrame, k: int, min_segments: int) -> Figure:
         curve["silhouette"],
         yerr=errors,
         fmt="o-",
-        color=LINE,
+        color=SHOP,
         capsize=4,
         label="mean silhouette" if errors is None else "mean silhouette ± standard error",
     )
@@ -265,19 +249,25 @@ def silhouette_plot(values: Floats, labels: Ints, names: Sequence[str]) -> Figur
     )
     axis = figure.subplots()
     gap, bottom, middles, ticks = 0.02 * len(values), 0.0, [], []
-    for segment, colour in enumerate(segment_colours(len(names))):
+    for segment in range(len(names)):
         own = np.sort(values[labels == segment])
         # Thinned, so that a million customers draw as fast as a thousand.
         levels = np.linspace(0, 1, min(max(len(own), 2), CURVE_POINTS))
         heights = bottom + levels * len(own)
         if len(own):
             axis.fill_betweenx(
-                heights, 0, np.quantile(own, levels), facecolor=colour, edgecolor="#444444", lw=0.4
+                heights,
+                0,
+                np.quantile(own, levels),
+                facecolor=_colour(segment),
+                hatch=_hatch(segment),
+                edgecolor=HATCH_COLOUR,
+                linewidth=0,
             )
         middles.append(bottom + len(own) / 2)
         ticks.append(f"{textwrap.fill(names[segment], 28)} ({len(own):,})")
         bottom += max(len(own), gap) + gap
-    axis.axvline(mean, color=ANOMALY, linestyle="--", label=f"mean {mean:.3f}")
+    axis.axvline(mean, color=HIGHLIGHT, linestyle="--", label=f"mean {mean:.3f}")
     axis.axvline(0, color="black", linewidth=0.8)
     axis.set_yticks(middles, ticks)
     axis.set(
@@ -300,11 +290,11 @@ def k_distance(threshold: Floats, eps: float, min_samples: int) -> Figure:
     left, right = figure.subplots(1, 2)
     shares = np.linspace(0, 1, min(count, CURVE_POINTS))
     ordered = np.quantile(threshold, shares)
-    left.plot(shares * count, ordered, color=LINE, linewidth=2, label="customers")
+    left.plot(shares * count, ordered, color=SHOP, linewidth=2, label="customers")
     left.fill_between(
         shares * count, eps, ordered, where=ordered > eps, color=ANOMALY, alpha=0.4, label="anomalies"
     )
-    left.axhline(eps, color=ANOMALY, linestyle="--", label=f"eps = {eps:.3g}")
+    left.axhline(eps, color=HIGHLIGHT, linestyle="--", label=f"eps = {eps:.3g}")
     left.set(
         title="Sorted k-distance",
         xlabel="customers, most isolated last",
@@ -316,8 +306,10 @@ def k_distance(threshold: Floats, eps: float, min_samples: int) -> Figure:
     tail = np.sort(threshold)[::-1][: max(2, count // 5)]
     rates = np.arange(1, len(tail) + 1) / count
     thin = np.unique(np.geomspace(1, len(tail), min(len(tail), CURVE_POINTS)).astype(int)) - 1
-    right.plot(tail[thin], rates[thin], color=LINE, linewidth=2, label="anomaly rate")
-    right.axvline(eps, color=ANOMALY, linestyle="--", label=f"eps = {eps:.3g}: {percent(anomalies / count)}")
+    right.plot(tail[thin], rates[thin], color=SHOP, linewidth=2, label="anomaly rate")
+    right.axvline(
+        eps, color=HIGHLIGHT, linestyle="--", label=f"eps = {eps:.3g}: {percent(anomalies / count)}"
+    )
     right.set(
         title="Anomaly rate over eps",
         xlabel="eps (standard deviations)",
@@ -348,18 +340,18 @@ def pca_map(
         7.5 + 0.12 * len(names),
     )
     axis = figure.subplots()
-    colours = segment_colours(len(names))
-    for place in range(len(names)):
-        own = ordinary[segment[ordinary] == place]
-        count = int((segment == place).sum())
+    for number in range(len(names)):
+        own = ordinary[segment[ordinary] == number]
+        count = int((segment == number).sum())
         axis.scatter(
             planar[own, 0],
             planar[own, 1],
             s=14,
-            color=colours[place],
+            color=_colour(number),
+            marker=MARKERS[colours.segment_shape(number)],
             edgecolors="#00000055",
             linewidths=0.3,
-            label=f"{place}: {textwrap.shorten(names[place], 46, placeholder='…')} ({count:,})",
+            label=f"{number}: {textwrap.shorten(names[number], 46, placeholder='…')} ({count:,})",
         )
     axis.scatter(
         planar[anomalies, 0],
@@ -386,7 +378,7 @@ def pca_map(
 def profiles(table: pd.DataFrame, scored: pd.DataFrame) -> Figure:
     """Each segment's medians against all customers, and its share of customers and of revenue.
 
-    `table` has a row a segment (segment, name, share, revenue_share), `scored` a row a customer
+    `table` has one row per segment (segment, name, share, revenue_share), `scored` one row per customer
     (the five features, segment, is_anomaly). Most valuable segment on top.
     """
     order = by_value(scored, len(table))
@@ -401,17 +393,17 @@ def profiles(table: pd.DataFrame, scored: pd.DataFrame) -> Figure:
     )
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
     limit = max(1.0, float(np.nanmax(np.abs(standard.to_numpy()))))
-    scale = matplotlib.colormaps["PuOr_r"]
+    scale = _scale(colours.BELOW, colours.SAME, colours.ABOVE)
     image = left.imshow(standard, cmap=scale, vmin=-limit, vmax=limit, aspect="auto")
     _annotate(
         left,
-        medians.apply(lambda column: column.map(amount if _unit(column.name) == "money" else number)),
+        medians.apply(lambda column: column.map(lambda value: measure(column.name, value))),
         standard / (2 * limit) + 0.5,
         scale,
     )
     left.set_xticks(
         range(len(FEATURES)),
-        [f"{textwrap.fill(name.replace('Order', ' Order '), 10)}\n({_unit(name)})" for name in FEATURES],
+        [textwrap.fill(WORDS[name].column, 12) for name in FEATURES],
         fontsize=9,
     )
     left.set_yticks(range(len(rows)), [textwrap.fill(name, 26) for name in rows["name"]])
@@ -425,12 +417,19 @@ def profiles(table: pd.DataFrame, scored: pd.DataFrame) -> Figure:
         shrink=0.8,
     )
 
-    place = np.arange(len(rows))
-    colours = [segment_colours(len(rows))[segment] for segment in order]
-    right.barh(place - 0.2, rows["share"], height=0.38, color=MUTED)
-    right.barh(place + 0.2, rows["revenue_share"], height=0.38, color=colours)
+    positions = np.arange(len(rows))
+    right.barh(positions - 0.2, rows["share"], height=0.38, color=MUTED)
+    right.barh(
+        positions + 0.2,
+        rows["revenue_share"],
+        height=0.38,
+        color=[_colour(segment) for segment in order],
+        hatch=[_hatch(segment) for segment in order],
+        edgecolor=HATCH_COLOUR,
+        linewidth=0,
+    )
     for offset, column in ((-0.2, "share"), (0.2, "revenue_share")):
-        for spot, share in zip(place, rows[column], strict=True):
+        for spot, share in zip(positions, rows[column], strict=True):
             right.annotate(
                 percent(float(share)),
                 (share, spot + offset),
@@ -456,31 +455,37 @@ def forward(groups: pd.DataFrame, days: int) -> Figure:
     best, rest = segments.loc[segments["mean_spend"].idxmax()], segments["mean_spend"].min()
     times = f", {best['mean_spend'] / rest:.0f} times the lowest" if rest > 0 else ""
     figure = _figure(
-        f"{best['name']}: {amount(best['mean_spend'])} a customer in the next {days} days{times}",
+        f"{best['name']}: {amount(best['mean_spend'])} per customer in the next {days} days{times}",
         11,
         1.8 + 0.32 * len(groups),
     )
-    shades = segment_colours(int(segments["group"].max()) + 1)
-    colours = [
-        shades[group] if kind == "segment" else MUTED
+    marks = [
+        (_colour(group), _hatch(group)) if kind == "segment" else (MUTED, "")
         for kind, group in zip(groups["kind"], groups["group"], strict=True)
     ]
     above = int((groups["kind"] == "rfm").sum()) + 0.6
-    place = groups["group"] + np.where(groups["kind"] == "segment", above, 0)
+    positions = groups["group"] + np.where(groups["kind"] == "segment", above, 0)
     left, right = figure.subplots(1, 2, sharey=True)
     for axis, column, words in (
-        (left, "mean_spend", f"mean spend in the next {days} days, money a customer"),
+        (left, "mean_spend", f"mean spend in the next {days} days, money per customer"),
         (right, "bought_again", f"share who bought in the next {days} days"),
     ):
-        axis.barh(place, groups[column], color=colours)
-        for spot, value in zip(place, groups[column], strict=True):
+        axis.barh(
+            positions,
+            groups[column],
+            color=[colour for colour, _ in marks],
+            hatch=[hatch for _, hatch in marks],
+            edgecolor=HATCH_COLOUR,
+            linewidth=0,
+        )
+        for spot, value in zip(positions, groups[column], strict=True):
             text = amount(value) if column == "mean_spend" else percent(value)
             axis.annotate(
                 text, (value, spot), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8.5
             )
         axis.set_xlim(0, 1.18 * float(groups[column].max()))
         axis.set_xlabel(words)
-    left.set_yticks(place, [textwrap.fill(name, 28) for name in groups["name"]])
+    left.set_yticks(positions, [textwrap.fill(name, 28) for name in groups["name"]])
     left.xaxis.set_major_formatter(THOUSANDS)
     right.xaxis.set_major_formatter(SHARES)
     right.tick_params(axis="y", labelleft=False)
@@ -513,8 +518,17 @@ def _minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def _unit(feature: str) -> str:
-    return {"Recency": "days", "Frequency": "orders", "Tenure": "days"}.get(feature, "money")
+def _colour(segment: int) -> str:
+    return colours.segment_colour(segment).light
+
+
+def _hatch(segment: int) -> str:
+    return HATCHES[colours.segment_shape(segment)]
+
+
+def _scale(*stops: colours.Colour) -> Colormap:
+    """The colours between `stops`, evenly spaced."""
+    return LinearSegmentedColormap.from_list("scale", [stop.light for stop in stops])
 
 
 def _annotate(axis: Axes, texts: pd.DataFrame, places: pd.DataFrame, scale: Colormap) -> None:
@@ -535,8 +549,8 @@ def _annotate(axis: Axes, texts: pd.DataFrame, places: pd.DataFrame, scale: Colo
 
 def _mark_chosen(axis: Axes, curve: pd.DataFrame, k: int, column: str) -> None:
     value = float(curve.loc[curve["k"] == k, column].iloc[0])
-    axis.axvline(k, color=ANOMALY, linestyle="--", linewidth=1)
-    axis.plot(k, value, "o", color=ANOMALY, markersize=10, label=f"chosen: k = {k}", zorder=5)
+    axis.axvline(k, color=HIGHLIGHT, linestyle="--", linewidth=1)
+    axis.plot(k, value, "o", color=HIGHLIGHT, markersize=10, label=f"chosen: k = {k}", zorder=5)
 
 
 def _sample(is_anomaly: NDArray[np.bool_]) -> Ints:
@@ -550,7 +564,7 @@ def _sample(is_anomaly: NDArray[np.bool_]) -> Ints:
 
 
 def _arrows(axis: Axes, loadings: Floats, features: Sequence[str], reach: float) -> None:
-    """An arrow a feature, the longest reaching to `reach`."""
+    """One arrow per feature, the longest reaching to `reach`."""
     outline = [withStroke(linewidth=3, foreground="white")]
     tips = loadings / np.linalg.norm(loadings, axis=1).max() * reach
     axis.update_datalim(1.15 * tips)
@@ -574,21 +588,21 @@ def _arrows(axis: Axes, loadings: Floats, features: Sequence[str], reach: float)
 def _numbers(axis: Axes, planar: Floats, segment: Ints) -> None:
     """Each segment's number at its middle, pushed apart where two would cover each other."""
     present = np.unique(segment)
-    places = np.array([np.median(planar[segment == one], axis=0) for one in present])
+    middles = np.array([np.median(planar[segment == one], axis=0) for one in present])
     room = 0.045 * np.ptp(np.array([axis.get_xlim(), axis.get_ylim()]), axis=1)
     for _ in range(50):
-        apart = (places[:, None] - places[None, :]) / room
+        apart = (middles[:, None] - middles[None, :]) / room
         distance = np.linalg.norm(apart, axis=2)
         np.fill_diagonal(distance, 1.0)
         close = distance < 1
         if not close.any():
             break
         push = np.where(close, (1 - distance) / 2 / np.maximum(distance, 1e-9), 0.0)
-        places = places + (push[:, :, None] * apart).sum(axis=1) * room
-    for one, place in zip(present, places, strict=True):
+        middles = middles + (push[:, :, None] * apart).sum(axis=1) * room
+    for one, middle in zip(present, middles, strict=True):
         axis.text(
-            place[0],
-            place[1],
+            middle[0],
+            middle[1],
             str(one),
             fontweight="bold",
             ha="center",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from training.report.facts import percent
+from contract.words import percent
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

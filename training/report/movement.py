@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from contract.words import amount, counted, listed, percent
 from training.profiles import by_value
-from training.report.facts import amount, counted, listed, percent
 
 NEW, GONE = "New", "Gone"
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from contract import colours, words
 from training.profiles import by_value
-from training.report.facts import Facts, amount, number, percent
+from training.report.facts import Facts
 
 if TYPE_CHECKING:
     from training.cleaning import Funnel
@@ -52,7 +53,7 @@ def render_report(
 ) -> str:
     """The whole story as one HTML page without any outside request.
 
-    `outcome`, `reasons`, `movement` and `forward` are sentences; `profiles` has a row a segment, as
+    `outcome`, `reasons`, `movement` and `forward` are sentences; `profiles` has one row per segment, as
     `profiles.profile` gives it; `scored` is customers plus segment_name, is_anomaly, anomaly_score and
     anomaly_reason; `method` maps a setting's name to its value as the reader shall see it; `figures`
     maps the names of `DESCRIPTIONS` to pictures, and those that are left out are left out of the page.
@@ -66,11 +67,24 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "amount": amount, "number": number}
+    filters = (
+        words.percent,
+        words.amount,
+        words.number,
+        words.measure,
+        words.score,
+        words.plainly,
+        words.verb,
+    )
+    environment.filters |= {word.__name__: word for word in filters}
     segments = profiles.set_index("segment", drop=False).loc[by_value(scored, len(profiles))]
     unusual = scored[scored["is_anomaly"]].nlargest(UNUSUAL_SHOWN, "anomaly_score")
     return environment.get_template("report.html").render(
         title=title,
+        palette=colours.style_sheet(),
+        shape=colours.segment_shape,
+        colour=colours.segment_variable,
+        words=words.WORDS,
         outcome=outcome,
         segments=segments.to_dict("records"),
         customers=len(scored),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from contract.words import percent
 from training.clustering.evaluate import silhouette_samples
 from training.report import figures
 from training.report.facts import monthly, shop_facts
@@ -40,7 +41,7 @@ def in_five_lines(shop: Shop, kind: str, choice: Choice, fitted: Fitted) -> list
     share = anomalies / len(scored)
     best = profiles.loc[profiles.revenue_share.idxmax()]
     segments = "; ".join(
-        f"{row.name}: {row.customers:,} customers ({row.share:.0%}), {row.revenue_share:.0%} of revenue"
+        f"{row.name}: {row.customers:,} customers ({percent(row.share)}), {percent(row.revenue_share)} of revenue"
         for row in profiles.itertuples(index=False)
     )
     of_all = f", a uniform sample of {shop.sampled_from:,}," if shop.sampled_from else ""
@@ -50,10 +51,10 @@ def in_five_lines(shop: Shop, kind: str, choice: Choice, fitted: Fitted) -> list
         f"as of {shop.as_of:%Y-%m-%d %H:%M}.",
         f"{winner.setting}: silhouette {winner.metrics['silhouette']:.4f}, stability "
         f"{winner.metrics['stability']:.3f} (mean adjusted Rand index over bootstrap refits).",
-        f"{anomalies:,} customers ({share:.2%}) are on the list of the unusual: they fit no pattern, shape no segment.",
+        f"{anomalies:,} customers ({percent(share)}) are on the list of the unusual: they fit no pattern, shape no segment.",
         f"{segments}.",
-        f"{best['name']} matters most: {best.share:.0%} of customers bring {best.revenue_share:.0%} of revenue. "
-        f"{best.action}",
+        f"{best['name']} matters most: {percent(best.share)} of customers bring {percent(best.revenue_share)} of "
+        f"revenue. {best.action}",
     ]
 
 

@@ -60,6 +60,7 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
             "root": request.script_root,
             "rows": ROWS_SHOWN,
             "segments": segments,
+            "labels": {name: feature.label for name, feature in words.WORDS.items()},
             "names": list(FEATURES),  # in this order: tojson sorts the keys of features
             "features": features,
             "axes": [_growing(axis) for axis in typical["axes"]],

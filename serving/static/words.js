@@ -40,7 +40,7 @@ export const measure = (feature, value) => (known.features[feature].unit === "mo
 
 // An anomaly's reason with the features' everyday names.
 export function plainly(reason) {
-  const names = new RegExp(`\\b(${known.names.join("|")})\\b`, "g");
-  const text = (reason ?? "").replace(names, (name) => known.features[name].label);
+  const names = new RegExp(`\\b(${Object.keys(known.labels).join("|")})\\b`, "g");
+  const text = (reason ?? "").replace(names, (name) => known.labels[name]);
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from contract import colours, words
+from contract.names import FEATURES
 from training.profiles import by_value
 from training.report.facts import Facts
 
@@ -84,7 +85,7 @@ def render_report(
         palette=colours.style_sheet(),
         shape=colours.segment_shape,
         colour=colours.segment_variable,
-        words=words.WORDS,
+        words={name: words.WORDS[name] for name in FEATURES},
         outcome=outcome,
         segments=segments.to_dict("records"),
         customers=len(scored),

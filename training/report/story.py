@@ -51,7 +51,7 @@ def in_five_lines(shop: Shop, kind: str, choice: Choice, fitted: Fitted) -> list
         f"as of {shop.as_of:%Y-%m-%d %H:%M}.",
         f"{winner.setting}: silhouette {winner.metrics['silhouette']:.4f}, stability "
         f"{winner.metrics['stability']:.3f} (mean adjusted Rand index over bootstrap refits).",
-        f"{anomalies:,} customers ({percent(share)}) are on the list of the unusual: they fit no pattern, shape no segment.",
+        f"{anomalies:,} customers ({percent(share)}) are on the list of the unusual: they fit no pattern.",
         f"{segments}.",
         f"{best['name']} matters most: {percent(best.share)} of customers bring {percent(best.revenue_share)} of "
         f"revenue. {best.action}",

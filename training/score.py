@@ -14,6 +14,7 @@ from training.band import Band
 from training.cleaning import end_of
 from training.errors import InputError
 from training.reading import textfile
+from training.returns import with_returns_note
 from training.shop import Reading, count_customers, customer_table
 from training.tables import check_table_path, write_table
 
@@ -77,7 +78,8 @@ def score_customers(
     as_of: datetime | None
     if table is None:
         shop = count_customers(sources, counted_as_in_training(reading, scorer, version))
-        customers, as_of = shop.customers, shop.as_of
+        customers = with_returns_note(shop.customers, shop.reading.returns)
+        as_of = shop.as_of
     else:
         customers = table.drop(columns=[*(name for _, name in OUTPUTS), *STAMP_COLUMNS], errors="ignore")
         as_of = end_of(reading.as_of) if reading.as_of else None

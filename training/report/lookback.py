@@ -70,10 +70,11 @@ def look_back(shop: Shop, segmenter: Segmenter, segments: Segments, scored: pd.D
     if isinstance(before, str):
         missing["movement"] = before
     else:
-        segment = segmenter.predict(before.customers[list(FEATURES)].to_numpy())
-        moved = movement_between(
-            before.customers.assign(segment=segment), scored, list(segments.names), before.as_of, shop.as_of
+        then = before.customers.assign(
+            segment=segmenter.predict(before.customers[list(FEATURES)].to_numpy()),
+            state=states(before.customers, shop_gap(shop.customers)),
         )
+        moved = movement_between(then, scored, list(segments.names), before.as_of, shop.as_of)
     cut_offs = _cut_offs(shop, earlier, segmenter, segments)
     if isinstance(cut_offs, str):
         missing["forward"] = cut_offs

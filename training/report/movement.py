@@ -9,10 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from contract.names import STATES
 from contract.words import amount, counted, listed, percent
 from training.profiles import by_value
 
 NEW, GONE = "New", "Gone"
+LATE = STATES[-1]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Movement:
     from_as_of, to_as_of: the two dates; names: one a segment, in their order; best: the segment of the
     highest mean Monetary of ordinary customers at the later date; moves: one row for each two places that
     customers moved between (see `movement_between`); fallen: who left the best segment, one row each, biggest
-    spenders first; sentences: the same in words.
+    spenders first; became_late: who is late at the later date and was not at the earlier one, in the same order, None
+    where the model knows no states; sentences: the same in words.
     """
 
     from_as_of: datetime
@@ -31,6 +34,7 @@ class Movement:
     best: int
     moves: pd.DataFrame
     fallen: pd.DataFrame
+    became_late: pd.DataFrame | None
     sentences: list[str]
 
     def table(self, column: str) -> list[list[Any]]:
@@ -52,6 +56,7 @@ class Movement:
             "sentences": self.sentences,
             "moves": _records(self.moves),
             "fallen": _records(self.fallen),
+            "became_late": None if self.became_late is None else _records(self.became_late),
         }
 
 
@@ -64,7 +69,8 @@ def movement_between(
 ) -> Movement:
     """Two tables of customers (customer_id, Recency, Monetary, segment) under one model to who moved where.
 
-    `after` has is_anomaly, too, because the best segment is told by its ordinary customers. names: one a segment.
+    `after` has is_anomaly, too, because the best segment is told by its ordinary customers. Where both have `state`,
+    those who became late are listed. names: one per segment.
     The columns of `moves` are
 
     | column                  | unit   | meaning                                                      |
@@ -101,10 +107,32 @@ def movement_between(
     fallen = left.sort_values("Monetary_before", ascending=False, kind="stable")[
         ["customer_id", "from_name", "to_segment", "to_name", *money, "Recency"]
     ].reset_index(drop=True)
-    said = _sentences(
-        moves, fallen, [names[place] for place in order], f"{from_as_of:%Y-%m-%d}", f"{to_as_of:%Y-%m-%d}"
+    late = _became_late(before, after, names) if "state" in before and "state" in after else None
+    by_worth = [names[number] for number in order]
+    sentences = _sentences(moves, fallen, by_worth, f"{from_as_of:%Y-%m-%d}", f"{to_as_of:%Y-%m-%d}")
+    if late is not None:
+        sentences.append(_late_sentence(late, by_worth))
+    return Movement(from_as_of, to_as_of, list(names), best, moves, fallen, late, sentences)
+
+
+def _became_late(before: pd.DataFrame, after: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Who was there and not late before, and is late after: customer_id, name of the segment, Monetary, Recency."""
+    earlier = before.set_index("customer_id").state.reindex(after.customer_id).to_numpy()
+    late = after[(after.state == LATE).to_numpy() & pd.notna(earlier) & (earlier != LATE)]
+    rows = late.assign(segment_name=_named(late.segment, names, GONE))
+    columns = ["customer_id", "segment", "segment_name", "Monetary", "Recency"]
+    return rows.sort_values("Monetary", ascending=False, kind="stable")[columns].reset_index(drop=True)
+
+
+def _late_sentence(late: pd.DataFrame, by_worth: Sequence[str]) -> str:
+    if late.empty:
+        return "Nobody became late: longer since the last order than twice their own usual gap."
+    sizes = late.segment_name.value_counts().reindex(by_worth).dropna()
+    where = listed([f"{int(count):,} of {name}" for name, count in sizes.items()])
+    return (
+        f"{counted(len(late), 'customer')} became late (longer since the last order than twice their own usual gap): "
+        f"{where}. They have brought {amount(late.Monetary.sum())} so far."
     )
-    return Movement(from_as_of, to_as_of, list(names), best, moves, fallen, said)
 
 
 def _named(segment: pd.Series, names: Sequence[str], missing: str) -> pd.Series:

@@ -139,7 +139,8 @@ class Segmenter(ClusterMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
         """(n,) segment of each row of X (n, d)."""
-        return self.kmeans_.predict(self._standardised(X) * self.weights_).astype(np.int64)
+        Z = self._standardised(X)
+        return self.kmeans_.predict(Z * self.weights_).astype(np.int64)
 
     def anomaly_score(self, X: ArrayLike) -> NDArray[np.float64]:
         """(n,) distance to the nearest core sample in units of eps; above 1 is an anomaly."""

@@ -79,7 +79,7 @@ def test_the_same_customers_get_the_same_segments_even_when_another_one_spends_m
     before = customers(**LAST_MONTH)
     now = richer_lapsed()
     raw, _ = fit(now)
-    new, profiles, identity, champion = retrained(now, before)
+    new, profiles, identity, _ = retrained(now, before)
     assert [o.same_as for o in identity.origins] == [0, 1, 2]
     assert profiles.segment.tolist() == [0, 1, 2]
     again = profile(now, new.labels_, new.anomalies_, FEATURES)

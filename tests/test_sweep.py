@@ -156,7 +156,7 @@ def test_a_value_step_is_the_least_of_the_medians_over_the_one_below():
     assert value_step(np.array([0, 1]), np.array([0.0, 5.0]), 2) == 1e6
 
 
-def test_segments_that_are_worth_the_same_miss_the_value_step_by_so_much(search):
+def test_segments_that_are_worth_the_same_miss_the_value_step_by_so_much():
     points, worth = customers()
     alike = evaluator(points, USUAL, np.where(worth == 100, 11.0, worth))
     trial = alike(0, 3, alike.eps(RATE, 20), 20)

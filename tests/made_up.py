@@ -65,12 +65,8 @@ def register(
     seed=0,
     aligned=True,
     weights=DEFAULT_WEIGHTS,
-    write=artifact.write,
 ):
-    """Register a model of `table` as a training would; its version. Not `aligned`: numbered as if alone.
-
-    `write` writes the model's file.
-    """
+    """Register a model of `table` as a training would; its version. Not `aligned`: numbered as if alone."""
     segmenter, profiles = fit(table, k, rate, features, seed, weights)
     nobody = identity.Predecessor(None, None, "there is no champion")
     champion = registry.predecessor(client, kind, features, weights_of(features, weights))
@@ -78,7 +74,7 @@ def register(
     segmenter, profiles, decided = identity.keep(segmenter, profiles, features, predecessor)
     run = mlflow.start_run(experiment_id=tracking.experiment_id(client))
     with run as parent, tempfile.TemporaryDirectory() as folder:
-        path = write(
+        path = artifact.write(
             Path(folder) / "segmenter.skops",
             segmenter,
             FEATURES,

@@ -73,6 +73,8 @@ def test_mlflow_run_trains_in_its_own_run(new_folder):
     assert run.data.tags["mlflow.project.entryPoint"] == "train"
     assert run.data.params["anomaly_rate"] == "0.01"
     assert run.data.params["weights"] == "Recency=0.5"  # as the user wrote it
-    (model,) = shop.folder.rglob("MLmodel")
-    assert yaml.safe_load(model.read_text())["metadata"]["weights"] == "Recency=0.5,Frequency=1,Monetary=1"
+    (output,) = run.outputs.model_outputs
+    model = Path(client.get_logged_model(output.model_id).artifact_location.removeprefix("file://"))
+    metadata = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))["metadata"]
+    assert metadata["weights"] == "Recency=0.5,Frequency=1,Monetary=1"
     assert run.info.status == "FINISHED"

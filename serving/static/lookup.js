@@ -64,7 +64,7 @@ async function show(id) {
 function card(customer) {
   const segment = segments.get(customer.segment);
   const returned = customer.Returned > 0 ? `${measure("Monetary", customer.Returned)} given back in returns` : null;
-  const about = [customer.country, customer.returns_note || returned];
+  const about = [customer.country, customer.is_anomaly && customer.returns_note ? null : customer.returns_note || returned];
   const facts = element("div", {},
     element("h3", {}, swatch(customer.segment), `Customer ${customer.customer_id}: ${customer.segment_name}`),
     element("p", { class: "quiet" }, about.filter(Boolean).join(" · ")),
@@ -89,6 +89,7 @@ export function verdict(customer) {
   }
   return element("p", { class: "unusual" },
     element("b", {}, "Unusual. "),
+    customer.returns_note ? `${plainly(customer.returns_note)}. ` : "",
     `${plainly(customer.anomaly_reason)}. Anomaly score ${score}; above 1 is unusual.`);
 }
 

@@ -312,6 +312,7 @@ class _Result:
             curve,
             self.lines,
             method,
+            self.warnings,
         )
         return data | self.past.files | pictures
 

@@ -40,7 +40,7 @@ def evaluator(points=None, limits=USUAL, worth=None, seed=SEED, weights=None):
     if points is None:
         points, worth = customers()
     worth = np.arange(1.0, 1 + len(points)) if worth is None else worth
-    return Evaluator(points, np.ones(points.shape[1]) if weights is None else weights, worth, limits, seed)
+    return Evaluator(points, points if weights is None else points * weights, worth, limits, seed)
 
 
 @pytest.fixture

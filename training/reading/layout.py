@@ -51,7 +51,8 @@ class Layout:
     A row does not count if one of the columns of `status` says so (`counts` and `does_not_count` are words that mean
     this in this system only), if one of `against` is filled with anything but 0, "false" or "no", or if
     `paid` is empty in the whole order. A row that leaves `line` empty is a summary of its order and not a line.
-    `refund_customer` is the customer's column in rows that are refunds, where it is another one.
+    `refund_customer` is the customer's column in rows that are refunds, where it is another one; `refund_of` names the
+    order that a refund is of.
     `keep` are columns that a user may want to see beside a customer.
 
     `refuses` says why files of this layout cannot be used at all; `unknown` says what they cannot tell.
@@ -76,6 +77,7 @@ class Layout:
     line: Columns = ()
     kinds: Kinds | None = None
     refund_customer: Columns = ()
+    refund_of: Columns = ()
     currency: Columns = ()
     country: Columns = ()
     item: Columns = ()

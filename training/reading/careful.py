@@ -52,7 +52,9 @@ class Facts:
         return replace(self, notes=(*self.notes, *notes))
 
 
-def cells(part: ir.Table, plan: Plan, request: Request, date_order: str, decimal: str) -> ir.Table:
+def cells(
+    part: ir.Table, plan: Plan, request: Request, date_order: str, decimal: str, forms: Sequence[str]
+) -> ir.Table:
     """A source's own columns -> typed cells: who_0.., invoice, date, n_0.. (numbers) and what else the plan names."""
     import ibis
 
@@ -71,12 +73,12 @@ def cells(part: ir.Table, plan: Plan, request: Request, date_order: str, decimal
         caseless = any(word in fold(name) for word in CASELESS) and bool(layout.name)
         return value.lower() if caseless else value.contains("@").ifelse(value.lower(), value)
 
-    date_text, date_type = _moment_text(part, layout.date, layout.time)
+    date_text, date_type = moment_text(part, layout.date, layout.time)
     found = {
         ROW: ibis.row_number().cast("int64"),
         **{f"who_{place}": person(name) for place, name in enumerate(layout.customer)},
         "invoice": identifier(column(layout.order)),
-        "date": dates.timestamp(date_type, date_order),
+        "date": dates.timestamp(date_type, date_order, forms),
         "date_text": date_text,
         **{f"n_{at}": money.number(part[name], DECIMAL, decimal) for at, name in enumerate(number_columns)},
         **{f"bad_{at}": text_of(part[name]).nullif("").notnull() for at, name in enumerate(number_columns)},
@@ -142,7 +144,7 @@ def _label(column: ir.Value) -> ir.StringValue:
     return (column if column.type().is_string() else text_of(column)).nullif("")
 
 
-def _moment_text(
+def moment_text(
     part: ir.Table, date: Sequence[str], time: Sequence[str]
 ) -> tuple[ir.StringValue, ir.Value]:
     """(The text of a date, with that of its time, if this is in another column; the same, or what is typed)."""
@@ -702,13 +704,14 @@ def _with_money(table: ir.Table, plan: Plan) -> ir.Table:
     refunded = table.given_back
     if per == "order":
         in_use = table.step.isnull()
-        table = table.mutate(back_of_order=in_use.ifelse(table.given_back, None).max().over(group_by=table.own_invoice))
-        first = in_use.ifelse(table[ROW], None).min().over(group_by=table.own_invoice) == table[ROW]
+        gives = in_use.ifelse(table.given_back, None).max().over(group_by=table.own_invoice)
+        table = table.mutate(back_of_order=gives)
+        in_use = table.step.isnull()
         if way.per == "line":
             whole = (in_use & (table.amount > 0)).ifelse(table.amount, None).sum().over(group_by=table.own_invoice)
+            first = in_use.ifelse(table[ROW], None).min().over(group_by=table.own_invoice) == table[ROW]
         else:
-            whole = table.of_order
-            first = table.bears
+            whole, first = table.of_order, table.bears
         refunded = (first & in_use).fill_null(False).ifelse(
             ibis.least(table.back_of_order, whole.fill_null(zero)), zero
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from training.errors import InputError
+from training.reading.kept import one_row
 from training.reading.texts import text_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ CLOCK = (
     "(?: ?([AaPp])[.]?[Mm][.]?)?"  # PM, p.m.
     f"(?: ?({ZONE}))?(?: ?[(][^)]*[)])?)?"  # a zone counts only where one is asked for
 )
+LETTERS = "[A-Za-zÀ-ž]"  # of months; a class of all letters would take seconds to compile
 WEEKDAY = "(?:[A-Za-z]{2,9}[.]?,? )?"
 # How a day is written, each form with the order of its three parts. Dots are always day-first;
 # the form that could be either is ordered by the data.
@@ -30,9 +32,9 @@ DAYS = {
     "([12][0-9]{3})([0-9]{2})([0-9]{2})(?:[.]0)?": "ymd",
     "([0-9]{1,2})[.] ?([0-9]{1,2})[.] ?([0-9]{4}|[0-9]{2})": "dmy",
     "([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4}|[0-9]{2})": "either",
-    WEEKDAY + r"([0-9]{1,2})[.]?(?:[ -]| de )?(\p{L}{3,10})[.,]?(?:[ -]| de )?([0-9]{4}|[0-9]{2})": "dmy",
-    WEEKDAY + r"(\p{L}{3,10})[.]?[ -]([0-9]{1,2})(?:st|nd|rd|th)?(?:,? |-)([0-9]{4}|[0-9]{2})": "mdy",
-    r"([12][0-9]{3})[ -](\p{L}{3,10})[ -]([0-9]{1,2})": "ymd",
+    WEEKDAY + r"([0-9]{1,2})[.]?(?:[ -]| de )?([A-Za-zÀ-ž]{3,10})[.,]?(?:[ -]| de )?([0-9]{4}|[0-9]{2})": "dmy",
+    WEEKDAY + r"([A-Za-zÀ-ž]{3,10})[.]?[ -]([0-9]{1,2})(?:st|nd|rd|th)?(?:,? |-)([0-9]{4}|[0-9]{2})": "mdy",
+    r"([12][0-9]{3})[ -]([A-Za-zÀ-ž]{3,10})[ -]([0-9]{1,2})": "ymd",
 }
 ISO = "^[12][0-9]{3}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}([.][0-9]+)?)?$"
 # The beginnings of the months' names, in lower case: English, German, French, Spanish, Italian, Dutch, Portuguese, Polish.
@@ -83,43 +85,67 @@ OFFSETS = {  # minutes; names that mean one thing only
 YEARS_OF_ZONES = range(1995, 2038)
 
 
-def timestamp(column: ir.Value, date_order: str) -> ir.TimestampValue:
-    """A column as timestamps; text in any of the forms above, with or without a time of day."""
+def forms_in(texts: ir.Table) -> list[str]:
+    """Dates as written (one column `text`) -> the forms that may occur, so that no time goes into others."""
+    forms = [*DAYS, *COMPACT, SERIAL, *UNIX]
+    begins = [form if form.startswith("^") else f"^{form}" for form in forms]
+    found = one_row(
+        texts.aggregate(**{f"f_{at}": texts.text.re_search(form).sum() for at, form in enumerate(begins)})
+    )
+    return [form for at, form in enumerate(forms) if found[f"f_{at}"]]
+
+
+def timestamp(column: ir.Value, date_order: str, forms: Container[str] | None = None) -> ir.TimestampValue:
+    """A column as timestamps; text in any of `forms` (by default all), with or without a time of day."""
     import ibis
 
     if column.type().is_timestamp() or column.type().is_date():
         return column.cast("timestamp")
     text = text_of(column)
+    wanted = forms if forms is not None else {*DAYS, *COMPACT, SERIAL, *UNIX}
     branches = []
     if column.type().is_string():
         branches.append((column.re_search(ISO), column.try_cast("timestamp")))
-    for form, order in DAYS.items():
-        pattern = f"^{form}{CLOCK}$"
-        letters = {"day-first": "dmy", "month-first": "mdy"}[date_order] if order == "either" else order
-        part = {letter: text.re_extract(pattern, position) for position, letter in enumerate(letters, 1)}
-        hour, minute, second, half = (text.re_extract(pattern, position) for position in range(4, 8))
-        century = (part["y"] < "69").ifelse("20", "19")
-        year = (part["y"].length() == 2).ifelse(century + part["y"], part["y"])
-        month = _month(part["m"]) if r"\p{L}" in form else part["m"]
-        twelve = hour.try_cast("int64")
-        clock = ibis.cases(
-            (hour == "", "0"),
-            (half == "", hour),
-            (twelve.between(1, 12), (twelve % 12 + (half.lower() == "p").ifelse(12, 0)).cast("string")),
-        )
-        iso = [year, "-", month, "-", part["d"], " ", clock, ":", _or_zero(minute), ":", _or_zero(second)]
-        branches.append((text.re_search(pattern), reduce(operator.add, iso).try_cast("timestamp")))
-    for pattern, parts in COMPACT.items():
-        year, month, day, *clock = (text.re_extract(pattern, n) for n in range(1, 4 + len(parts)))
-        rest = [*clock, *["00"] * (3 - len(parts))]
-        iso = [year, "-", month, "-", day, " ", rest[0], ":", rest[1], ":", rest[2]]
-        branches.append((text.re_search(pattern), reduce(operator.add, iso).try_cast("timestamp")))
-    days = text.re_replace(",", ".").try_cast("float64")
-    branches.append((text.re_search(SERIAL), _after(dt.datetime(1899, 12, 30), (days * 86_400).round())))
-    for pattern, parts in UNIX.items():
-        count = text.re_extract(pattern, 1).try_cast("int64")
-        branches.append((text.re_search(pattern), _after(dt.datetime(1970, 1, 1), (count / parts).floor())))
-    return ibis.cases(*branches)
+    branches += [_written(text, form, order, date_order) for form, order in DAYS.items() if form in wanted]
+    branches += [_compact(text, form, parts) for form, parts in COMPACT.items() if form in wanted]
+    if SERIAL in wanted:
+        seconds = (text.re_replace(",", ".").try_cast("float64") * 86_400).round()
+        branches.append((text.re_search(SERIAL), _after(dt.datetime(1899, 12, 30), seconds)))
+    for form, parts in UNIX.items():
+        if form in wanted:
+            count = text.re_extract(form, 1).try_cast("int64")
+            branches.append((text.re_search(form), _after(dt.datetime(1970, 1, 1), (count / parts).floor())))
+    return ibis.cases(*branches) if branches else ibis.null("timestamp")
+
+
+def _written(
+    text: ir.StringValue, form: str, order: str, date_order: str
+) -> tuple[ir.BooleanValue, ir.TimestampValue]:
+    """(Whether a text has this form, the moment that it then is)."""
+    import ibis
+
+    pattern = f"^{form}{CLOCK}$"
+    letters = {"day-first": "dmy", "month-first": "mdy"}[date_order] if order == "either" else order
+    part = {letter: text.re_extract(pattern, position) for position, letter in enumerate(letters, 1)}
+    hour, minute, second, half = (text.re_extract(pattern, position) for position in range(4, 8))
+    century = (part["y"] < "69").ifelse("20", "19")
+    year = (part["y"].length() == 2).ifelse(century + part["y"], part["y"])
+    month = _month(part["m"]) if LETTERS in form else part["m"]
+    twelve = hour.try_cast("int64")
+    clock = ibis.cases(
+        (hour == "", "0"),
+        (half == "", hour),
+        (twelve.between(1, 12), (twelve % 12 + (half.lower() == "p").ifelse(12, 0)).cast("string")),
+    )
+    iso = [year, "-", month, "-", part["d"], " ", clock, ":", _or_zero(minute), ":", _or_zero(second)]
+    return text.re_search(pattern), reduce(operator.add, iso).try_cast("timestamp")
+
+
+def _compact(text: ir.StringValue, form: str, parts: str) -> tuple[ir.BooleanValue, ir.TimestampValue]:
+    year, month, day, *clock = (text.re_extract(form, n) for n in range(1, 4 + len(parts)))
+    rest = [*clock, *["00"] * (3 - len(parts))]
+    iso = [year, "-", month, "-", day, " ", rest[0], ":", rest[1], ":", rest[2]]
+    return text.re_search(form), reduce(operator.add, iso).try_cast("timestamp")
 
 
 def zone(column: ir.StringValue) -> ir.StringValue:
@@ -234,5 +260,5 @@ FORMS: Mapping[str, str] = {  # how a form is told; the first that fits a text
     "Unix microseconds": "^[0-9]{15,16}([.]0+)?$",
     "DD.MM.YYYY": "^[0-9]{1,2}[.] ?[0-9]{1,2}[.] ?[0-9]{2,4}",
     "day, month and year by numbers": "^[0-9]{1,2}[/-][0-9]{1,2}[/-][0-9]{2,4}",
-    "with the month's name": r"\p{L}{3}",
+    "with the month's name": f"{LETTERS}{{3}}",
 }

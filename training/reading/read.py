@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from training.errors import InputError
 from training.reading import dates, money, textfile, workbook
-from training.reading.careful import Facts, cells, interpret, understood, without_duplicates
+from training.reading.careful import Facts, cells, interpret, moment_text, understood, without_duplicates
 from training.reading.clocks import on_clock
 from training.reading.columns import CELLS, ROLES
 from training.reading.kept import kept, rows_of
@@ -91,8 +91,10 @@ def read(
     source = _opened(sources, request, table, connection, engine)
     plan = plan_of(source.names, request, source.where, source.sample())
     _check_kept(request.keep, source)
-    date_order, decimal = _marks(source.tables, plan, request)
-    parts = [cells(part, plan, request, date_order, decimal) for part in source.tables]
+    moment_texts = kept(_moment_texts(source.tables, plan))
+    date_order, decimal = _marks(source.tables, moment_texts, plan, request)
+    forms = dates.forms_in(moment_texts)
+    parts = [cells(part, plan, request, date_order, decimal, forms) for part in source.tables]
     whole = reduce(lambda above, below: above.union(below), _numbered(parts, source))
     facts = Facts(plan, date_order, decimal, source.notes)
     whole, facts = zoned(whole, facts, request)
@@ -166,17 +168,22 @@ def _numbered(parts: Sequence[ir.Table], source: Source) -> list[ir.Table]:
     return [part.mutate(row=part.row + sum(counts[:at])) for at, part in enumerate(parts)]
 
 
-def _marks(tables: Sequence[ir.Table], plan: Plan, request: Request) -> tuple[str, str]:
+def _moment_texts(tables: Sequence[ir.Table], plan: Plan) -> ir.Table:
+    """The different texts of dates, each with its time where this has a column of its own."""
+    texts = [part.select(text=moment_text(part, plan.layout.date, plan.layout.time)[0]) for part in tables]
+    return reduce(lambda above, below: above.union(below), texts).distinct()
+
+
+def _marks(
+    tables: Sequence[ir.Table], moment_texts: ir.Table, plan: Plan, request: Request
+) -> tuple[str, str]:
     """(The order of day and month, the decimal mark): what the user says, else what the data say."""
-    dates = _texts(tables, plan.layout.date[:1])
     numbers = _texts(tables, plan.numbers)
-    date_order, decimal = request.date_order, request.decimal
-    if dates is not None and date_order is None:
-        date_order = textfile.date_order(dates)
+    decimal = request.decimal
     if numbers is not None and decimal is None:
         decimal = textfile.decimal_mark(numbers.select(text=money.bare(numbers.text)).distinct())
-    # Where nothing is text, there is nothing to order, and any answer will do.
-    return date_order or "day-first", decimal or "point"
+    # Where nothing is text, there is nothing to decide, and any answer will do.
+    return request.date_order or textfile.date_order(moment_texts), decimal or "point"
 
 
 def _check_kept(keep: Sequence[str], source: Source) -> None:

@@ -171,15 +171,16 @@ def _with_kinds(lines: ibis.Table) -> ibis.Table:
     import ibis
 
     used = lines.step.isnull()
-    given = lines.kind if "kind" in lines.columns else ibis.null("string")
+    given = []
+    if "kind" in lines.columns:
+        names = {"part": "purchase", "worthless": "worthless", "refund": "cancellation"}
+        given = [(lines.kind == name, kind) for name, kind in names.items()]
     worthless = (lines.price == 0).fill_null(False) | (lines.quantity == 0).fill_null(False) | (lines.amount == 0)
     cancelled = lines.invoice.cast("string").re_search(CANCELLED_INVOICE).fill_null(False)
     negative = (lines.amount < 0) | (lines.quantity < 0).fill_null(False) | (lines.price < 0).fill_null(False)
     kind = ibis.cases(
-        (~used, ibis.null("string")),
-        (given == "part", "purchase"),
-        (given == "worthless", "worthless"),
-        (given == "refund", "cancellation"),
+        (~used, None),
+        *given,
         (worthless, "worthless"),
         (cancelled, "cancellation"),
         (negative, (negative & _is_gift_card(lines, negative)).ifelse("payment", "minus")),
@@ -215,7 +216,8 @@ def seen_from(moments: ibis.Table, as_of: date | None = None) -> Cleaned:
     read = sum(counted.values())
     aside = ("missing_customer", "placeholders", "unreadable", "set_aside", "status", "other_currency")
     funnel = {"read": read} | {step: counted.get(step, 0) for step in aside}
-    latest = max((row["latest"] for row in steps.values() if row["latest"] is not None), default=None)
+    ends = (steps[step]["latest"] for step in (None, *OF_THE_END) if step in steps)
+    latest = max((end for end in ends if end is not None), default=None)
     if latest is None:
         raise InputError(_nothing_left(funnel))
     end = end_of(as_of) if as_of else latest + timedelta(days=1)

@@ -14,7 +14,7 @@ from training.features import customer_features, sample
 from training.reading.careful import understood
 from training.reading.read import read
 from training.reading.request import Request
-from training.reading.scan import scan, settled, with_more_memory
+from training.reading.scan import Scan, scan, settled, with_more_memory
 from training.reading.understanding import Understanding
 
 if TYPE_CHECKING:
@@ -120,23 +120,23 @@ def _moments(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Unde
     request = reading.request
     if reading.engine == "duckdb" and not reading.table:
         scanned = scan(sources, request)
-        if scanned is not None and (found := _scanned(scanned.table, request)) is not None:
+        if scanned is not None and (found := _scanned(scanned, request)) is not None:
             return found, understood(scanned.facts, scanned.forms, request)
     lines = read(sources, request, table=reading.table, engine=reading.engine)
     return moments(lines.table), lines.understanding
 
 
-def _scanned(lines: ibis.Table, request: Request) -> ibis.Table | None:
+def _scanned(scanned: Scan, request: Request) -> ibis.Table | None:
     """The moments of a scan; None when some line is not like the first ones, and wants to be read with care."""
     import duckdb
 
     keep = request.duplicates == "keep"
     try:
         try:
-            found = moments(lines, keep)
+            found = moments(scanned.table, keep)
         except duckdb.OutOfMemoryException:
-            found = moments(with_more_memory(lines), keep)
-        return settled(found, request)
+            found = moments(with_more_memory(scanned.table), keep)
+        return settled(found, request, scanned.single)
     except duckdb.Error:
         return None
 

@@ -482,7 +482,10 @@ def _one_currency(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.T
     lines: dict[str, int] = {}
     spellings: dict[str, list[str]] = {}
     for row in rows_of(
-        table.filter(table.step.isnull()).group_by(written=written).aggregate(lines=lambda t: t.copies.sum())
+        table.filter(table.step.isnull())
+        .group_by(written=written)
+        .aggregate(lines=lambda t: t.copies.sum(), first=lambda t: t.row.min())
+        .order_by("first")
     ):
         if row["written"]:
             code = money.code(row["written"])
@@ -502,7 +505,7 @@ def _one_currency(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.T
             table = table.mutate(step=other.ifelse("other_currency", table.step))
         return table, replace(facts, currency=wanted)
     if len(different) > 1:
-        best = max(different, key=lambda code: lines[code])
+        best = max((code for code in lines if code in different), key=lambda code: lines[code])
         raise InputError(
             f"Money is in several currencies: {_counted(lines)}. Expected one, because amounts of different currencies "
             f"cannot be added up. Name the one to count with --currency {best}; lines in others are set aside."
@@ -670,7 +673,7 @@ def _with_money(table: ir.Table, plan: Plan) -> ir.Table:
     layout, way = plan.layout, plan.money
     zero = ibis.literal(0).cast("decimal(38, 9)")
     if layout.refunded:
-        table = table.mutate(given_back=_value(table, plan, layout.refunded[0]).abs())
+        table = table.mutate(given_back=_value(table, plan, layout.refunded[0]).abs().fill_null(zero))
     else:
         table = table.mutate(given_back=zero)
     table = table.mutate(own_invoice=ibis.coalesce(table.invoice, ibis.literal("row ") + table[ROW].cast("string")))
@@ -713,10 +716,10 @@ def _with_money(table: ir.Table, plan: Plan) -> ir.Table:
         else:
             whole, first = table.of_order, table.bears
         refunded = (first & in_use).fill_null(False).ifelse(
-            ibis.least(table.back_of_order, whole.fill_null(zero)), zero
+            ibis.least(table.back_of_order.fill_null(zero), whole.fill_null(zero)), zero
         )
     else:
-        refunded = ibis.least(table.given_back, ibis.greatest(table.amount, zero)) if layout.refunded else zero
+        refunded = ibis.least(table.given_back, ibis.greatest(table.amount.fill_null(zero), zero)) if layout.refunded else zero
     role = table.role
     refund = (role == "refund").fill_null(False)
     kind = ibis.cases(

@@ -99,19 +99,34 @@ def _sums_recur(sample: Rows, plan: Plan, others: Sequence[str]) -> bool:
 
 def _is_of_the_line(sample: Rows, plan: Plan) -> bool:
     """Whether lines of one order have different money, so that it is the line's, and the name does not say otherwise."""
-    name = plan.money.plus[0]
-    if not plan.layout.order or (fold(name) not in ORDER_OR_LINE and not says_total(name)):
+    if not may_be_of_the_order(plan):
         return True
-    if says_total(name) and fold(name) not in ORDER_OR_LINE:
+    orders = _orders(sample, plan)
+    several = [values for values in orders.values() if len(values) > 1]
+    return not several or (
+        fold(plan.money.plus[0]) in ORDER_OR_LINE and any(len(set(values)) > 1 for values in several)
+    )
+
+
+def may_be_of_the_order(plan: Plan) -> bool:
+    """Whether the name of the money column leaves open that it holds the order's total."""
+    if plan.money.times or not plan.layout.order:
         return False
-    orders: dict[str, set[str]] = defaultdict(set)
+    name = plan.money.plus[0]
+    return fold(name) in ORDER_OR_LINE or says_total(name)
+
+
+def has_single_lines(sample: Rows, plan: Plan) -> bool:
+    """Whether no order of the sample has several lines."""
+    return all(len(values) == 1 for values in _orders(sample, plan).values())
+
+
+def _orders(sample: Rows, plan: Plan) -> dict[str, list[str]]:
+    orders: dict[str, list[str]] = defaultdict(list)
     for row in sample:
-        orders[row[plan.layout.order[0]]].add(row[name])
-    return any(len(values) > 1 for values in orders.values())
+        orders[row[plan.layout.order[0]]].append(row[plan.money.plus[0]])
+    return orders
 
 
 def _is_money(name: str) -> bool:
     return any(fold(name) in group for role in ("amount", "total") for group in usual_names(role))
-
-
-__all__ = ["check_hidden_status", "is_plain"]

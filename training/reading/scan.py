@@ -26,9 +26,9 @@ from training.reading.clocks import notes_of, on_clock, zones
 from training.reading.dates import NO_DAYS
 from training.reading.faraway import believed
 from training.reading.kept import one_row, rows_of
-from training.reading.plan import plan_of
+from training.reading.plan import Plan, plan_of
 from training.reading.request import Request
-from training.reading.sample import is_plain
+from training.reading.sample import has_single_lines, is_plain, may_be_of_the_order
 from training.reading.sources import files
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Scan:
     table: ir.Table
     facts: Facts
     forms: tuple[tuple[str, int], ...] = ()
+    single: bool = False  # right only if no order has several lines
 
 
 def scan(sources: Sequence[str | Path], request: Request) -> Scan | None:
@@ -101,12 +102,12 @@ def with_more_memory(lines: ir.Table) -> ir.Table:
     return lines
 
 
-def settled(found: ir.Table, request: Request) -> ir.Table | None:
+def settled(found: ir.Table, request: Request, single: bool = False) -> ir.Table | None:
     """What `cleaning.moments` makes of a scan, with its identifiers as `read` gives them.
 
     None when only the careful reading gives the right answer: a date is not BELIEVABLE or years away from the others;
     one identifier is written in two ways (17850 and 17850.0), so that exact duplicates among such lines look different;
-    digits were lost; an order has one customer or date and lines without; a customer stands for nobody.
+    digits were lost; an order has one customer or date and lines without; a customer stands for nobody; an order has several lines, where `single` says that none may.
     """
     meant = {name: identifier(found[name]) for name in IDENTIFIERS}
     dates = (~found.date.between(*BELIEVABLE)).sum().fill_null(0)
@@ -116,7 +117,10 @@ def settled(found: ir.Table, request: Request) -> ir.Table | None:
     odd = one_row(found.aggregate(dates=dates, ids=sum(ids), damaged=sum(damaged), case=case.fill_null(0)))
     if any(odd.values()):
         return None
-    plain = found.mutate(**meant)
+    step = (found.step.isnull() & meant["customer_id"].isnull()).ifelse("missing_customer", found.step)
+    plain = found.mutate(**meant, step=step)
+    if single and not _has_single_lines(plain):
+        return None
     return plain if _is_complete(plain) and _is_near(plain) and _are_customers(plain, request) else None
 
 
@@ -129,6 +133,12 @@ def _is_complete(found: ir.Table) -> bool:
     used = found.filter(found.step.isnull() & found.invoice.notnull()).select("invoice").distinct()
     blank = found.filter(found.step.notnull() & found.invoice.notnull()).select("invoice")
     return blank.semi_join(used, "invoice").count().to_pyarrow().as_py() == 0
+
+
+def _has_single_lines(found: ir.Table) -> bool:
+    used = found.filter(found.step.isnull() & found.invoice.notnull())
+    orders = used.group_by("invoice").aggregate(lines=used.lines.sum())
+    return one_row(orders.aggregate(most=orders.lines.max()))["most"] <= 1
 
 
 def _is_near(found: ir.Table) -> bool:
@@ -183,7 +193,11 @@ def _text(paths: list[Path], request: Request) -> Scan | None:
     )
     written = FORM_NAMES["%Y" if form.startswith("%Y") else "either"]
     facts = Facts(plan, order or "day-first", "point")
-    return Scan(table.select(**canonical_columns(table, roles)), facts, ((written, 0),))
+    return Scan(table.select(**canonical_columns(table, roles)), facts, ((written, 0),), _single(sample, plan))
+
+
+def _single(sample: list[dict[str, str]], plan: Plan) -> bool:
+    return may_be_of_the_order(plan) and has_single_lines(sample, plan)
 
 
 def _plain_form(
@@ -235,7 +249,7 @@ def _parquet(paths: list[Path], request: Request) -> Scan | None:
     if not typed or not (dated.is_timestamp() or dated.is_date()):
         return None
     facts = Facts(plan, "day-first", "point", tuple(notes_of(zones(paths))))
-    return Scan(table.select(**canonical_columns(table, roles)), facts, (("typed", 0),))
+    return Scan(table.select(**canonical_columns(table, roles)), facts, (("typed", 0),), _single(sample, plan))
 
 
 def _connect() -> Backend:

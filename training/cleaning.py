@@ -161,7 +161,9 @@ def _without_duplicates(lines: ibis.Table, keep_duplicates: bool) -> ibis.Table:
         table = lines.select(**(known | identity))
         distinct = table.group_by(table.columns).aggregate(copies=table.count())
     step = ibis.cases(
-        (distinct.customer_id.isnull(), "missing_customer"), (distinct.date.isnull(), "unreadable"), else_=None
+        (distinct.customer_id.isnull(), "missing_customer"),
+        (distinct.date.isnull(), "unreadable"),
+        else_=None,
     )
     return distinct.mutate(step=step.cast("string"))
 
@@ -175,7 +177,9 @@ def _with_kinds(lines: ibis.Table) -> ibis.Table:
     if "kind" in lines.columns:
         names = {"part": "purchase", "worthless": "worthless", "refund": "cancellation"}
         given = [(lines.kind == name, kind) for name, kind in names.items()]
-    worthless = (lines.price == 0).fill_null(False) | (lines.quantity == 0).fill_null(False) | (lines.amount == 0)
+    worthless = (
+        (lines.price == 0).fill_null(False) | (lines.quantity == 0).fill_null(False) | (lines.amount == 0)
+    )
     cancelled = lines.invoice.cast("string").re_search(CANCELLED_INVOICE).fill_null(False)
     negative = (lines.amount < 0) | (lines.quantity < 0).fill_null(False) | (lines.price < 0).fill_null(False)
     kind = ibis.cases(
@@ -233,9 +237,7 @@ def seen_from(moments: ibis.Table, as_of: date | None = None) -> Cleaned:
     bought = used.purchase_lines > 0
     sums = ["purchased", "returned", "lines", "purchase_lines", "cancellation_lines", "worthless_lines"]
     sums += ["payment_lines", "deduction_lines"]
-    last_kept = {
-        name: used[name].argmax(used.date) for name in used.columns if name.startswith("keep_")
-    }
+    last_kept = {name: used[name].argmax(used.date) for name in used.columns if name.startswith("keep_")}
     orders = kept(
         used.group_by("customer_id", "order_id").aggregate(
             country=used.country.max().strip().nullif(""),

@@ -14,7 +14,7 @@ import click
 
 from contract.names import CHAMPION, FEATURES, MODEL
 from training import __version__
-from training.console import print_drift, print_segments, print_table
+from training.console import print_drift, print_segments, print_shop, print_table
 from training.errors import InputError, explain
 from training.options import (
     counting_options,
@@ -133,7 +133,7 @@ def train(
     reading = reading_of(**options)
     click.echo(f"Reading {', '.join(sources)}")
     shop = count_customers(sources, reading, MAX_CUSTOMERS, seed)
-    print_table(("step", "lines", "left"), shop.funnel.rows())
+    print_shop(shop)
     counted = shop.sampled_from or len(shop.customers)
     click.echo(f"{counted:,} customers as of {shop.as_of:%Y-%m-%d %H:%M}")
     click.echo(f"{shop.funnel.customers - counted:,} more bought nothing, or cancelled all they bought")
@@ -247,7 +247,7 @@ def score(inputs: tuple[str, ...], output: str, model: str, **options: Any) -> N
     if reading.engine == "spark":
         customers, anomalies = score_on_spark(inputs, model, reading, output)
     else:
-        scored = score_sources(inputs, model, reading, Path(output))
+        scored = score_sources(inputs, model, reading, Path(output), print_shop)
         customers, anomalies = len(scored), int(scored.is_anomaly.sum())
     click.echo(f"{customers:,} customers, {anomalies:,} of them unusual, written to {output}.")
 
@@ -268,7 +268,7 @@ def compare(inputs: tuple[str, ...], start: str, end: str, model: str, output: s
 
     days = day_of("--from", start), day_of("--to", end)
     file = Path(output) if output else None
-    moved = compare_days(inputs, model, reading_of(as_of="auto", **options), *days, file)
+    moved = compare_days(inputs, model, reading_of(as_of="auto", **options), *days, file, print_shop)
     for title, column in (
         ("Customers", "customers"),
         (f"Money spent by {end}", "Monetary_after"),
@@ -321,7 +321,7 @@ def drift(
                 "0 and the second no lower. Change one of them."
             )
     thresholds = Thresholds(watch, limit, watch_mix, drift_mix)
-    found = drift_report(inputs, model, reading_of(**options), thresholds)
+    found = drift_report(inputs, model, reading_of(**options), thresholds, print_shop)
     if file:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         Path(file).write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")

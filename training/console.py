@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from training.monitor import Report
+    from training.shop import Shop
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -24,6 +25,21 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         columns[place] = [text.rjust(width) if numbers else text.ljust(width) for text in column]
     for cells in zip(*columns, strict=True):
         click.echo("  ".join(cells).rstrip())
+
+
+def print_shop(shop: Shop) -> None:
+    """Print how a shop's files were understood, what became of their lines, and what the customers spent in all."""
+    if block := shop.understanding:
+        rows = block.rows()
+        width = max(len(what) for what, _ in rows)
+        for what, text in rows:
+            click.echo(f"{what.ljust(width)}  {text}")
+        spent = f"{float(shop.customers.Monetary.sum()):,.2f} {block.currency}".rstrip()
+        click.echo(f"{'spent'.ljust(width)}  {spent} by {len(shop.customers):,} customers\n")
+    print_table(("step", "lines", "left"), shop.funnel.rows())
+    for example in block.examples if block else ():
+        titles = dict(shop.funnel.STEPS)
+        click.echo(f"  {titles[example.step]}, such as {example}")
 
 
 def print_segments(profiles: pd.DataFrame) -> None:

@@ -32,7 +32,8 @@ def source_options(command: Callable) -> Callable:
             "columns",
             multiple=True,
             metavar="ROLE=NAME",
-            help="Which column is customer, invoice, date, quantity, price, amount, stock_code or country.",
+            help="Which column is customer, email, invoice, date, time, quantity, price, amount, total, refunded, "
+            "status, currency, stock_code or country; none: no column is.",
         ),
         click.option(
             "--date-order",
@@ -47,6 +48,35 @@ def source_options(command: Callable) -> Callable:
             help="How 1,234 is meant; auto lets the data decide.",
         ),
         click.option("--table", default="", help="The table, when INPUT is a database: duckdb://shop.db."),
+        click.option(
+            "--layout", default="auto", help="A known shop's export, by its name; auto: by its header; none."
+        ),
+        click.option("--currency", default="", help="Count only money in this currency: USD."),
+        click.option(
+            "--timezone",
+            default="",
+            help="Count days on the clock of this zone: Europe/Berlin; else as written.",
+        ),
+        click.option(
+            "--status-counts", default="", metavar="VALUE,...", help="Status values of orders that count."
+        ),
+        click.option(
+            "--guests",
+            default="auto",
+            help="Customer ids that stand for nobody, comma-separated; auto; none.",
+        ),
+        click.option(
+            "--far-dates",
+            type=click.Choice(["aside", "keep"]),
+            default="aside",
+            help="Few dates that lie years from all others: set them aside, or keep them.",
+        ),
+        click.option(
+            "--header/--no-header", default=True, help="Whether files begin with names; else 1, 2, 3."
+        ),
+        click.option(
+            "--keep", default="", metavar="NAME,...", help="Columns to carry along to each customer."
+        ),
     ]
     return _with(options, command)
 
@@ -187,7 +217,7 @@ def features_of(names: str) -> tuple[str, ...]:
     return tuple(name for name in FEATURES if name in wanted)
 
 
-def reading_of(columns: Sequence[str], as_of: str, **options: str) -> Reading:
+def reading_of(columns: Sequence[str], as_of: str, **options: Any) -> Reading:
     from training.shop import Reading
 
     pairs = [pair for text in columns for pair in re.split(r",(?=\w+=)", text) if pair]
@@ -198,6 +228,9 @@ def reading_of(columns: Sequence[str], as_of: str, **options: str) -> Reading:
         )
     mapping = dict(pair.split("=", 1) for pair in pairs)
     given = {name: value for name, value in options.items() if value not in ("auto", "")}
+    for name in ("status_counts", "keep"):
+        if name in given:
+            given[name] = tuple(part.strip() for part in given[name].split(",") if part.strip())
     return Reading(columns=mapping, as_of=None if as_of == "auto" else day_of("--as-of", as_of), **given)
 
 

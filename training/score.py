@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,8 @@ from training.band import Band
 from training.cleaning import end_of
 from training.errors import InputError
 from training.reading import textfile
-from training.shop import Reading, count_customers, customer_table
+from training.reading.request import Before
+from training.shop import Reading, Shop, count_customers, customer_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +37,13 @@ class Scored:
     metadata: Mapping[str, Any]
 
 
-def score_sources(sources: Sequence[str], model: str, reading: Reading, output: Path) -> pd.DataFrame:
+def score_sources(
+    sources: Sequence[str],
+    model: str,
+    reading: Reading,
+    output: Path,
+    tell: Callable[[Shop], None] | None = None,
+) -> pd.DataFrame:
     """Score `sources` with a registered version and write the rows to `output` (.parquet or .csv).
 
     The rows are the customers with their features, the model's answers, and the stamps
@@ -49,7 +57,7 @@ def score_sources(sources: Sequence[str], model: str, reading: Reading, output: 
     check_output(output)
     client = connect()
     version = registry.find(client, model)
-    answered = answer(client, sources, version, reading)
+    answered = answer(client, sources, version, reading, tell)
     scored, as_of = answered.customers, answered.as_of
     scored["model_version"], scored["as_of"] = version, as_of.isoformat() if as_of else None
     write(scored, output)
@@ -57,10 +65,16 @@ def score_sources(sources: Sequence[str], model: str, reading: Reading, output: 
     return scored
 
 
-def answer(client: MlflowClient, sources: Sequence[str], version: int, reading: Reading) -> Scored:
+def answer(
+    client: MlflowClient,
+    sources: Sequence[str],
+    version: int,
+    reading: Reading,
+    tell: Callable[[Shop], None] | None = None,
+) -> Scored:
     """The customers of `sources`, counted as the training data of `version` were, and its answers for each.
 
-    Raises InputError when the input cannot be used.
+    `tell` is given the shop that was counted. Raises InputError when the input cannot be used.
     """
     from mlflow.exceptions import MlflowException
 
@@ -72,6 +86,8 @@ def answer(client: MlflowClient, sources: Sequence[str], version: int, reading: 
     as_of: datetime | None
     if table is None:
         shop = count_customers(sources, counted_as_in_training(reading, scorer, version))
+        if tell:
+            tell(shop)
         customers, as_of = shop.customers, shop.as_of
     else:
         customers = table.drop(columns=[*(name for _, name in OUTPUTS), *STAMPS], errors="ignore")
@@ -109,7 +125,22 @@ def counted_as_in_training(reading: Reading, scorer: PyFuncModel, version: int) 
             f"Version {version} does not say how its training data were counted (no returns and duplicates in its "
             "metadata). Expected a version that `segments train` made. Name another with --model."
         )
-    return replace(reading, returns=rules["returns"], duplicates=rules["duplicates"])
+    kept = {"returns": rules["returns"], "duplicates": rules["duplicates"]}
+    return read_as_before(replace(reading, **kept), json.loads(rules.get("reading", "{}")))
+
+
+def read_as_before(reading: Reading, before: Mapping[str, Any]) -> Reading:
+    """`reading`, and where it says nothing, what a model's training was told of layout, zone, status and guests."""
+    plain = Reading()
+    again = {
+        name: tuple(before[name]) if name == "status_counts" else before[name]
+        for name in ("layout", "timezone", "status_counts", "guests", "far_dates")
+        if name in before and getattr(reading, name) == getattr(plain, name)
+    }
+    known = {
+        name: before[name] for name in ("columns", "date_order", "decimal", "currency") if name in before
+    }
+    return replace(reading, **again, before=Before(**known))
 
 
 def _warn_of_share(scored: Scored, version: int) -> None:

@@ -13,7 +13,7 @@ from training.errors import InputError
 from training.features import customer_features, sample
 from training.reading.careful import understood
 from training.reading.read import read
-from training.reading.request import Request
+from training.reading.request import Before, Request
 from training.reading.scan import Scan, scan, settled, with_more_memory
 from training.reading.understanding import Understanding
 
@@ -45,6 +45,7 @@ class Reading:
     far_dates: str = "aside"
     header: bool = True
     keep: tuple[str, ...] = ()
+    before: Before = field(default_factory=Before)
 
     @property
     def request(self) -> Request:
@@ -156,7 +157,16 @@ def _shop(
 ) -> Shop:
     if sampled:
         table = sample(table, sampled.share, sampled.seed)
-    return Shop(kept, reading, table.to_pandas(), cleaned.orders, cleaned.funnel, cleaned.as_of, sampled, understanding)
+    return Shop(
+        kept,
+        reading,
+        table.to_pandas(),
+        cleaned.orders,
+        cleaned.funnel,
+        cleaned.as_of,
+        sampled,
+        understanding,
+    )
 
 
 def check_usable(customers: pd.DataFrame, used: Sequence[str]) -> None:

@@ -225,6 +225,7 @@ class _Result:
             names.FEATURE_TABLE: shop.customers,
             names.SCORED_CUSTOMERS: fitted.scored,
             names.FUNNEL: asdict(shop.funnel),
+            names.UNDERSTANDING: shop.understanding.as_dict() if shop.understanding else {},
             names.PROFILES: fitted.profiles.to_dict("records"),
             names.SUMMARY: {
                 "as_of": shop.as_of.isoformat(),
@@ -338,6 +339,7 @@ def _log_model(
         "data": given.kind,
         "returns": given.reading.returns,
         "duplicates": given.reading.duplicates,
+        "reading": json.dumps(given.shop.understanding.mapping if given.shop.understanding else {}),
         **Band.of(winner.metrics["anomaly_rate"], len(customers)).record(),
     }
     values = customers[list(FEATURES)]

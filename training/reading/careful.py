@@ -22,7 +22,7 @@ from training.reading.layout import Money
 from training.reading.plan import Plan, says_total
 from training.reading.request import Request
 from training.reading.texts import text_of
-from training.reading.understanding import Understanding
+from training.reading.understanding import Understanding, counted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -32,7 +32,11 @@ EMPTY = ("", "0", "false", "no", "0.0", "0.00")
 SET_ASIDE = ("missing_customer", "placeholders", "unreadable", "set_aside", "status", "other_currency")
 ROW = "row"
 LOOK_AT = 200_000  # customers, of which one is likely to be nobody
-CASELESS = ("username", "buyer", "nutzername")  # in the name of a column: the same name in another case is the same
+CASELESS = (
+    "username",
+    "buyer",
+    "nutzername",
+)  # in the name of a column: the same name in another case is the same
 
 
 @dataclass(frozen=True)
@@ -144,9 +148,7 @@ def _label(column: ir.Value) -> ir.StringValue:
     return (column if column.type().is_string() else text_of(column)).nullif("")
 
 
-def moment_text(
-    part: ir.Table, date: Sequence[str], time: Sequence[str]
-) -> tuple[ir.StringValue, ir.Value]:
+def moment_text(part: ir.Table, date: Sequence[str], time: Sequence[str]) -> tuple[ir.StringValue, ir.Value]:
     """(The text of a date, with that of its time, if this is in another column; the same, or what is typed)."""
     day = part[date[0]]
     if not time or day.type().is_timestamp():
@@ -165,16 +167,16 @@ def _check_digits(table: ir.Table, plan: Plan) -> None:
     if plan.layout.order:
         columns["invoice"] = plan.layout.order[0]
     damaged = {column: table[column].re_search(SCIENTIFIC).fill_null(False) for column in columns}
-    counted = one_row(
+    found = one_row(
         table.aggregate(
             **{f"n_{column}": table.copies.sum(where=wrong) for column, wrong in damaged.items()},
             **{f"x_{column}": table[column].min(where=wrong) for column, wrong in damaged.items()},
         )
     )
     for column, name in columns.items():
-        if counted[f"n_{column}"]:
+        if found[f"n_{column}"]:
             raise InputError(
-                f"{counted[f'n_{column}']:,} lines have a number like {counted[f'x_{column}']} in {name}: a spreadsheet "
+                f"{counted(found[f'n_{column}'], 'line')} with a number like {found[f'x_{column}']} in {name}: a spreadsheet "
                 "wrote it so, its last digits are lost, and different ones look alike. Expected every digit. Export the "
                 "file again without opening it in a spreadsheet, or format that column as text before saving."
             )
@@ -199,7 +201,7 @@ def _believable(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Tab
         if not span.is_whole:
             far = far | ((day < span.first) | (day > span.last)).fill_null(False)
     note = (
-        [f"{span.outside:,} lines lie years before {span.first} or after {span.last} and are set aside "
+        [f"{counted(span.outside, 'line')} years before {span.first} or after {span.last}: set aside "
          "(--far-dates keep uses them)"]
         if span.outside
         else []
@@ -222,7 +224,9 @@ def _filled(table: ir.Table, plan: Plan) -> ir.Table:
     filled = {}
     for name in names:
         if counts[name]:
-            least, most = (each.over(group_by=table.invoice) for each in (table[name].min(), table[name].max()))
+            least, most = (
+                each.over(group_by=table.invoice) for each in (table[name].min(), table[name].max())
+            )
             filled[name] = (blank[name] & (least == most)).ifelse(most, table[name])
     if "against" in table.columns:
         filled["against"] = _any_of_order(table, table.against)
@@ -250,7 +254,9 @@ def _known_people(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.T
         found = _nobody(table, column, columns, layout.customer[place], facts, request)
         guests[column] = found.guests | found.totals
         totals |= found.totals
-    real = {column: table[column].isin(sorted(guests[column])).ifelse(None, table[column]) for column in columns}
+    real = {
+        column: table[column].isin(sorted(guests[column])).ifelse(None, table[column]) for column in columns
+    }
     raw = ibis.coalesce(*(table[column] for column in columns))
     table = table.mutate(**{f"real_{column}": value for column, value in real.items()}, raw_who=raw)
     names = [f"real_{column}" for column in columns]
@@ -260,13 +266,17 @@ def _known_people(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.T
         table, linked = _linked(table, names)
         first = table.customer_label
         if linked:
-            notes.append(f"{linked:,} customers were known under more than one id or e-mail address, and are one")
+            notes.append(
+                f"{counted(linked, 'customer')} known under more than one id or e-mail address: each is one customer"
+            )
     is_total = table.raw_who.isin(sorted(totals)) | _total_cells(table)
     nobody = is_total | (table.raw_who.notnull() & first.isnull())
     if "summary" in table.columns:
         nobody = nobody | table.summary
     step = ibis.cases(
-        (nobody.fill_null(False), "placeholders"), (first.isnull(), "missing_customer"), else_=ibis.null("string")
+        (nobody.fill_null(False), "placeholders"),
+        (first.isnull(), "missing_customer"),
+        else_=ibis.null("string"),
     )
     told = sorted({value for column in columns for value in guests[column] - totals})
     if told:
@@ -288,7 +298,9 @@ def _nobody(
     table: ir.Table, column: str, columns: Sequence[str], name: str, facts: Facts, request: Request
 ) -> people.Nobody:
     by_id = (
-        table.filter(table[column].notnull()).group_by(value=table[column]).aggregate(lines=table.copies.sum())
+        table.filter(table[column].notnull())
+        .group_by(value=table[column])
+        .aggregate(lines=table.copies.sum())
     )
     if len(columns) == 1 and name not in request.columns.values():
         _ask_about_names(by_id, name, facts)
@@ -340,7 +352,11 @@ def _linked(table: ir.Table, names: Sequence[str]) -> tuple[ir.Table, int]:
     import ibis
 
     pairs = (
-        table.group_by(list(names)).aggregate(first=table[ROW].min()).order_by("first").select(*names).to_pyarrow()
+        table.group_by(list(names))
+        .aggregate(first=table[ROW].min())
+        .order_by("first")
+        .select(*names)
+        .to_pyarrow()
     )
     labels = people.one_label(zip(*(pairs[name].to_pylist() for name in names), strict=True))
     of_first = ibis.coalesce(*(table[name] for name in names))
@@ -359,7 +375,9 @@ def _linked(table: ir.Table, names: Sequence[str]) -> tuple[ir.Table, int]:
     )
     known = table.mutate(first_value=of_first, first_place=place.cast("int64"))
     joined = _joined(known, keys)
-    return joined.mutate(customer_label=ibis.coalesce(joined.label, joined.first_value)), len(set(changed.values()))
+    return joined.mutate(customer_label=ibis.coalesce(joined.label, joined.first_value)), len(
+        set(changed.values())
+    )
 
 
 def _joined(known: ir.Table, keys: object) -> ir.Table:
@@ -400,13 +418,22 @@ def _counting(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Table
         }
         verdicts = status.judge(lines, layout, request.status_counts)
         unknown = {value: lines[value] for value in verdicts.unknown()}
-        if unknown and not layout.name and len(unknown) == len(lines) and fold(name) in ("state", "estado", "stato"):
+        if (
+            unknown
+            and not layout.name
+            and len(unknown) == len(lines)
+            and fold(name) in ("state", "estado", "stato")
+        ):
             notes.append(f"{name} is not taken for a status: none of its values is a known one")
             continue
         if unknown:
             raise status.ask(unknown, name)
-        no_status = table.negative.fill_null(False) & column.isin(verdicts.back()) if not layout.kinds else False
-        sets.append((column.isin(verdicts.against()) & ~no_status).fill_null(False) if verdicts.against() else _no())
+        no_status = (
+            table.negative.fill_null(False) & column.isin(verdicts.back()) if not layout.kinds else False
+        )
+        sets.append(
+            (column.isin(verdicts.against()) & ~no_status).fill_null(False) if verdicts.against() else _no()
+        )
         told += [(value, lines[value], bool(counts)) for value, counts in verdicts.by_value.items()]
     if "against" in table.columns:
         sets.append(table.against.fill_null(False))
@@ -420,7 +447,9 @@ def _counting(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Table
         row_kind = lambda: table.row_role  # noqa: E731
     for flag in sets:
         steps.append((flag, "status"))
-    step = ibis.cases(*((flag, table.step if name == "" else name) for flag, name in steps), else_=ibis.null("string"))
+    step = ibis.cases(
+        *((flag, table.step if name == "" else name) for flag, name in steps), else_=ibis.null("string")
+    )
     table = table.mutate(step=step, role=row_kind())
     if "refund_of" in table.columns:
         dead = table.filter(table.step == "status").select(dead_invoice="invoice").distinct()
@@ -462,9 +491,14 @@ def _with_kinds(
     by_value = {value: roles.get(fold(value)) for value in values}
     if unknown := {value: values[value] for value, role in by_value.items() if role is None}:
         raise status.ask(unknown, kinds.column)
-    role = ibis.cases(
-        *((table.row_kind == value, name) for value, name in by_value.items() if name), else_=ibis.null("string")
-    ) if by_value else ibis.null("string")
+    role = (
+        ibis.cases(
+            *((table.row_kind == value, name) for value, name in by_value.items() if name),
+            else_=ibis.null("string"),
+        )
+        if by_value
+        else ibis.null("string")
+    )
     if kinds.sales_are_positive:
         role = (table.negative.fill_null(False) & (role == "sale")).ifelse("other", role)
     table = table.mutate(row_role=role)
@@ -510,12 +544,19 @@ def _one_currency(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.T
             f"Money is in several currencies: {_counted(lines)}. Expected one, because amounts of different currencies "
             f"cannot be added up. Name the one to count with --currency {best}; lines in others are set aside."
         )
-    return table, replace(facts, currency=next(iter(different), ""))
+    found = next(iter(different), "")
+    before = request.before.currency
+    if found and before and len(money.same({found, before})) > 1:
+        raise InputError(
+            f"Money is in {found}, but the model was trained on {before}. Expected the same currency, because the model "
+            f"compares amounts. Convert the amounts, or train a model on these data."
+        )
+    return table, replace(facts, currency=found or before)
 
 
 def _counted(lines: Mapping[str, int]) -> str:
     ordered = sorted(lines.items(), key=lambda item: -item[1])
-    return ", ".join(f"{code} ({count:,} lines)" for code, count in ordered)
+    return ", ".join(f"{code} ({counted(count, 'line')})" for code, count in ordered)
 
 
 def _value(table: ir.Table, plan: Plan, way: Money) -> ir.DecimalValue:
@@ -552,21 +593,32 @@ def _order_or_line(table: ir.Table, facts: Facts, request: Request) -> Facts:
     if way.times:
         return _unit_or_line(table, facts, request)
     name = way.plus[0]
-    if {"amount", "total"} & request.columns.keys() or fold(name) not in ORDER_OR_LINE and not says_total(name):
+    if (
+        {"amount", "total"} & request.columns.keys()
+        or fold(name) not in ORDER_OR_LINE
+        and not says_total(name)
+    ):
         return facts
     used = table.filter(table.step.isnull() & table.invoice.notnull() & table.value.notnull())
     orders = used.group_by("invoice").aggregate(
-        lines=used.count(), least=used.value.min(), most=used.value.max(), customers=used.customer_id.nunique()
+        lines=used.count(),
+        least=used.value.min(),
+        most=used.value.max(),
+        customers=used.customer_id.nunique(),
     )
     several = orders.filter(orders.lines > 1)
     found = one_row(
         several.aggregate(
-            orders=several.count(), same=(several.least == several.most).sum(), different=several.most.nunique()
+            orders=several.count(),
+            same=(several.least == several.most).sum(),
+            different=several.most.nunique(),
         )
     )
     if not found["orders"]:
         return facts
-    total = says_total(name) or any(word in fold(name) for word in ("total", "gesamt", "summe", "suma", "итог"))
+    total = says_total(name) or any(
+        word in fold(name) for word in ("total", "gesamt", "summe", "suma", "итог")
+    )
     constant = found["same"] == found["orders"]
     values = one_row(used.aggregate(n=used.value.nunique()))["n"]
     options = f"--column amount={name} if it is the line's, --column total={name} if it is the order's"
@@ -632,7 +684,9 @@ def _is_in_totals(table: ir.Table, facts: Facts) -> bool:
     quantity, price = plan.money.times
     at = {name: number for number, name in enumerate(plan.numbers)}
     others = [
-        name for name in table.columns if name.startswith("other_") and _is_money_name(name.removeprefix("other_"))
+        name
+        for name in table.columns
+        if name.startswith("other_") and _is_money_name(name.removeprefix("other_"))
     ]
     for other in others[:3]:
         total = money.number(table[other], DECIMAL, facts.decimal)
@@ -676,13 +730,16 @@ def _with_money(table: ir.Table, plan: Plan) -> ir.Table:
         table = table.mutate(given_back=_value(table, plan, layout.refunded[0]).abs().fill_null(zero))
     else:
         table = table.mutate(given_back=zero)
-    table = table.mutate(own_invoice=ibis.coalesce(table.invoice, ibis.literal("row ") + table[ROW].cast("string")))
+    table = table.mutate(
+        own_invoice=ibis.coalesce(table.invoice, ibis.literal("row ") + table[ROW].cast("string"))
+    )
     usable = table.step.isnull()
     if way.per == "order":
         table = table.mutate(counted=(usable & table.value.notnull()).ifelse(table.value, None))
         # The first of its lines that has money other than 0, else the first that has any.
         rank = ibis.cases(
-            ((table.counted != 0).fill_null(False), table[ROW]), (table.counted.notnull(), table[ROW] + 10**15)
+            ((table.counted != 0).fill_null(False), table[ROW]),
+            (table.counted.notnull(), table[ROW] + 10**15),
         )
         table = table.mutate(rank=rank)
         table = table.mutate(best=table.rank.min().over(group_by=table.own_invoice))
@@ -711,15 +768,26 @@ def _with_money(table: ir.Table, plan: Plan) -> ir.Table:
         table = table.mutate(back_of_order=gives)
         in_use = table.step.isnull()
         if way.per == "line":
-            whole = (in_use & (table.amount > 0)).ifelse(table.amount, None).sum().over(group_by=table.own_invoice)
+            whole = (
+                (in_use & (table.amount > 0))
+                .ifelse(table.amount, None)
+                .sum()
+                .over(group_by=table.own_invoice)
+            )
             first = in_use.ifelse(table[ROW], None).min().over(group_by=table.own_invoice) == table[ROW]
         else:
             whole, first = table.of_order, table.bears
-        refunded = (first & in_use).fill_null(False).ifelse(
-            ibis.least(table.back_of_order.fill_null(zero), whole.fill_null(zero)), zero
+        refunded = (
+            (first & in_use)
+            .fill_null(False)
+            .ifelse(ibis.least(table.back_of_order.fill_null(zero), whole.fill_null(zero)), zero)
         )
     else:
-        refunded = ibis.least(table.given_back, ibis.greatest(table.amount.fill_null(zero), zero)) if layout.refunded else zero
+        refunded = (
+            ibis.least(table.given_back, ibis.greatest(table.amount.fill_null(zero), zero))
+            if layout.refunded
+            else zero
+        )
     role = table.role
     refund = (role == "refund").fill_null(False)
     kind = ibis.cases(
@@ -737,7 +805,10 @@ def _with_money(table: ir.Table, plan: Plan) -> ir.Table:
             "price": table[f"n_{at[way.times[1]]}"].cast("decimal(18, 6)"),
         }
     else:
-        factors = {"quantity": ibis.literal(1).cast("decimal(15, 3)"), "price": ibis.null().cast("decimal(18, 6)")}
+        factors = {
+            "quantity": ibis.literal(1).cast("decimal(15, 3)"),
+            "price": ibis.null().cast("decimal(18, 6)"),
+        }
     others = [name for name in table.columns if name.startswith(("other_", "keep_"))]
     bads = [name for name in table.columns if name.startswith("bad_")]
     return table.select(
@@ -774,14 +845,20 @@ def understood(facts: Facts, forms: Sequence[tuple[str, int]], request: Request)
         "stock_code": ", ".join(layout.item[:1]),
         "country": ", ".join(layout.country[:1]),
     }
-    written = ", ".join(f"{form}" + (f" ({lines:,} lines)" if len(forms) > 1 else "") for form, lines in forms)
+    written = ", ".join(
+        f"{form}" + (f" ({counted(lines, 'line')})" if len(forms) > 1 else "") for form, lines in forms
+    )
     order = (
         f"{layout.order[0]}"
         if layout.order
         else "no order number was found: a customer's lines of one day are one order (--column invoice=NAME)"
     )
     ordered = f", {facts.date_order}" if any("by numbers" in form for form, _ in forms) else ""
-    zone = f", on the clock of {request.timezone}" if request.timezone else ", as the shop's own clock shows them"
+    zone = (
+        f", on the clock of {request.timezone}"
+        if request.timezone
+        else ", as the shop's own clock shows them"
+    )
     return Understanding(
         layout=f"{layout.name} (--layout none reads it as any table)" if layout.name else "",
         columns={role: name for role, name in columns.items() if name},
@@ -792,4 +869,15 @@ def understood(facts: Facts, forms: Sequence[tuple[str, int]], request: Request)
         customers=facts.customers,
         status=facts.status,
         notes=(*facts.notes, *((layout.unknown,) if layout.unknown else ())),
+        mapping={
+            "columns": dict(request.columns),
+            "date_order": facts.date_order,
+            "decimal": facts.decimal,
+            "currency": facts.currency,
+            "layout": request.layout,
+            "timezone": request.timezone,
+            "status_counts": list(request.status_counts),
+            "guests": request.guests,
+            "far_dates": request.far_dates,
+        },
     )

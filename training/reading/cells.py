@@ -71,5 +71,6 @@ def identifier(column: ir.Value) -> ir.StringValue:
     )
     unwrapped = text.re_extract(UNWRAPPED, 1)
     return digits.nullif("").coalesce(
-        unwrapped.nullif(""), text.lower().isin(MISSING).ifelse(None, text).re_replace(UNWRAPPED, "").nullif("")
+        unwrapped.nullif(""),
+        text.lower().isin(MISSING).ifelse(None, text).re_replace(UNWRAPPED, "").nullif(""),
     )

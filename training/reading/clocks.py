@@ -26,7 +26,10 @@ def zones(paths: Sequence[Path]) -> dict[str, str]:
 
 def notes_of(zones: dict[str, str]) -> list[str]:
     """What to say of the clocks of typed moments."""
-    return [f"{name} is on the clock of {_named(zone)} (--timezone ZONE for another)" for name, zone in zones.items()]
+    return [
+        f"{name} is on the clock of {_named(zone)} (--timezone ZONE for another)"
+        for name, zone in zones.items()
+    ]
 
 
 def on_clock(table: ir.Table, paths: Sequence[Path], timezone: str) -> ir.Table:

@@ -15,7 +15,9 @@ OPTIONAL = ("email", "time", "status", "currency", "refunded", "stock_code", "co
 NO_COLUMN = "none"  # in place of a name: no column has this role
 CELLS = 200  # of a column are looked at, to see what may be in it
 AGAIN = re.compile(r" \(\d+\)$")  # the mark of the second column of a name
-OF_SOMETHING_ELSE = "store shop branch warehouse product item employee cashier region seller vendor staff".split()
+OF_SOMETHING_ELSE = (
+    "store shop branch warehouse product item employee cashier region seller vendor staff".split()
+)
 OF_A_CUSTOMER = "cust client member account user kund buyer person card guest shopper household".split()
 
 
@@ -110,7 +112,7 @@ def _without(
             best[role] = name
             left.remove(name)
     questions = " ".join(f'Did you mean "{name}"?' for name in dict.fromkeys(best.values()))
-    option = " ".join(f'--column {role}={_quoted(best.get(role, "NAME"))}' for role in missing)
+    option = " ".join(f"--column {role}={_quoted(best.get(role, 'NAME'))}" for role in missing)
     other = ", and none for amount (the line total)" if missing[-1] in ("quantity", "price") else ""
     also = " or --column amount=NAME" if other else ""
     return InputError(
@@ -144,7 +146,9 @@ def _content(role: str, cells: Sequence[str]) -> float:
     def share(pattern: str) -> float:
         return sum(bool(re.search(pattern, cell)) for cell in cells) / len(cells)
 
-    dates = share(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|^\d{8}$|^1\d{9}(\d{3})?$|^[A-Z][a-z]{2,8} \d{1,2},? \d{4}")
+    dates = share(
+        r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|^\d{8}$|^1\d{9}(\d{3})?$|^[A-Z][a-z]{2,8} \d{1,2},? \d{4}"
+    )
     decimals = share(r"\d[.,]\d{1,4}\D*$")
     if role == "date":
         return 0.6 if dates > 0.8 else -1

@@ -32,7 +32,8 @@ DAYS = {
     "([12][0-9]{3})([0-9]{2})([0-9]{2})(?:[.]0)?": "ymd",
     "([0-9]{1,2})[.] ?([0-9]{1,2})[.] ?([0-9]{4}|[0-9]{2})": "dmy",
     "([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4}|[0-9]{2})": "either",
-    WEEKDAY + r"([0-9]{1,2})[.]?(?:[ -]| de )?([A-Za-zÀ-ž]{3,10})[.,]?(?:[ -]| de )?([0-9]{4}|[0-9]{2})": "dmy",
+    WEEKDAY
+    + r"([0-9]{1,2})[.]?(?:[ -]| de )?([A-Za-zÀ-ž]{3,10})[.,]?(?:[ -]| de )?([0-9]{4}|[0-9]{2})": "dmy",
     WEEKDAY + r"([A-Za-zÀ-ž]{3,10})[.]?[ -]([0-9]{1,2})(?:st|nd|rd|th)?(?:,? |-)([0-9]{4}|[0-9]{2})": "mdy",
     r"([12][0-9]{3})[ -]([A-Za-zÀ-ž]{3,10})[ -]([0-9]{1,2})": "ymd",
 }
@@ -150,7 +151,9 @@ def _compact(text: ir.StringValue, form: str, parts: str) -> tuple[ir.BooleanVal
 
 def zone(column: ir.StringValue) -> ir.StringValue:
     """The zone that a text ends in, "" where it has none."""
-    return column.re_extract(rf":[0-9]{{2}}(?:[.][0-9]+)?(?: ?[AaPp][.]?[Mm][.]?)? ?({ZONE})(?: ?[(][^)]*[)])?\s*$", 1)
+    return column.re_extract(
+        rf":[0-9]{{2}}(?:[.][0-9]+)?(?: ?[AaPp][.]?[Mm][.]?)? ?({ZONE})(?: ?[(][^)]*[)])?\s*$", 1
+    )
 
 
 def in_zone(
@@ -227,7 +230,9 @@ def _offset(moment: ir.TimestampValue, changes: Sequence[tuple[dt.datetime, int]
 
     if len(changes) == 1:
         return ibis.literal(changes[0][1], "int64")
-    later = [(moment >= ibis.timestamp(start), ibis.literal(ahead, "int64")) for start, ahead in changes[:0:-1]]
+    later = [
+        (moment >= ibis.timestamp(start), ibis.literal(ahead, "int64")) for start, ahead in changes[:0:-1]
+    ]
     return ibis.cases(*later, else_=ibis.literal(changes[0][1], "int64"))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from training.errors import InputError
 from training.reading.dates import NO_DAYS
+from training.reading.understanding import counted
 
 GAP = dt.timedelta(days=3 * 365)
 
@@ -46,7 +47,8 @@ def believed(days: Mapping[dt.date, int], keep: bool = False) -> Span:
     total = sum(lines)
     if 2 * lines[most] <= total:
         told = "; ".join(
-            f"{count:,} lines of {group[0]} to {group[-1]}" for group, count in zip(groups, lines, strict=True)
+            f"{counted(count, 'line')} of {group[0]} to {group[-1]}"
+            for group, count in zip(groups, lines, strict=True)
         )
         raise InputError(
             f"Years without a line part the dates: {told}. Expected most lines in one period. Correct the dates that "

@@ -25,9 +25,7 @@ CODES = (
     "ARS CLP COP BRL PEN UYU SEK NOK DKK ISK ZAR EGP AED SAR QAR KWD BHD MAD KES GHS IDR MYR PKR BDT LKR BGN HRK RSD"
 )
 _LETTERS = "|".join(CODES.split())
-CURRENCY = (
-    f"(?:[A-Za-z]{{0,3}}[$£€¥₹₽₺₩₪฿₫₴₦₱₸]|(?i:{_LETTERS}|EUROS?)|zł|Kč|Ft|lei|S?Fr[.]?|руб[.]?|р[.]|[Kk]r[.]?|Rs[.]?)"
-)
+CURRENCY = f"(?:[A-Za-z]{{0,3}}[$£€¥₹₽₺₩₪฿₫₴₦₱₸]|(?i:{_LETTERS}|EUROS?)|zł|Kč|Ft|lei|S?Fr[.]?|руб[.]?|р[.]|[Kk]r[.]?|Rs[.]?)"
 MINUS = "[-−–—‒﹣－]"
 APOSTROPHES = "['’‘ʼ′`´]"
 GROUPS = f"{APOSTROPHES}|[ \u00a0\u202f\u2009]"

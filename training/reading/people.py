@@ -63,7 +63,9 @@ def _stands_out(
     if not sample or value == "1":
         return False
     if not value.isdigit():
-        return sum(any(sign.isdigit() or sign == "@" for sign in other) for other in sample) > 0.9 * len(sample)
+        return sum(any(sign.isdigit() or sign == "@" for sign in other) for other in sample) > 0.9 * len(
+            sample
+        )
     numbers = sorted(int(other) for other in sample if other.isdigit())
     if len(numbers) < 0.9 * len(sample):
         return True

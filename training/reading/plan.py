@@ -64,9 +64,7 @@ def plan_of(
         return _own(names, request, where, sample)
     check_mapping(names, request.columns, where)
     spelled = _spelled(layout, names, request.columns, where)
-    roles = {
-        role: getattr(spelled, field)[0] for role, field in MAPPED.items() if getattr(spelled, field)
-    }
+    roles = {role: getattr(spelled, field)[0] for role, field in MAPPED.items() if getattr(spelled, field)}
     return Plan(spelled, roles)
 
 
@@ -110,9 +108,7 @@ def _spelled(layout: Layout, names: Sequence[str], mapped: Mapping[str, str], wh
 
     def way(ways: Sequence[Money]) -> tuple[Money, ...]:
         best = usable(ways, names)
-        return () if best is None else (
-            Money(best.per, here(best.plus), here(best.times), here(best.minus)),
-        )
+        return () if best is None else (Money(best.per, here(best.plus), here(best.times), here(best.minus)),)
 
     kinds = layout.kinds and here((layout.kinds.column,))
     own = {
@@ -149,9 +145,7 @@ def _spelled(layout: Layout, names: Sequence[str], mapped: Mapping[str, str], wh
     return spelled
 
 
-def _own(
-    names: Sequence[str], request: Request, where: str, sample: Sequence[Mapping[str, str]]
-) -> Plan:
+def _own(names: Sequence[str], request: Request, where: str, sample: Sequence[Mapping[str, str]]) -> Plan:
     roles = recognise(names, request.columns, where, sample)
     mapped = request.columns
 
@@ -159,7 +153,9 @@ def _own(
         return (roles[role],) if role in roles else ()
 
     free = [name for name in names if name not in roles.values()]
-    status = column("status") if "status" in mapped else tuple(all_usual("status", [*column("status"), *free]))
+    status = (
+        column("status") if "status" in mapped else tuple(all_usual("status", [*column("status"), *free]))
+    )
     if mapped.get("status") == NO_COLUMN:
         status = ()
     money = _mapped_money(mapped) or _own_money(roles)

@@ -7,7 +7,7 @@ portable functions, so DuckDB, Spark and a warehouse give the same rows.
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -22,6 +22,7 @@ from training.reading.columns import CELLS, ROLES
 from training.reading.kept import kept, rows_of
 from training.reading.plan import Plan, plan_of
 from training.reading.request import Request
+from training.reading.sample import check_hidden_status
 from training.reading.sources import check_same_columns, files
 from training.reading.texts import text_of
 from training.reading.understanding import Example, Understanding
@@ -89,7 +90,9 @@ def read(
     _check("engine", [engine], ("duckdb", "spark"))
     _check("--far-dates", [request.far_dates], ("aside", "keep"))
     source = _opened(sources, request, table, connection, engine)
+    request = request.on(source.names)
     plan = plan_of(source.names, request, source.where, source.sample())
+    check_hidden_status(source.sample(), plan, request)
     _check_kept(request.keep, source)
     moment_texts = kept(_moment_texts(source.tables, plan))
     date_order, decimal = _marks(source.tables, moment_texts, plan, request)
@@ -135,7 +138,11 @@ class Source:
 
 
 def _opened(
-    sources: Sequence[str | Path], request: Request, table: str | None, connection: Backend | None, engine: str
+    sources: Sequence[str | Path],
+    request: Request,
+    table: str | None,
+    connection: Backend | None,
+    engine: str,
 ) -> Source:
     import ibis
 
@@ -181,9 +188,21 @@ def _marks(
     numbers = _texts(tables, plan.numbers)
     decimal = request.decimal
     if numbers is not None and decimal is None:
-        decimal = textfile.decimal_mark(numbers.select(text=money.bare(numbers.text)).distinct())
+        bare = numbers.select(text=money.bare(numbers.text)).distinct()
+        decimal = _decided(textfile.decimal_mark, bare, request.before.decimal)
     # Where nothing is text, there is nothing to decide, and any answer will do.
-    return request.date_order or textfile.date_order(moment_texts), decimal or "point"
+    order = request.date_order or _decided(textfile.date_order, moment_texts, request.before.date_order)
+    return order, decimal or "point"
+
+
+def _decided(decide: Callable[[ir.Table], str], texts: ir.Table, before: str) -> str:
+    """What texts decide; where they leave it open, what was so in a model's training. Raises InputError."""
+    try:
+        return decide(texts)
+    except InputError:
+        if before:
+            return before
+        raise
 
 
 def _check_kept(keep: Sequence[str], source: Source) -> None:
@@ -247,7 +266,9 @@ def source_example(step: str, row: int, column: str, source: Source) -> Example:
     at = row
     for part in source.tables:
         numbered = part.mutate(segments_row=ibis.row_number())
-        cell = rows_of(numbered.filter(numbered.segments_row == at).select(cell=numbered[column].cast("string")))
+        cell = rows_of(
+            numbered.filter(numbered.segments_row == at).select(cell=numbered[column].cast("string"))
+        )
         if cell:
             break
         at -= part.count().to_pyarrow().as_py()

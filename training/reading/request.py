@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class Before:
+    """How a model's training was read, for what neither the user nor the data say now.
+
+    `columns` are used where the source has them; the order of dates and the decimal mark where the data leave them open;
+    money in another currency than `currency` is refused.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    date_order: str = ""
+    decimal: str = ""
+    currency: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,17 @@ class Request:
     header: bool = True
     keep: tuple[str, ...] = ()
     duplicates: str = "drop"
+    before: Before = field(default_factory=Before)
+
+    def on(self, names: Sequence[str]) -> Request:
+        """The same for a source with these columns: what was mapped before, where it has them."""
+        mapped = set(self.columns.values())
+        again = {
+            role: name
+            for role, name in self.before.columns.items()
+            if role not in self.columns and name not in mapped and (name in names or name == "none")
+        }
+        return replace(self, columns={**self.columns, **again}) if again else self
 
     @property
     def is_plain(self) -> bool:

@@ -60,7 +60,9 @@ def _is_unit_price(sample: Rows, plan: Plan) -> bool:
     quantity, price = plan.money.times
     article = plan.layout.item[0] if plan.layout.item else ""
     units: dict[str, set[tuple[float, float]]] = defaultdict(set)
-    others = [name for name in sample[0] if name not in plan.roles.values() and _is_money(name)] if sample else []
+    others = (
+        [name for name in sample[0] if name not in plan.roles.values() and _is_money(name)] if sample else []
+    )
     alone = differ = 0
     for row in sample:
         count, each = _number(row[quantity]), _number(row[price])

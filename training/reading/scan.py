@@ -112,7 +112,9 @@ def settled(found: ir.Table, request: Request, single: bool = False) -> ir.Table
     meant = {name: identifier(found[name]) for name in IDENTIFIERS}
     dates = (~found.date.between(*BELIEVABLE)).sum().fill_null(0)
     ids = [found[name].nunique(where=meant[name].notnull()) - meant[name].nunique() for name in IDENTIFIERS]
-    damaged = [found[name].re_search(SCIENTIFIC).sum().fill_null(0) for name in IDENTIFIERS if _is_text(found[name])]
+    damaged = [
+        found[name].re_search(SCIENTIFIC).sum().fill_null(0) for name in IDENTIFIERS if _is_text(found[name])
+    ]
     case = (meant["customer_id"].contains("@") & (meant["customer_id"] != meant["customer_id"].lower())).sum()
     odd = one_row(found.aggregate(dates=dates, ids=sum(ids), damaged=sum(damaged), case=case.fill_null(0)))
     if any(odd.values()):
@@ -144,7 +146,9 @@ def _has_single_lines(found: ir.Table) -> bool:
 def _is_near(found: ir.Table) -> bool:
     """Whether no date is a default, or years away from the others."""
     days = found.filter(found.date.notnull()).mutate(day=lambda t: t.date.date())
-    counts = {row["day"]: row["lines"] for row in rows_of(days.group_by("day").aggregate(lines=days.lines.sum()))}
+    counts = {
+        row["day"]: row["lines"] for row in rows_of(days.group_by("day").aggregate(lines=days.lines.sum()))
+    }
     try:
         return believed(counts).is_whole and not any(day in NO_DAYS for day in counts)
     except InputError:
@@ -169,6 +173,7 @@ def _text(paths: list[Path], request: Request) -> Scan | None:
     if not written_alike or dialect.encoding != "utf-8-sig" or not dialect.header_is_first_line:
         return None
     sample = textfile.sample(paths[0], dialect)
+    request = request.on(dialect.header)
     plan = plan_of(dialect.header, request, str(paths[0]), sample)
     if not plan.is_plain or not is_plain(sample, plan, request):
         return None
@@ -192,8 +197,10 @@ def _text(paths: list[Path], request: Request) -> Scan | None:
         timestampformat=form,
     )
     written = FORM_NAMES["%Y" if form.startswith("%Y") else "either"]
-    facts = Facts(plan, order or "day-first", "point")
-    return Scan(table.select(**canonical_columns(table, roles)), facts, ((written, 0),), _single(sample, plan))
+    facts = Facts(plan, order or "day-first", "point", currency=request.before.currency)
+    return Scan(
+        table.select(**canonical_columns(table, roles)), facts, ((written, 0),), _single(sample, plan)
+    )
 
 
 def _single(sample: list[dict[str, str]], plan: Plan) -> bool:
@@ -236,10 +243,12 @@ def _parquet(paths: list[Path], request: Request) -> Scan | None:
         table = _connect().read_parquet([glob.escape(str(path)) for path in paths])
         table = on_clock(table, paths, request.timezone)
         sample = [
-            {name: "" if value is None else str(value) for name, value in row.items()} for row in rows_of(table.limit(500))
+            {name: "" if value is None else str(value) for name, value in row.items()}
+            for row in rows_of(table.limit(500))
         ]
     except (OSError, pa.ArrowInvalid, duckdb.Error):  # `read` says what is wrong
         return None
+    request = request.on(table.columns)
     plan = plan_of(table.columns, request, str(paths[0]), sample)
     if not plan.is_plain or not is_plain(sample, plan, request):
         return None
@@ -248,8 +257,10 @@ def _parquet(paths: list[Path], request: Request) -> Scan | None:
     dated = table[roles["date"]].type()
     if not typed or not (dated.is_timestamp() or dated.is_date()):
         return None
-    facts = Facts(plan, "day-first", "point", tuple(notes_of(zones(paths))))
-    return Scan(table.select(**canonical_columns(table, roles)), facts, (("typed", 0),), _single(sample, plan))
+    facts = Facts(plan, "day-first", "point", tuple(notes_of(zones(paths))), currency=request.before.currency)
+    return Scan(
+        table.select(**canonical_columns(table, roles)), facts, (("typed", 0),), _single(sample, plan)
+    )
 
 
 def _connect() -> Backend:

@@ -9,8 +9,21 @@ from training.errors import InputError
 from training.reading.folding import fold
 from training.reading.layout import Layout
 from training.reading.status_words import verdict
+from training.reading.understanding import counted
 
-BACK = ("refund", "return", "erstatt", "rembours", "reembols", "rimbors", "terugbetaal", "zwrot", "возвра", "devol", "storn")
+BACK = (
+    "refund",
+    "return",
+    "erstatt",
+    "rembours",
+    "reembols",
+    "rimbors",
+    "terugbetaal",
+    "zwrot",
+    "возвра",
+    "devol",
+    "storn",
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ def judge(values: Iterable[str], layout: Layout, counts: Iterable[str]) -> Verdi
 
 def ask(lines: Mapping[str, int], column: str) -> InputError:
     """The question about values of a status that nobody knows."""
-    told = ", ".join(f"{value} ({count:,} lines)" for value, count in list(lines.items())[:12])
+    told = ", ".join(f"{value} ({counted(count, 'line')})" for value, count in list(lines.items())[:12])
     names = ",".join(lines)
     quoted = f'"{names}"' if " " in names else names
     return InputError(

@@ -264,7 +264,11 @@ def _records(source: IO[str], dialect: Dialect, path: Path) -> Iterator[list[str
 def _is_footer(record: Sequence[str], width: int) -> bool:
     """Whether a record that is too short may be a remark below the table: words in less than half of the cells."""
     filled = [cell for cell in record if cell.strip()]
-    return 2 * len(record) < width and len(filled) <= 3 and any(re.search("[^\\W\\d_]{2}", cell) for cell in filled)
+    return (
+        2 * len(record) < width
+        and len(filled) <= 3
+        and any(re.search("[^\\W\\d_]{2}", cell) for cell in filled)
+    )
 
 
 def _ragged(line: int, fields: int, width: int, path: Path) -> InputError:

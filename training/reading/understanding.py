@@ -7,6 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
+def counted(count: int, noun: str) -> str:
+    """A number and its noun: 1 line, 2 lines."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Example:
     """One cell that could not be used: why, where, and what stands in it. The line is 0 where it is not known."""
@@ -38,7 +43,9 @@ class Understanding:
     status: tuple[tuple[str, int, bool], ...] = ()
     examples: tuple[Example, ...] = ()
     notes: tuple[str, ...] = ()
-    mapping: Mapping[str, Any] = field(default_factory=dict)  # the request, for whoever reads such a source again
+    mapping: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the request, for whoever reads such a source again
 
     def rows(self) -> list[tuple[str, str]]:
         """(what, how it was understood), for a block of two columns."""

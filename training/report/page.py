@@ -49,13 +49,15 @@ def render_report(
     forward: Sequence[str],
     method: Mapping[str, str],
     figures: Mapping[str, Picture],
+    understood: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The whole story as one HTML page without any outside request.
 
     `outcome`, `reasons`, `movement` and `forward` are sentences; `profiles` has a row a segment, as
     `profiles.profile` gives it; `scored` is customers plus segment_name, is_anomaly, anomaly_score and
     anomaly_reason; `method` maps a setting's name to its value as the reader shall see it; `figures`
-    maps the names of `DESCRIPTIONS` to pictures, and those that are left out are left out of the page.
+    maps the names of `DESCRIPTIONS` to pictures, and those that are left out are left out of the page; `understood`
+    says how the files were read, as (what, how).
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -82,6 +84,7 @@ def render_report(
         movement=movement,
         forward=forward,
         method=method,
+        understood=understood,
         images={name: _image(name, picture) for name, picture in figures.items()},
     )
 

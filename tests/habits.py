@@ -22,15 +22,31 @@ NAMES = {
     "reembolso producto hora",
 }
 ROLES = "customer order date quantity price line total status email currency refund item time".split()
-NAMES["Spanish"] = NAMES["Spanish"].replace("num_pedido", "numero_pedido").replace("importe_linea", "total_linea")
+NAMES["Spanish"] = (
+    NAMES["Spanish"].replace("num_pedido", "numero_pedido").replace("importe_linea", "total_linea")
+)
 NAMES["Spanish"] = NAMES["Spanish"].replace("correo", "correo_electronico")
 PAID = {"English": "paid", "shop": "Completed", "German": "bezahlt", "French": "payée", "Spanish": "pagado"}
-UNPAID = {"English": "cancelled", "shop": "Pending payment", "German": "storniert", "French": "annulée", "Spanish": "anulado"}
+UNPAID = {
+    "English": "cancelled",
+    "shop": "Pending payment",
+    "German": "storniert",
+    "French": "annulée",
+    "Spanish": "anulado",
+}
 DATES = (
     "iso", "iso T zone", "day only", "dotted", "month first", "Unix", "Unix ms", "serial", "digits", "name", "browser", "two columns",
 )  # fmt: skip
 NUMBERS = ("plain", "dollar", "code", "comma", "apostrophe", "brackets", "trailing minus", "long minus")
-CUSTOMERS = ("id", "e-mail", "e-mail in any case", "account and e-mail", "guest ids", "quoted zeros", "apostrophe")
+CUSTOMERS = (
+    "id",
+    "e-mail",
+    "e-mail in any case",
+    "account and e-mail",
+    "guest ids",
+    "quoted zeros",
+    "apostrophe",
+)
 MONEY = ("unit", "line", "order repeated", "order first")
 EXTRAS = (
     "status", "refund", "duplicates", "total line", "lines above", "far date", "default date", "discount", "gift card",
@@ -89,7 +105,9 @@ def answer_of(lines, label, days_only, refunds):
         own = [line for line in used if line.customer == customer]
         moments = [line.moment.replace(hour=0) if days_only else line.moment for line in own]
         orders = {line.order for line in own}
-        money = sum(line.quantity * line.price for line in own) - sum(refunds.get(order, 0) for order in orders)
+        money = sum(line.quantity * line.price for line in own) - sum(
+            refunds.get(order, 0) for order in orders
+        )
         if money > 0:
             recency, tenure = (end - max(moments)).days, (end - min(moments)).days
             table[label(customer)] = (recency, len(orders), money, tenure)
@@ -117,12 +135,16 @@ def case(seed):
     if hazard in ("scientific ids", "names only"):
         who = "id"
     if money.startswith("order"):
-        extras -= {"discount", "gift card", "duplicates"} if money == "order first" else {"discount", "gift card"}
+        extras -= (
+            {"discount", "gift card", "duplicates"} if money == "order first" else {"discount", "gift card"}
+        )
 
     def label(customer):
         if who in ("e-mail", "e-mail in any case", "account and e-mail", "guest ids"):
             return f"person{customer}@example.com" if who.startswith("e-mail") else _account(customer, who)
-        return {"quoted zeros": f"00{customer + 12}", "apostrophe": f"00{customer + 12}"}.get(who, f"K{customer + 31}")
+        return {"quoted zeros": f"00{customer + 12}", "apostrophe": f"00{customer + 12}"}.get(
+            who, f"K{customer + 31}"
+        )
 
     refunds = {}
     if "refund" in extras:
@@ -141,7 +163,16 @@ def case(seed):
     except UnicodeEncodeError:
         encoding, data = "utf-8", text.encode()
     asked = bool(hazard)
-    habits = (language, money, date, number, who, encoding, *sorted(extras), *([f"! {hazard}"] if hazard else []))
+    habits = (
+        language,
+        money,
+        date,
+        number,
+        who,
+        encoding,
+        *sorted(extras),
+        *([f"! {hazard}"] if hazard else []),
+    )
     return Case(data, "shop.csv", answer, habits, asked, text)
 
 
@@ -175,7 +206,15 @@ def _with_extras(lines, extras, chance):
             result.append(Line(n, f"{7_000 + n}", early, "Article A", 1, Decimal("77.70"), "unpaid"))
     if "nobody" in extras:
         result += [
-            Line(-1, f"{8_000 + n}", early + dt.timedelta(days=n), "Article B", 1, Decimal("5.50"), note="nobody")
+            Line(
+                -1,
+                f"{8_000 + n}",
+                early + dt.timedelta(days=n),
+                "Article B",
+                1,
+                Decimal("5.50"),
+                note="nobody",
+            )
             for n in range(3)
         ]
     if "no customer" in extras:
@@ -204,7 +243,9 @@ def _moment(moment, form):
     if form == "Unix ms":
         return f"{seconds}000"
     if form == "serial":
-        return f"{Decimal((moment - dt.datetime(1899, 12, 30)).total_seconds()) / 86_400:.9f}".rstrip("0").rstrip(".")
+        return f"{Decimal((moment - dt.datetime(1899, 12, 30)).total_seconds()) / 86_400:.9f}".rstrip(
+            "0"
+        ).rstrip(".")
     return moment.strftime(spelled[form])
 
 
@@ -242,7 +283,9 @@ def _person(line, who, chance):
     if who == "account and e-mail":
         return str(5_001 + line.customer), address
     if who == "guest ids":
-        return (str(5_001 + line.customer) if line.customer % 2 == 0 else chance.choice(("GUEST", ""))), address
+        return (
+            str(5_001 + line.customer) if line.customer % 2 == 0 else chance.choice(("GUEST", ""))
+        ), address
     if who == "quoted zeros":
         return f'="00{line.customer + 12}"', ""
     if who == "apostrophe":
@@ -272,7 +315,9 @@ def _rows(lines, names, language, money, date, number, who, extras, hazard, refu
         if who in ("account and e-mail", "guest ids"):
             row[names["email"]] = address
         is_default = line.moment.year == 1970
-        row[names["date"]] = "1970-01-01" if is_default and date not in ("Unix", "Unix ms") else _moment(line.moment, date)
+        row[names["date"]] = (
+            "1970-01-01" if is_default and date not in ("Unix", "Unix ms") else _moment(line.moment, date)
+        )
         if date == "two columns":
             row[names["time"]] = line.moment.strftime("%H:%M:%S")
         row[names["item"]] = line.item
@@ -283,7 +328,9 @@ def _rows(lines, names, language, money, date, number, who, extras, hazard, refu
         elif money == "line":
             row[names["line"]] = _number(value, number)
         else:
-            row[names["total"]] = _number(totals[line.order], number) if first or money == "order repeated" else ""
+            row[names["total"]] = (
+                _number(totals[line.order], number) if first or money == "order repeated" else ""
+            )
         if "status" in extras:
             word = PAID[language] if line.status == "paid" else UNPAID[language]
             if hazard == "unknown status" and line.status != "paid":
@@ -305,7 +352,9 @@ def _rows(lines, names, language, money, date, number, who, extras, hazard, refu
 def _text(rows, names, delimiter, extras, chance):
     header = list(dict.fromkeys(name for row in rows for name in row))
     target = io.StringIO(newline="")
-    writer = csv.DictWriter(target, header, delimiter=delimiter, restval="", lineterminator=chance.choice(("\n", "\r\n")))
+    writer = csv.DictWriter(
+        target, header, delimiter=delimiter, restval="", lineterminator=chance.choice(("\n", "\r\n"))
+    )
     if "lines above" in extras:
         target.write("Sales report\r\nFrom 2024-01-01 to 2024-12-31\r\n\r\n")
     writer.writeheader()
@@ -331,7 +380,12 @@ def judge(shop_case, count):
     if shop_case.must_ask:
         return "wrong", "answered, where only a question is right"
     found = {
-        row.customer_id: (int(row.Recency), int(row.Frequency), Decimal(f"{row.Monetary:.2f}"), int(row.Tenure))
+        row.customer_id: (
+            int(row.Recency),
+            int(row.Frequency),
+            Decimal(f"{row.Monetary:.2f}"),
+            int(row.Tenure),
+        )
         for row in table.itertuples()
     }
     if found == shop_case.answer:

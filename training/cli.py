@@ -120,6 +120,7 @@ def train(
     """
     from tqdm import tqdm
 
+    from training.reading.sources import in_words
     from training.shop import MAX_CUSTOMERS, count_customers
     from training.train import Assignment, Settings, train_challenger, work_on_study
 
@@ -131,7 +132,7 @@ def train(
     limits, tolerance = limits_of(options), tolerance_of(options)
     sources, demo_data = _sources(inputs)
     reading = reading_of(**options)
-    click.echo(f"Reading {', '.join(sources)}")
+    click.echo(f"Reading {in_words(sources)}")
     shop = count_customers(sources, reading, MAX_CUSTOMERS, seed)
     print_shop(shop)
     counted = shop.sampled_from or len(shop.customers)
@@ -160,7 +161,7 @@ def train(
             work_on_study(given, storage, tell)
             click.echo("The study holds all its trials. The training without --worker goes on from here.")
             return
-        outcome = train_challenger(given, ", ".join(sources), resume, tell, storage)
+        outcome = train_challenger(given, in_words(sources), resume, tell, storage)
     click.echo("\n" + "\n".join(outcome.lines) + "\n")
     print_segments(outcome.profiles)
     click.echo(f"\n{outcome.identity}")

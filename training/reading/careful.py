@@ -17,7 +17,7 @@ from training.reading import dates, faraway, money, people, status
 from training.reading.cells import SCIENTIFIC, identifier
 from training.reading.folding import fold
 from training.reading.header_words import ORDER_OR_LINE
-from training.reading.kept import kept, one_row, rows_of
+from training.reading.kept import forget, kept, one_row, rows_of
 from training.reading.layout import Money
 from training.reading.plan import Plan, says_total
 from training.reading.request import Request
@@ -130,13 +130,14 @@ def interpret(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Table
     plan = facts.plan
     _check_digits(table, plan)
     table, facts = _believable(table, facts, request)
-    table = kept(_filled(table, plan))
-    table, facts = _known_people(table, facts, request)
-    table, facts = _counting(table, facts, request)
-    table, facts = _one_currency(table, facts, request)
+    filled = kept(_filled(table, plan))
+    table, facts = _known_people(filled, facts, request)
+    counting, facts = _counting(table, facts, request)
+    table, facts = _one_currency(counting, facts, request)
     facts = _order_or_line(table, facts, request)
-    table = _with_money(table, facts.plan)
-    return kept(table), facts
+    lines = kept(_with_money(table, facts.plan))
+    forget(filled, counting)
+    return lines, facts
 
 
 def _priced(plan: Plan) -> tuple[str, ...]:

@@ -18,6 +18,13 @@ def kept(table: ir.Table) -> ir.Table:
     return backend.create_table(ibis.util.gen_name("kept"), table, temp=True)
 
 
+def forget(*tables: ir.Table) -> None:
+    """Drop tables that `kept` made, and that nothing needs any more."""
+    for table in tables:
+        if table.get_backend().name == "duckdb":
+            table.get_backend().drop_table(table.op().name)
+
+
 def rows_of(table: ir.Table) -> list[dict[str, Any]]:
     """All rows of a small table."""
     return table.to_pyarrow().to_pylist()

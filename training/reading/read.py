@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 from training.errors import InputError
 from training.reading import dates, money, textfile, workbook
 from training.reading.careful import Facts, cells, interpret, moment_text, understood, without_duplicates
-from training.reading.clocks import on_clock
+from training.reading.clocks import on_clock, zones
 from training.reading.columns import CELLS, ROLES
-from training.reading.kept import kept, rows_of
+from training.reading.kept import forget, kept, rows_of
 from training.reading.plan import Plan, plan_of
 from training.reading.request import Request
 from training.reading.sample import check_hidden_status
@@ -63,7 +63,9 @@ def read_lines(
     request = Request(dict(columns or {}), date_order, decimal, layout="none", duplicates="keep")
     lines = read(sources, request, table=table, connection=connection, engine=engine).table
     names = [name for name in lines.columns if name in CANONICAL or name.startswith("other_")]
-    return lines.select(names)
+    ordered = kept(lines.order_by("row").select(names))
+    forget(lines)
+    return ordered
 
 
 def read(
@@ -100,13 +102,14 @@ def read(
     parts = [cells(part, plan, request, date_order, decimal, forms) for part in source.tables]
     whole = reduce(lambda above, below: above.union(below), _numbered(parts, source))
     facts = Facts(plan, date_order, decimal, source.notes)
-    whole, facts = zoned(whole, facts, request)
+    whole, facts = on_one_clock(whole, facts, request)
     whole = kept(without_duplicates(whole)) if request.duplicates == "drop" else kept(whole.mutate(copies=1))
     lines, facts = interpret(whole, facts, request)
     block = understood(facts, _forms(whole), request)
     block = replace(block, examples=tuple(_examples(lines, plan, source)))
+    forget(whole, moment_texts)
     source.close()
-    return Lines(_tidy(lines), block)
+    return Lines(lines, block)
 
 
 @dataclass(frozen=True)
@@ -213,13 +216,13 @@ def _check_kept(keep: Sequence[str], source: Source) -> None:
         )
 
 
-def zoned(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Table, Facts]:
+def on_one_clock(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Table, Facts]:
     """The times of a table on one clock, where one is asked for; and a note where zones were left out."""
-    zones = dates.zone(table.date_text)
+    written = dates.zone(table.date_text)
     if not request.timezone:
         return table, facts
-    names = [row["zone"] for row in rows_of(table.select(zone=zones).distinct()) if row["zone"]]
-    return table.mutate(date=dates.in_zone(table.date, zones, names, request.timezone)), facts
+    names = [row["zone"] for row in rows_of(table.select(zone=written).distinct()) if row["zone"]]
+    return table.mutate(date=dates.in_zone(table.date, written, names, request.timezone)), facts
 
 
 def _forms(table: ir.Table) -> list[tuple[str, int]]:
@@ -286,10 +289,6 @@ def _line(source: Source, row: int) -> int:
     return 0
 
 
-def _tidy(lines: ir.Table) -> ir.Table:
-    return lines.drop(*[name for name in lines.columns if name.startswith("bad_")], "row", "date_text")
-
-
 def _check(what: str, given: Iterable[str | None], allowed: Iterable[str | None]) -> None:
     for value in given:
         if value not in allowed:
@@ -351,8 +350,13 @@ def _load(path: Path, request: Request, connection: Backend) -> ir.Table:
 
     if path.suffix.lower() == ".parquet":
         try:
-            view = on_clock(connection.read_parquet(glob.escape(str(path))), [path], request.timezone)
-            return connection.create_table(ibis.util.gen_name("parquet"), view, temp=True)
+            view = connection.read_parquet(glob.escape(str(path)))
+            typed = connection.create_table(ibis.util.gen_name("parquet"), view, temp=True)
+            if not zones([path]):
+                return typed
+            on_its_clock = kept(on_clock(typed, [path], request.timezone))
+            forget(typed)
+            return on_its_clock
         except duckdb.Error as error:
             raise InputError(
                 f"{path} cannot be opened as Parquet: {str(error).splitlines()[0]}. "

@@ -24,8 +24,9 @@ from training.reading.careful import Facts, nobody_in
 from training.reading.cells import IDENTIFIERS, SCIENTIFIC, canonical_columns, identifier
 from training.reading.clocks import notes_of, on_clock, zones
 from training.reading.dates import NO_DAYS
-from training.reading.faraway import believed
+from training.reading.faraway import GAP, believed
 from training.reading.kept import one_row, rows_of
+from training.reading.people import MAY_BE_NOBODY
 from training.reading.plan import Plan, plan_of
 from training.reading.request import Request
 from training.reading.sample import has_single_lines, is_plain, may_be_of_the_order
@@ -112,22 +113,33 @@ def settled(found: ir.Table, request: Request, single: bool = False) -> ir.Table
     meant = {name: identifier(found[name]) for name in IDENTIFIERS}
     dates = (~found.date.between(*BELIEVABLE)).sum().fill_null(0)
     ids = [found[name].nunique(where=meant[name].notnull()) - meant[name].nunique() for name in IDENTIFIERS]
-    damaged = [
-        found[name].re_search(SCIENTIFIC).sum().fill_null(0) for name in IDENTIFIERS if _is_text(found[name])
-    ]
-    case = (meant["customer_id"].contains("@") & (meant["customer_id"] != meant["customer_id"].lower())).sum()
-    odd = one_row(found.aggregate(dates=dates, ids=sum(ids), damaged=sum(damaged), case=case.fill_null(0)))
-    if any(odd.values()):
+    texts = [found[name] for name in IDENTIFIERS if found[name].type().is_string()]
+    who = meant["customer_id"]
+    facts = one_row(
+        found.aggregate(
+            dates=dates,
+            ids=sum(ids),
+            damaged=sum(column.re_search(SCIENTIFIC).sum().fill_null(0) for column in texts),
+            case=(who.contains("@") & (who != who.lower())).sum(),
+            maybe_nobody=who.re_search(MAY_BE_NOBODY).sum(),
+            first=found.date.min(),
+            last=found.date.max(),
+        )
+    )
+    if facts["dates"] or facts["ids"] or facts["damaged"] or facts["case"]:
         return None
-    step = (found.step.isnull() & meant["customer_id"].isnull()).ifelse("missing_customer", found.step)
+    step = (found.step.isnull() & who.isnull()).ifelse("missing_customer", found.step)
     plain = found.mutate(**meant, step=step)
-    if single and not _has_single_lines(plain):
+    if not _is_complete(plain) or (single and not _has_single_lines(plain)):
         return None
-    return plain if _is_complete(plain) and _is_near(plain) and _are_customers(plain, request) else None
+    if facts["first"] and not (_is_one_period(facts["first"], facts["last"]) or _is_near(plain)):
+        return None
+    return plain if not facts["maybe_nobody"] or _are_customers(plain, request) else None
 
 
-def _is_text(column: ir.Value) -> bool:
-    return column.type().is_string()
+def _is_one_period(first: datetime, last: datetime) -> bool:
+    """Whether no gap of years fits between two dates, and no default date."""
+    return last - first <= GAP and not any(first.date() <= day <= last.date() for day in NO_DAYS)
 
 
 def _is_complete(found: ir.Table) -> bool:

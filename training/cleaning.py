@@ -131,7 +131,7 @@ def moments(lines: ibis.Table, keep_duplicates: bool = False) -> ibis.Table:
             country=distinct.country.max(),
             purchased=distinct.amount.sum(where=kinds["purchase"]).fill_null(0),
             returned=taken.sum(where=kinds["cancellation"]).fill_null(0) + refunded,
-            minus=(-distinct.amount).sum(where=kinds["minus"]).fill_null(0),
+            minus=taken.sum(where=kinds["minus"]).fill_null(0),
             lines=distinct.copies.sum(),
             purchase_lines=kinds["purchase"].sum().fill_null(0),
             cancellation_lines=kinds["cancellation"].sum().fill_null(0),

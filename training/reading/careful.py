@@ -332,7 +332,7 @@ def nobody_in(
 
 
 def _ask_about_names(by_id: ir.Table, name: str, facts: Facts) -> None:
-    sample = [row["value"] for row in rows_of(by_id.limit(1_000))]
+    sample = [row["value"] for row in rows_of(by_id.order_by("value").limit(1_000))]
     if not facts.plan.layout.name and people.are_names(sample):
         raise InputError(
             f'{name} holds names, such as "{sample[0]}", and two people may share one. Expected a number or an e-mail '
@@ -798,18 +798,13 @@ def _with_money(table: ir.Table, plan: Plan) -> ir.Table:
         (table.part, "worthless"),
         else_=ibis.null("string"),
     )
-    factors = {}
-    if len(way.times) == 2:
-        at = {name: number for number, name in enumerate(plan.numbers)}
-        factors = {
-            "quantity": table[f"n_{at[way.times[0]]}"].cast("decimal(15, 3)"),
-            "price": table[f"n_{at[way.times[1]]}"].cast("decimal(18, 6)"),
-        }
-    else:
-        factors = {
-            "quantity": ibis.literal(1).cast("decimal(15, 3)"),
-            "price": ibis.null().cast("decimal(18, 6)"),
-        }
+    at = {name: number for number, name in enumerate(plan.numbers)}
+    named = plan.factors or (dict(zip(("quantity", "price"), way.times, strict=True)) if len(way.times) == 2 else {})
+    quantity, price = (table[f"n_{at[named[role]]}"] if role in named else None for role in ("quantity", "price"))
+    factors = {
+        "quantity": (ibis.literal(1) if quantity is None else quantity).cast("decimal(15, 3)"),
+        "price": (ibis.null() if price is None else price).cast("decimal(18, 6)"),
+    }
     others = [name for name in table.columns if name.startswith(("other_", "keep_"))]
     bads = [name for name in table.columns if name.startswith("bad_")]
     return table.select(

@@ -35,7 +35,7 @@ def notes_of(zones: dict[str, str]) -> list[str]:
 def on_clock(table: ir.Table, paths: Sequence[Path], timezone: str) -> ir.Table:
     """A table of Parquet files, its moments with a zone on that zone's clock, or on the one of `timezone`."""
     moments = {
-        name: clock_of(table[name].cast("timestamp"), _named(timezone or zone))
+        name: clock_of(table[name].cast("timestamp('UTC')").cast("timestamp"), _named(timezone or zone))
         for name, zone in zones(paths).items()
         if name in table.columns
     }

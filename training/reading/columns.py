@@ -47,7 +47,7 @@ def recognise(
     if missing := _missing(roles):
         raise _without(missing, names, free, where, sample)
     for role, name in roles.items():
-        if role not in columns and any(AGAIN.sub("", other) == name and other != name for other in names):
+        if role not in columns and any(AGAIN.search(other) and fold(AGAIN.sub("", other)) == fold(name) for other in names):
             raise InputError(
                 f"{where} has more than one column named {name}, which would be {role}. Expected every name once. "
                 f"Rename one of them, or say --column {role}={name} for the first."
@@ -125,7 +125,8 @@ def candidate(role: str, names: Sequence[str], sample: Sequence[Mapping[str, str
     """The column that most likely has a role, by its name and its cells; None when none is likely."""
     points = {name: _likely(role, name, [row.get(name) or "" for row in sample[:CELLS]]) for name in names}
     best = max(points, key=lambda name: points[name], default=None)
-    return best if best is not None and points[best] >= 0.6 else None
+    enough = 0.6 if sample else 0.8
+    return best if best is not None and points[best] >= enough else None
 
 
 def _likely(role: str, name: str, cells: Sequence[str]) -> float:
@@ -161,7 +162,7 @@ def _content(role: str, cells: Sequence[str]) -> float:
         different = len(set(cells))
         if dates > 0.5 or decimals > 0.5:
             return -1
-        return 0.3 if 1 < different < len(cells) else (0.0 if different > 1 else -0.5)
+        return 0.6 if 1 < different < len(cells) else (0.1 if different > 1 else -0.5)
     return 0.0
 
 

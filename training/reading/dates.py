@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ZONE = "Z|(?:UTC|GMT)?[+-][0-9]{1,2}:?(?:[0-9]{2})?|[A-Za-z]+/[A-Za-z_/]+|[A-Z]{2,5}"
 CLOCK = (
     "(?:[T ,]+([01]?[0-9]|2[0-3])[:h]([0-9]{2})(?::([0-9]{2}(?:[.][0-9]{1,6})?)[0-9]*)?"  # 8:26, 08:26:00.000
-    "(?: ?([AaPp])[.]?[Mm][.]?)?"  # PM, p.m.
+    r"(?: ?([AaPp])[.]?[Mm]\b[.]?)?"  # PM, p.m.
     f"(?: ?({ZONE}))?(?: ?[(][^)]*[)])?)?"  # a zone counts only where one is asked for
 )
 LETTERS = "[A-Za-zÀ-ž]"  # of months; a class of all letters would take seconds to compile
@@ -152,7 +152,7 @@ def _compact(text: ir.StringValue, form: str, parts: str) -> tuple[ir.BooleanVal
 def zone(column: ir.StringValue) -> ir.StringValue:
     """The zone that a text ends in, "" where it has none."""
     return column.re_extract(
-        rf":[0-9]{{2}}(?:[.][0-9]+)?(?: ?[AaPp][.]?[Mm][.]?)? ?({ZONE})(?: ?[(][^)]*[)])?\s*$", 1
+        rf":[0-9]{{2}}(?:[.][0-9]+)?(?: ?[AaPp][.]?[Mm]\b[.]?)? ?({ZONE})(?: ?[(][^)]*[)])?\s*$", 1
     )
 
 

@@ -49,7 +49,13 @@ class Plan:
     def numbers(self) -> list[str]:
         """The columns that hold numbers, each once."""
         ways = [self.money, *self.layout.refunded]
-        return list(dict.fromkeys(name for way in ways for name in (*way.times, *way.plus, *way.minus)))
+        names = [name for way in ways for name in (*way.times, *way.plus, *way.minus)]
+        return list(dict.fromkeys([*names, *self.factors.values()]))
+
+    @property
+    def factors(self) -> dict[str, str]:
+        """The columns of a shop's own table that hold quantity and price, also where money is not made of them."""
+        return {} if self.layout.name else {role: self.roles[role] for role in ("quantity", "price") if role in self.roles}
 
 
 def plan_of(

@@ -91,7 +91,7 @@ def test_a_later_line_may_be_anything(tmp_path, late, duplicates):
 @pytest.mark.parametrize("duplicates", ["drop", "keep"])
 def test_a_scan_for_which_the_memory_is_too_little_gets_more(tmp_path, monkeypatch, duplicates):
     path = written(tmp_path / "shop.csv", *PLAIN, CANCELLED)
-    monkeypatch.setattr(scanning, "_bytes", lambda: 2_000_000)
+    monkeypatch.setattr(scanning, "_bytes", lambda: 3_000_000)
     with pytest.raises(duckdb.OutOfMemoryException):
         moments(scan_lines([path]), duplicates == "keep")
     monkeypatch.setattr(shop, "read", None)  # that it is not read with care

@@ -46,3 +46,13 @@ def test_a_layout_is_switched_off_or_named():
         count_customers([path], Reading(layout="Amazone"))
     with pytest.raises(InputError, match="more than one known layout"):
         count_customers([path], Reading(layout="amazon"))
+
+
+def test_the_table_in_the_docs_is_what_was_found_here():
+    docs = (EXPORTS.parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    for file, answer in ANSWERS.items():
+        result = (
+            f"right: {len(answer['customers'])} customers" if file in COUNTED else "refused: no customers"
+        )
+        result = f"asked: `{answer['asks']}`" if "asks" in answer else result
+        assert f"| {answer['layout']} | `{file}` | {result} |" in docs

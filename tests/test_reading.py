@@ -389,7 +389,10 @@ def test_both_date_orders_are_refused(tmp_path):
             ["2.5", "-2.5", "-2.5", "2.5", "2.5", "0.5", "1000"],
         ),
         (["1 234,50", "2,5"], ["1234.5", "2.5"]),
-        (["(12.50)", "12.50-", "−12.50", "GBP 12.50", "12.50 gbp"], ["-12.5", "-12.5", "-12.5", "12.5", "12.5"]),
+        (
+            ["(12.50)", "12.50-", "−12.50", "GBP 12.50", "12.50 gbp"],
+            ["-12.5", "-12.5", "-12.5", "12.5", "12.5"],
+        ),
         (["1'234.50", "1’000.–", "CHF 2.50"], ["1234.5", "1000", "2.5"]),
         (["1_000", "nan", "inf", "abc", "", "1,2,3", "12.5x"], [None] * 7),
     ],
@@ -478,7 +481,9 @@ def test_sheets_with_other_columns_are_refused(tmp_path):
 
 def test_workbook_without_the_table_is_refused(tmp_path):
     path = workbook(tmp_path / "shop.xlsx", Notes=[[], ["Exported", "by the shop"]])
-    assert refusal([path]).startswith(f"No column for customer and date and amount in {path}. Found: Exported, by the shop.")
+    assert refusal([path]).startswith(
+        f"No column for customer and date and amount in {path}. Found: Exported, by the shop."
+    )
     assert refusal([workbook(tmp_path / "none.xlsx", Empty=[])]).startswith(
         f"{tmp_path / 'none.xlsx'} is empty"
     )

@@ -89,11 +89,11 @@ class Cleaned:
 def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = False) -> Cleaned:
     """Transaction lines (as `reading.read` gives them) to orders, one row a customer and order.
 
-    Lines are looked at in a fixed order: what reading set aside (no customer; a placeholder; unreadable; a date far from
-    all others; a status that does not count; another currency); on or after `as_of`; exact duplicates of another line
+    Lines are looked at in a fixed order: what reading set aside (no customer; a placeholder; unreadable; a date far
+    from all others; a status that does not count; another currency); on or after `as_of`; exact duplicates of another line
     (kept on request); price or quantity 0; gift cards that paid; negative lines of an order that has purchases on that
-    day, which are deductions; then cancellations (an invoice number of `C` and digits, or a negative quantity or amount)
-    and purchases. Without an invoice a customer's lines of one day are one order.
+    day, which are deductions; then cancellations (an invoice number of `C` and digits, or a negative quantity or
+    amount) and purchases. Without an invoice a customer's lines of one day are one order.
 
     The result's `orders` has the columns customer_id, order_id, country, date (its earliest),
     first_date, last_date (of the purchases in it, null when it has none), purchased (less deductions) and returned
@@ -111,11 +111,10 @@ def moments(lines: ibis.Table, keep_duplicates: bool = False) -> ibis.Table:
     """Transaction lines to a row for each customer, invoice and date; the lines are read here, once, and not again.
 
     The columns are customer_id, invoice, date, step (of the funnel, null for lines that are used), country, purchased,
-    returned and minus (money), the number of `lines` and, without exact duplicates unless they are kept, of each kind of
-    line. Of lines that are set aside only the customer and invoice are kept, so that all of them are few rows; their
+    returned and minus (money), the number of `lines` and, without exact duplicates unless they are kept, of each kind
+    of line. Of lines that are set aside only the customer and invoice are kept, so that all of them are few rows; their
     date, too, where it counts for the as-of date. Columns `keep_` have their latest value.
     """
-    import ibis
 
     distinct = lines if "step" in lines.columns else _without_duplicates(lines, keep_duplicates)
     distinct = _with_kinds(distinct)

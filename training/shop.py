@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from training.cleaning import Cleaned, Funnel, moments, seen_from
 from training.errors import InputError
 from training.features import customer_features, sample
-from training.reading.careful import understood
+from training.reading.facts import understood
 from training.reading.read import read
 from training.reading.request import Before, Request
 from training.reading.scan import Scan, scan, settled, with_more_memory

@@ -8,17 +8,42 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from training.errors import InputError
 from training.reading.folding import fold
-from training.reading.header_words import HEADERS, names as usual_names
+from training.reading.header_words import HEADERS
+from training.reading.header_words import names as usual_names
 
 ROLES = tuple(HEADERS)
 OPTIONAL = ("email", "time", "status", "currency", "refunded", "stock_code", "country")
 NO_COLUMN = "none"  # in place of a name: no column has this role
 CELLS = 200  # of a column are looked at, to see what may be in it
 AGAIN = re.compile(r" \(\d+\)$")  # the mark of the second column of a name
-OF_SOMETHING_ELSE = (
-    "store shop branch warehouse product item employee cashier region seller vendor staff".split()
-)
-OF_A_CUSTOMER = "cust client member account user kund buyer person card guest shopper household".split()
+OF_SOMETHING_ELSE = [
+    "store",
+    "shop",
+    "branch",
+    "warehouse",
+    "product",
+    "item",
+    "employee",
+    "cashier",
+    "region",
+    "seller",
+    "vendor",
+    "staff",
+]
+OF_A_CUSTOMER = [
+    "cust",
+    "client",
+    "member",
+    "account",
+    "user",
+    "kund",
+    "buyer",
+    "person",
+    "card",
+    "guest",
+    "shopper",
+    "household",
+]
 
 
 def recognise(
@@ -47,7 +72,9 @@ def recognise(
     if missing := _missing(roles):
         raise _without(missing, names, free, where, sample)
     for role, name in roles.items():
-        if role not in columns and any(AGAIN.search(other) and fold(AGAIN.sub("", other)) == fold(name) for other in names):
+        if role not in columns and any(
+            AGAIN.search(other) and fold(AGAIN.sub("", other)) == fold(name) for other in names
+        ):
             raise InputError(
                 f"{where} has more than one column named {name}, which would be {role}. Expected every name once. "
                 f"Rename one of them, or say --column {role}={name} for the first."

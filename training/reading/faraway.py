@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from training.errors import InputError
 from training.reading.dates import NO_DAYS
@@ -30,13 +31,13 @@ class Span:
 def believed(days: Mapping[dt.date, int], keep: bool = False) -> Span:
     """Days, each with its lines -> the days from the first to the last that no gap of years parts from the most.
 
-    Default days (`dates.NO_DAYS`) are not counted. Raises InputError where those far away are half of the lines or more.
+    Default days (`dates.NO_DAYS`) are not counted. Raises InputError where half of the lines or more are far away.
     """
     real = sorted(day for day in days if day not in NO_DAYS)
     if not real:
         return Span(dt.date.min, dt.date.max)
     groups = [[real[0]]]
-    for before, day in zip(real, real[1:], strict=False):
+    for before, day in pairwise(real):
         if day - before > GAP:
             groups.append([])
         groups[-1].append(day)

@@ -18,8 +18,10 @@ SIGNS = {  # a currency's sign -> its code; the plain dollar, krona and peso may
     "NT$": "TWD", "R$": "BRL", "MX$": "MXN", "Mex$": "MXN", "USD$": "USD", "EURO": "EUR", "EUROS": "EUR",
     "RS": "INR", "RS.": "INR",
 }  # fmt: skip
-DOLLARS = frozenset("USD CAD AUD NZD HKD SGD TWD MXN ARS CLP COP BRL UYU".split())
-KRONEN = frozenset("SEK NOK DKK ISK".split())
+DOLLARS = frozenset(
+    ["USD", "CAD", "AUD", "NZD", "HKD", "SGD", "TWD", "MXN", "ARS", "CLP", "COP", "BRL", "UYU"]
+)
+KRONEN = frozenset(["SEK", "NOK", "DKK", "ISK"])
 CODES = (
     "USD EUR GBP JPY CNY INR RUB TRY KRW ILS THB VND UAH NGN PHP KZT PLN CZK HUF RON CHF CAD AUD NZD HKD SGD TWD MXN "
     "ARS CLP COP BRL PEN UYU SEK NOK DKK ISK ZAR EGP AED SAR QAR KWD BHD MAD KES GHS IDR MYR PKR BDT LKR BGN HRK RSD"

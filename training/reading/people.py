@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from training.reading.folding import fold
 from training.reading.placeholders import (
     DOUBTFUL_NUMBERS,
     is_guest,
@@ -112,7 +112,7 @@ def one_label(pairs: Iterable[Sequence[str | None]]) -> dict[tuple[int, str], st
     shared = {node for node, others in beside.items() if len(others) > SHARED_BY_ACCOUNTS}
     for nodes in nodes_of:
         linked = [node for node in nodes if node not in shared]
-        for one, other in zip(linked, linked[1:], strict=False):
+        for one, other in pairwise(linked):
             a, b = root(one), root(other)
             if a != b:
                 low, high = sorted((a, b), key=lambda node: (node[0], first[node]))

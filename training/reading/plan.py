@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from training.errors import InputError
 from training.reading.columns import AGAIN, NO_COLUMN, all_usual, check_mapping, recognise
@@ -24,6 +25,11 @@ MAPPED = {  # roles that the user maps -> the fields of a Layout
     "stock_code": "item",
     "country": "country",
 }
+
+OF_COLUMNS = (
+    "customer", "order", "date", "time", "status", "against", "paid", "line", "refund_customer", "refund_of", "currency",
+    "country", "item", "keep",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,11 @@ class Plan:
     @property
     def factors(self) -> dict[str, str]:
         """The columns of a shop's own table that hold quantity and price, also where money is not made of them."""
-        return {} if self.layout.name else {role: self.roles[role] for role in ("quantity", "price") if role in self.roles}
+        return (
+            {}
+            if self.layout.name
+            else {role: self.roles[role] for role in ("quantity", "price") if role in self.roles}
+        )
 
 
 def plan_of(
@@ -117,33 +127,28 @@ def _spelled(layout: Layout, names: Sequence[str], mapped: Mapping[str, str], wh
         return () if best is None else (Money(best.per, here(best.plus), here(best.times), here(best.minus)),)
 
     kinds = layout.kinds and here((layout.kinds.column,))
-    own = {
+    own: dict[str, Any] = {
         field: () if name == NO_COLUMN else (name,)
         for role, name in mapped.items()
         if (field := MAPPED.get(role))
     }
     money = _mapped_money(mapped) or way(layout.money)
+    columns: dict[str, Any] = {field: here(getattr(layout, field)) for field in OF_COLUMNS}
     spelled = replace(
         layout,
-        **{
-            field: here(getattr(layout, field))
-            for field in (
-                "customer", "order", "date", "time", "status", "against", "paid", "line", "refund_customer",
-                "refund_of", "currency", "country", "item", "keep",
-            )
-        },
+        **columns,
         money=money,
         refunded=way(layout.refunded),
         kinds=replace(layout.kinds, column=kinds[0]) if layout.kinds and kinds else None,
-    )  # fmt: skip
+    )
     spelled = replace(spelled, **own)
     if not spelled.customer:
         raise InputError(
             f"{where} is a {layout.name}, which has no column for a customer here (expected one of "
             f"{', '.join(layout.customer)}). {layout.unknown}".rstrip()
         )
-    for role, columns in (("date", spelled.date), ("money", spelled.money)):
-        if not columns:
+    for role, found in (("date", spelled.date), ("money", spelled.money)):
+        if not found:
             raise InputError(
                 f"{where} is a {layout.name}, but no column for {role} of it is here. Found: {', '.join(names)}. "
                 f"Expected the whole export. Add the column, or say --layout none and map each --column ROLE=NAME."

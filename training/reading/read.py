@@ -16,15 +16,17 @@ from urllib.parse import urlsplit
 
 from training.errors import InputError
 from training.reading import dates, money, textfile, workbook
-from training.reading.careful import Facts, cells, interpret, moment_text, understood, without_duplicates
+from training.reading.careful import interpret
 from training.reading.clocks import on_clock, zones
 from training.reading.columns import CELLS, ROLES
+from training.reading.facts import Facts, understood
 from training.reading.kept import forget, kept, rows_of
 from training.reading.plan import Plan, plan_of
 from training.reading.request import Request
 from training.reading.sample import check_hidden_status
 from training.reading.sources import check_same_columns, files
 from training.reading.texts import text_of
+from training.reading.typed import cells, moment_text, without_duplicates
 from training.reading.understanding import Example, Understanding
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 class Before:
     """How a model's training was read, for what neither the user nor the data say now.
 
-    `columns` are used where the source has them; the order of dates and the decimal mark where the data leave them open;
+    `columns` are used where the source has them; date order and decimal mark where the data leave them open;
     money in another currency than `currency` is refused.
     """
 
@@ -24,7 +24,7 @@ class Before:
 class Request:
     """`columns` maps roles to columns (the name `none`: no column has this role). None and "" let the data decide.
 
-    `layout` is auto, none or a layout's name. `status_counts` are the status values that count, besides the known words.
+    `layout` is auto, none or a layout's name. `status_counts` are status values that count, besides the known words.
     `guests` are customer ids that stand for nobody: "auto", "none", or a list. `far_dates` is "aside" or "keep".
     `header` says whether the files have a line of names; without, their columns are called 1, 2, 3.
     """

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from training.errors import InputError
 from training.reading.folding import fold
-from training.reading.header_words import ORDER_OR_LINE, names as usual_names
+from training.reading.header_words import ORDER_OR_LINE
+from training.reading.header_words import names as usual_names
 from training.reading.people import are_names
 from training.reading.plan import Plan, says_total
 from training.reading.request import Request

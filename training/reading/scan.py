@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 
 from training.errors import InputError
 from training.reading import bombs, textfile
-from training.reading.careful import Facts, nobody_in
 from training.reading.cells import IDENTIFIERS, SCIENTIFIC, canonical_columns, identifier
 from training.reading.clocks import notes_of, on_clock, zones
+from training.reading.customers import nobody_in
 from training.reading.dates import NO_DAYS
+from training.reading.facts import Facts
 from training.reading.faraway import GAP, believed
 from training.reading.kept import one_row, rows_of
 from training.reading.people import MAY_BE_NOBODY
@@ -108,7 +109,8 @@ def settled(found: ir.Table, request: Request, single: bool = False) -> ir.Table
 
     None when only the careful reading gives the right answer: a date is not BELIEVABLE or years away from the others;
     one identifier is written in two ways (17850 and 17850.0), so that exact duplicates among such lines look different;
-    digits were lost; an order has one customer or date and lines without; a customer stands for nobody; an order has several lines, where `single` says that none may.
+    digits were lost; an order has one customer or date and lines without; a customer stands for
+    nobody; an order has several lines, where `single` says that none may.
     """
     meant = {name: identifier(found[name]) for name in IDENTIFIERS}
     dates = (~found.date.between(*BELIEVABLE)).sum().fill_null(0)

@@ -240,7 +240,8 @@ def _records(source: IO[str], dialect: Dialect, path: Path) -> Iterator[list[str
     """The records under the header of a text file, each as wide as the header."""
     width = len(dialect.header)
     reader = _reader(source, dialect.delimiter)
-    line, short = 1, []
+    line = 1
+    short: list[tuple[int, int]] = []
     try:
         for _ in range(dialect.above + (dialect.header_line > 0)):
             next(reader)

@@ -21,7 +21,21 @@ NAMES = {
     "Spanish": "id_cliente num_pedido fecha_pedido cantidad precio_unitario importe_linea total_pedido estado_pedido correo moneda "
     "reembolso producto hora",
 }
-ROLES = "customer order date quantity price line total status email currency refund item time".split()
+ROLES = [
+    "customer",
+    "order",
+    "date",
+    "quantity",
+    "price",
+    "line",
+    "total",
+    "status",
+    "email",
+    "currency",
+    "refund",
+    "item",
+    "time",
+]
 NAMES["Spanish"] = (
     NAMES["Spanish"].replace("num_pedido", "numero_pedido").replace("importe_linea", "total_linea")
 )

@@ -90,7 +90,7 @@ def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = 
     """Transaction lines (as `reading.read` gives them) to orders, one row a customer and order.
 
     Lines are looked at in a fixed order: what reading set aside (no customer; a placeholder; unreadable; a date far
-    from all others; a status that does not count; another currency); on or after `as_of`; exact duplicates of another line
+    from all others; a status that does not count; another currency); on or after `as_of`; exact duplicates
     (kept on request); price or quantity 0; gift cards that paid; negative lines of an order that has purchases on that
     day, which are deductions; then cancellations (an invoice number of `C` and digits, or a negative quantity or
     amount) and purchases. Without an invoice a customer's lines of one day are one order.

@@ -115,7 +115,7 @@ def _unit_or_line(table: ir.Table, facts: Facts, request: Request) -> Facts:
     used = table.filter(table.step.isnull() & (n_quantity > 1) & (n_price > 0))
     question = InputError(
         f"{price} looks like the money of the whole line and not of one piece: it grows with {quantity}. Expected the "
-        f"price of one. Say --column price={price} if it is for one piece, or --column amount={price} if it is for the line."
+        f"price of one. Say --column price={price} if it is for one piece, or --column amount={price} if for the line."
     )
     if _grows_with_quantity(used, f"n_{at[quantity]}", f"n_{at[price]}") or _is_in_totals(table, facts):
         raise question

@@ -103,7 +103,7 @@ def counting_lines(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.
         sets.append(~table.paid)
     row_kind: Callable[[], ir.StringValue] = lambda: ibis.null("string")  # noqa: E731
     if layout.kinds and "row_kind" in table.columns:
-        table, kind_told = _with_kinds(table, plan, open_lines)
+        table, kind_told = _with_kinds(table, plan)
         told += kind_told
         sets.append((table.row_role == "other").fill_null(False))
         row_kind = lambda: table.row_role  # noqa: E731
@@ -123,9 +123,7 @@ def counting_lines(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.
     return kept(table), replace(facts.noted(*notes), status=tuple(told))
 
 
-def _with_kinds(
-    table: ir.Table, plan: Plan, open_lines: ir.BooleanValue
-) -> tuple[ir.Table, list[tuple[str, int, bool]]]:
+def _with_kinds(table: ir.Table, plan: Plan) -> tuple[ir.Table, list[tuple[str, int, bool]]]:
     """Add row_role: sale, refund or other; a refund's customer is its own."""
     import ibis
 

@@ -40,8 +40,8 @@ def one_currency(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Ta
         others = [text for code in different - {wanted} for text in spellings[code]]
         if lines and wanted not in different:
             raise InputError(
-                f"--currency {request.currency} was given, but money is in {_counted(lines)}. Expected that currency in "
-                "the data. Name one of these, or leave the option out."
+                f"--currency {request.currency} was given, but money is in {_counted(lines)}. Expected that currency "
+                "in the data. Name one of these, or leave the option out."
             )
         if others:
             other = written.isin(others).fill_null(False) & table.step.isnull()
@@ -57,8 +57,8 @@ def one_currency(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Ta
     before = request.before.currency
     if found and before and len(money.same({found, before})) > 1:
         raise InputError(
-            f"Money is in {found}, but the model was trained on {before}. Expected the same currency, because the model "
-            f"compares amounts. Convert the amounts, or train a model on these data."
+            f"Money is in {found}, but the model was trained on {before}. Expected the same currency, because the "
+            f"model compares amounts. Convert the amounts, or train a model on these data."
         )
     return table, replace(facts, currency=found or before)
 

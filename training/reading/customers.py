@@ -36,9 +36,10 @@ def check_digits(table: ir.Table, plan: Plan) -> None:
     for column, name in columns.items():
         if found[f"n_{column}"]:
             raise InputError(
-                f"{counted(found[f'n_{column}'], 'line')} with a number like {found[f'x_{column}']} in {name}: a spreadsheet "
-                "wrote it so, its last digits are lost, and different ones look alike. Expected every digit. Export the "
-                "file again without opening it in a spreadsheet, or format that column as text before saving."
+                f"{counted(found[f'n_{column}'], 'line')} with a number like {found[f'x_{column}']} in {name}: a "
+                "spreadsheet wrote it so, its last digits are lost, and different ones look alike. Expected every "
+                "digit. Export the file again without opening it in a spreadsheet, or format that column as text "
+                "before saving."
             )
 
 
@@ -90,7 +91,8 @@ def known_people(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Ta
 
 def _total_cells(table: ir.Table) -> ir.BooleanValue:
     """Whether another cell of a line without a customer says that it is a total; such words are few."""
-    words = "^(?i:(?:grand |sub-?|over-?all )?totals?|summe|gesamt(?:summe)?|итого|totale|totaal|suma|razem)[ :.]*(?:[(].*[)])?$"
+    totals = "(?:grand |sub-?|over-?all )?totals?|summe|gesamt(?:summe)?|итого|totale|totaal|suma|razem"
+    words = f"^(?i:{totals})[ :.]*(?:[(].*[)])?$"
     return table.date_text.re_search(words).fill_null(False) | table.invoice.re_search(words).fill_null(False)
 
 

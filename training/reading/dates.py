@@ -38,7 +38,7 @@ DAYS = {
     r"([12][0-9]{3})[ -]([A-Za-zÀ-ž]{3,10})[ -]([0-9]{1,2})": "ymd",
 }
 ISO = "^[12][0-9]{3}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}([.][0-9]+)?)?$"
-# The beginnings of the months' names, in lower case: English, German, French, Spanish, Italian, Dutch, Portuguese, Polish.
+# The beginnings of the months' names in eight languages, in lower case.
 MONTHS = (
     "jan ene gen sty",
     "feb fév fev lut",

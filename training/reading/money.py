@@ -27,13 +27,17 @@ CODES = (
     "ARS CLP COP BRL PEN UYU SEK NOK DKK ISK ZAR EGP AED SAR QAR KWD BHD MAD KES GHS IDR MYR PKR BDT LKR BGN HRK RSD"
 )
 _LETTERS = "|".join(CODES.split())
-CURRENCY = f"(?:[A-Za-z]{{0,3}}[$£€¥₹₽₺₩₪฿₫₴₦₱₸]|(?i:{_LETTERS}|EUROS?)|zł|Kč|Ft|lei|S?Fr[.]?|руб[.]?|р[.]|[Kk]r[.]?|Rs[.]?)"
+CURRENCY = (
+    f"(?:[A-Za-z]{{0,3}}[$£€¥₹₽₺₩₪฿₫₴₦₱₸]|(?i:{_LETTERS}|EUROS?)"
+    "|zł|Kč|Ft|lei|S?Fr[.]?|руб[.]?|р[.]|[Kk]r[.]?|Rs[.]?)"
+)
 MINUS = "[-−–—‒﹣－]"
 APOSTROPHES = "['’‘ʼ′`´]"
 GROUPS = f"{APOSTROPHES}|[ \u00a0\u202f\u2009]"
 GIFT_CARD = (
-    "(?i)gift ?card|gift ?certificate|gift ?voucher|store ?credit|geschenk(?:gutschein|karte)|wertgutschein|carte ?cadeau"
-    "|ch[eè]que ?cadeau|tarjeta ?(?:de )?regalo|vale ?regalo|buono ?regalo|carta ?regalo|cadeau(?:bon|kaart)"
+    "(?i)gift ?card|gift ?certificate|gift ?voucher|store ?credit|geschenk(?:gutschein|karte)|wertgutschein"
+    "|carte ?cadeau|ch[eè]que ?cadeau|tarjeta ?(?:de )?regalo|vale ?regalo|buono ?regalo"
+    "|carta ?regalo|cadeau(?:bon|kaart)"
     "|cart[aã]o ?presente|vale ?presente|karta ?podarunkowa|bon ?podarunkowy|подарочн"
 )
 

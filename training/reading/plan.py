@@ -27,8 +27,8 @@ MAPPED = {  # roles that the user maps -> the fields of a Layout
 }
 
 OF_COLUMNS = (
-    "customer", "order", "date", "time", "status", "against", "paid", "line", "refund_customer", "refund_of", "currency",
-    "country", "item", "keep",
+    "customer", "order", "date", "time", "status", "against", "paid", "line", "refund_customer", "refund_of",
+    "currency", "country", "item", "keep",
 )  # fmt: skip
 
 
@@ -102,14 +102,14 @@ def chosen_layout(names: Sequence[str], request: Request, where: str) -> Layout 
 
 
 def named_layout(name: str, names: Sequence[str]) -> Layout:
-    """The layout whose name begins so; of several the one that fits the header. Raises InputError when there is none."""
+    """The layout whose name begins so; of several the one that fits the header. Raises InputError."""
     begins = [layout for layout in LAYOUTS if fold(layout.name).startswith(fold(name))]
     fitting = [layout for layout in begins if layout in match(names)] or begins
     if len(fitting) != 1:
         known = "; ".join(layout.name for layout in fitting or LAYOUTS)
         raise InputError(
-            f'--layout "{name}" is {"more than one" if fitting else "no"} known layout. Expected auto, none, or one of: '
-            f"{known}. Correct the name."
+            f'--layout "{name}" is {"more than one" if fitting else "no"} known layout. Expected auto, none, or one '
+            f"of: {known}. Correct the name."
         )
     return fitting[0]
 

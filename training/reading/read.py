@@ -43,8 +43,9 @@ class Lines:
 
     The columns are customer_id, invoice (text), date (timestamp), quantity (decimal(15,3)), price (decimal(18,6)),
     amount, refunded (decimal(38,9), in the shop's currency), stock_code, country (text); `step` says which step of
-    the funnel sets a line aside, `kind` what it is where its money does not say that, `copies` how many exact duplicates
-    it stands for; then the other columns of the source as text, each prefixed `other_`, and those to keep, `keep_`.
+    the funnel sets a line aside, `kind` what it is where its money does not say that, `copies` how many exact
+    duplicates it stands for; then the other columns of the source as text, each prefixed `other_`,
+    and those to keep, `keep_`.
     """
 
     table: ir.Table

@@ -44,8 +44,8 @@ def check_hidden_status(sample: Rows, plan: Plan, request: Request) -> None:
         if 2 * len(known) >= len(values) and True in known and False in known:
             raise InputError(
                 f"{name} looks like a status of orders: it holds {', '.join(sorted(values))}. Expected to know whether "
-                f'orders that were not paid are left out. Say --column "status={name}", or --column status=none if it is '
-                "no status."
+                f'orders that were not paid are left out. Say --column "status={name}", or --column status=none if it '
+                "is no status."
             )
 
 
@@ -101,7 +101,7 @@ def _sums_recur(sample: Rows, plan: Plan, others: Sequence[str]) -> bool:
 
 
 def _is_of_the_line(sample: Rows, plan: Plan) -> bool:
-    """Whether lines of one order have different money, so that it is the line's, and the name does not say otherwise."""
+    """Whether lines of one order have different money, so that it is the line's, as the name may say."""
     if not may_be_of_the_order(plan):
         return True
     orders = _orders(sample, plan)

@@ -68,7 +68,7 @@ def ask(lines: Mapping[str, int], column: str) -> InputError:
     names = ",".join(lines)
     quoted = f'"{names}"' if " " in names else names
     return InputError(
-        f"Nobody knows whether orders count whose {column} is: {told}. Expected known words, such as paid or cancelled. "
+        f"Nobody knows whether orders count whose {column} is: {told}. Expected known words, such as paid. "
         f"Name those that count with --status-counts {quoted} (the others then do not count), or say "
         f"--column status=none if it is no status."
     )

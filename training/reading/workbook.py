@@ -77,7 +77,7 @@ def _check_sheets(path: Path, sheets: Mapping[str, list[list[Any]]]) -> None:
     if len(filled) > 1:
         told = "; ".join(f'sheet "{sheet}" has {names}' for sheet, names in filled.items())
         raise InputError(
-            f"No sheet of {path} holds the table: {told}. Expected columns for customer, date and money in one of them. "
+            f"No sheet of {path} holds the table: {told}. Expected columns for customer, date and money in one. "
             "Map them with --column customer=NAME --column date=NAME --column amount=NAME."
         )
 

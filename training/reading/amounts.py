@@ -84,7 +84,7 @@ def order_or_line(table: ir.Table, facts: Facts, request: Request) -> Facts:
     constant = found["same"] == found["orders"]
     values = one_row(used.aggregate(n=used.value.nunique()))["n"]
     options = f"--column amount={name} if it is the line's, --column total={name} if it is the order's"
-    if constant and values > 1 and total:
+    if constant and values > 1 and total and table.get_backend().name == "duckdb":
         order = replace(plan.layout, money=(replace(way, per="order"),))
         return replace(facts, plan=replace(plan, layout=order)).noted(
             f"{name} has one value on all lines of each order, so it is the order's, and counts once (--column "

@@ -97,6 +97,8 @@ def read(
     source = _opened(sources, request, table, connection, engine)
     request = request.on(source.names)
     plan = plan_of(source.names, request, source.where, source.sample())
+    if engine == "spark":
+        _check_for_spark(plan, request, source.where)
     check_hidden_status(source.sample(), plan, request)
     _check_kept(request.keep, source)
     moment_texts = kept(_moment_texts(source.tables, plan))
@@ -109,7 +111,8 @@ def read(
     whole = kept(without_duplicates(whole)) if request.duplicates == "drop" else kept(whole.mutate(copies=1))
     lines, facts = interpret(whole, facts, request)
     block = understood(facts, _forms(whole), request)
-    block = replace(block, examples=tuple(_examples(lines, plan, source)))
+    if engine != "spark":
+        block = replace(block, examples=tuple(_examples(lines, plan, source)))
     forget(whole, moment_texts)
     source.close()
     return Lines(lines, block)
@@ -171,6 +174,16 @@ def _opened(
     paths = files(sources)
     tables, counts = _gather(paths, request, connection)
     return Source(str(paths[0]), tables, counts, connection, has_header=request.header)
+
+
+def _check_for_spark(plan: Plan, request: Request, where: str) -> None:
+    """Raise InputError for what needs the order of lines, which Spark does not keep."""
+    if plan.layout.name or plan.money.per == "order" or plan.layout.refunded or request.keep or request.timezone:
+        what = plan.layout.name or "an order's money, refunds, --keep or --timezone"
+        raise InputError(
+            f"{where} needs {what}, which is read from the order of lines. Expected one row a line with --engine spark, "
+            "which keeps no order. Leave --engine spark out, or give Parquet that another program made of it."
+        )
 
 
 def _numbered(parts: Sequence[ir.Table], source: Source) -> list[ir.Table]:

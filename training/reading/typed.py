@@ -50,7 +50,7 @@ def cells(
 
     date_text, date_type = moment_text(part, layout.date, layout.time)
     found = {
-        ROW: ibis.row_number().cast("int64"),
+        ROW: row_numbers(part),
         **{f"who_{place}": person(name) for place, name in enumerate(layout.customer)},
         "invoice": identifier(column(layout.order)),
         "date": dates.timestamp(date_type, date_order, forms),
@@ -85,6 +85,15 @@ def cells(
     return table.mutate(
         **{f"bad_{at}": table[f"bad_{at}"] & table[f"n_{at}"].isnull() for at in range(len(number_columns))}
     )
+
+
+def row_numbers(part: ir.Table) -> ir.IntegerValue:
+    """The numbers of rows, from 0; on Spark, whose rows have no order, 0."""
+    import ibis
+
+    if part.get_backend().name == "duckdb":
+        return ibis.row_number().cast("int64")
+    return ibis.literal(0, "int64")
 
 
 def without_duplicates(table: ir.Table) -> ir.Table:

@@ -25,6 +25,7 @@ OUTPUTS = (  # the model's answer for a customer: (type of an MLflow schema, col
 FEATURE_TABLE = "data/features.parquet"
 SCORED_CUSTOMERS = "data/customers.parquet"
 FUNNEL = "data/funnel.json"
+UNDERSTANDING = "data/understanding.json"  # how the files were read
 PROFILES = "profiles.json"
 SUMMARY = "summary.json"
 CHOICE = "choice.json"

@@ -36,6 +36,10 @@ shops = st.lists(lines, min_size=1, max_size=25).flatmap(
 days = st.none() | st.integers(1, 7).map(lambda days: (DAY + dt.timedelta(days=days)).date())
 
 
+def is_cancelled(invoice):
+    return bool(invoice) and invoice[0] == "C" and invoice[1].isdigit()
+
+
 def recount(shop, as_of, returns, keep_duplicates):
     """(funnel, {customer: features}) of a shop, line by line, in Python."""
     funnel = defaultdict(int)
@@ -62,20 +66,32 @@ def recount(shop, as_of, returns, keep_duplicates):
         defaultdict(list),
         defaultdict(set),
     )
+    dates_bought = {
+        (customer, invoice or date[:10], date[:10])
+        for customer, invoice, date, quantity, price, _ in used
+        if quantity > 0 and Decimal(price) > 0 and not is_cancelled(invoice)
+    }
     for customer, invoice, date, quantity, price, _ in used:
         amount = quantity * Decimal(price)
-        if Decimal(price) <= 0 or amount == 0:
+        size = -amount if quantity < 0 and Decimal(price) < 0 else abs(amount)
+        if amount == 0:
             funnel["worthless"] += 1
-        elif quantity < 0 or (invoice and invoice[0] == "C" and invoice[1].isdigit()):
+        elif is_cancelled(invoice):
             funnel["cancellations"] += 1
-            returned[customer] += abs(amount)
-        else:
+            returned[customer] += size
+        elif quantity > 0 and Decimal(price) > 0:
             funnel["purchases"] += 1
             bought[customer] += amount
             dates[customer].append(dt.datetime.fromisoformat(date))
             orders[customer].add(invoice or date[:10])
+        elif (customer, invoice or date[:10], date[:10]) in dates_bought:
+            funnel["deductions"] += 1
+            bought[customer] -= size
+        else:
+            funnel["cancellations"] += 1
+            returned[customer] += size
     table = {}
-    for customer in sorted(bought):
+    for customer in sorted(orders):
         money = bought[customer] - (returned[customer] if returns == "net" else 0)
         if money > 0:
             recency, tenure = (end - max(dates[customer])).days, (end - min(dates[customer])).days

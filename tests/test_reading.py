@@ -239,7 +239,7 @@ def test_typed_and_text_files_together(tmp_path):
     shop(tmp_path, "Amount;Date;Customer\n2,5;01.12.2010 08:26;007\n", "2.csv")
     line = (None, "2010-12-01 08:26", "1", None)
     assert rows(read_lines([tmp_path])) == [
-        ("7", *line, "1.5", None, None),
+        ("7", None, "2010-12-01 09:26", "1", None, "1.5", None, None),  # on the clock of Paris
         ("007", *line, "2.5", None, None),
     ]
 
@@ -385,11 +385,16 @@ def test_both_date_orders_are_refused(tmp_path):
         (["1,234,567", "1,234"], ["1234567", "1234"]),
         (["1.234", "0.5"], ["1.234", "0.5"]),
         (
-            ["£2.50", "-£2.50", "$ -2.5", "2.5 €", "+2.5", ".5", "1e3"],
+            ["£2.50", "-£2.50", "£ -2.5", "2.5 £", "+2.5", ".5", "1e3"],
             ["2.5", "-2.5", "-2.5", "2.5", "2.5", "0.5", "1000"],
         ),
         (["1 234,50", "2,5"], ["1234.5", "2.5"]),
-        (["1_000", "(12.50)", "nan", "inf", "abc", "", "1,2,3", "12.5x"], [None] * 8),
+        (
+            ["(12.50)", "12.50-", "−12.50", "GBP 12.50", "12.50 gbp"],
+            ["-12.5", "-12.5", "-12.5", "12.5", "12.5"],
+        ),
+        (["1'234.50", "1’000.–", "CHF 2.50"], ["1234.5", "1000", "2.5"]),
+        (["1_000", "nan", "inf", "abc", "", "1,2,3", "12.5x"], [None] * 7),
     ],
 )
 def test_numbers(tmp_path, written, expected):
@@ -429,7 +434,7 @@ def test_missing_column_is_named_with_a_suggestion(tmp_path):
     path = shop(tmp_path, SHOP.replace("CustomerID", "CustomerIdent"))
     message = refusal([path])
     assert message.startswith(f"No column for customer in {path}. Found: InvoiceNo, StockCode, ")
-    assert message.endswith('Did you mean "CustomerIdent"? Map it with --column customer=NAME.')
+    assert message.endswith('Did you mean "CustomerIdent"? Map it with --column customer=CustomerIdent.')
 
 
 def test_missing_price_is_named(tmp_path):
@@ -476,7 +481,9 @@ def test_sheets_with_other_columns_are_refused(tmp_path):
 
 def test_workbook_without_the_table_is_refused(tmp_path):
     path = workbook(tmp_path / "shop.xlsx", Notes=[[], ["Exported", "by the shop"]])
-    assert refusal([path]).startswith(f"No column for customer in {path}. Found: Exported, by the shop.")
+    assert refusal([path]).startswith(
+        f"No column for customer and date and amount in {path}. Found: Exported, by the shop."
+    )
     assert refusal([workbook(tmp_path / "none.xlsx", Empty=[])]).startswith(
         f"{tmp_path / 'none.xlsx'} is empty"
     )

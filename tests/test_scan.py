@@ -16,7 +16,8 @@ from training.cleaning import clean, moments
 from training.errors import InputError
 from training.features import customer_features
 from training.reading import scan as scanning
-from training.reading.read import read_lines
+from training.reading.read import read
+from training.reading.request import Request
 from training.reading.scan import scan_lines
 from training.shop import Reading, count_customers
 
@@ -42,7 +43,7 @@ def counted(path, **options):
 
 def carefully(path, duplicates="drop", **options):
     """The same by `read`, which looks at every cell."""
-    cleaned = clean(read_lines([path], **options), keep_duplicates=duplicates == "keep")
+    cleaned = clean(read([path], Request(duplicates=duplicates, **options)).table)
     return customer_features(cleaned.orders, cleaned.as_of).to_pandas(), cleaned.funnel
 
 
@@ -90,10 +91,10 @@ def test_a_later_line_may_be_anything(tmp_path, late, duplicates):
 @pytest.mark.parametrize("duplicates", ["drop", "keep"])
 def test_a_scan_for_which_the_memory_is_too_little_gets_more(tmp_path, monkeypatch, duplicates):
     path = written(tmp_path / "shop.csv", *PLAIN, CANCELLED)
-    monkeypatch.setattr(scanning, "_bytes", lambda: 2_000_000)
+    monkeypatch.setattr(scanning, "_bytes", lambda: 3_000_000)
     with pytest.raises(duckdb.OutOfMemoryException):
         moments(scan_lines([path]), duplicates == "keep")
-    monkeypatch.setattr(shop, "read_lines", None)  # that it is not read with care
+    monkeypatch.setattr(shop, "read", None)  # that it is not read with care
     same(counted(path, duplicates=duplicates), carefully(path, duplicates))
 
 

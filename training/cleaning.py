@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from training.errors import InputError
+from training.reading.folding import fold
+from training.reading.header_words import names as usual_names
+from training.reading.kept import kept, one_row
+from training.reading.money import GIFT_CARD
 
 if TYPE_CHECKING:
     import ibis
@@ -34,24 +39,41 @@ class Funnel:
     customers: int
     gross: Decimal
     returned: Decimal
+    placeholders: int = 0
+    set_aside: int = 0
+    status: int = 0
+    other_currency: int = 0
+    payments: int = 0
+    deductions: int = 0
 
     STEPS = (
         ("missing_customer", "no customer id"),
+        ("placeholders", "placeholder, guest without e-mail, or total line"),
         ("unreadable", "unreadable date or number"),
+        ("set_aside", "date set aside: far from all others"),
+        ("status", "status or kind that does not count"),
+        ("other_currency", "in another currency"),
         ("after_as_of", "on or after the as-of date"),
         ("duplicates", "exact duplicate of another line"),
-        ("worthless", "price <= 0 or quantity 0"),
+        ("worthless", "price or quantity 0"),
+        ("payments", "paid by gift card"),
+        ("deductions", "deduction in an order with purchases"),
         ("cancellations", "cancellation"),
         ("purchases", "purchase"),
     )
+    SHOWN_IF_ANY = ("placeholders", "set_aside", "status", "other_currency", "payments", "deductions")
 
     def rows(self) -> list[tuple[str, int, int]]:
-        """(step, its lines, lines left after it), in order; the last step is what is left."""
+        """(step, its lines, lines left after it), in order; the last step is what is left.
+
+        Steps that few shops have are only shown where they have lines.
+        """
         left, rows = self.read, []
         for name, title in self.STEPS:
             lines = getattr(self, name)
             left -= lines if name != "purchases" else 0
-            rows.append((title, lines, left))
+            if lines or name not in self.SHOWN_IF_ANY:
+                rows.append((title, lines, left))
         return rows
 
 
@@ -65,16 +87,17 @@ class Cleaned:
 
 
 def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = False) -> Cleaned:
-    """Transaction lines (as `reading.read.read_lines` gives them) to orders, one row a customer and order.
+    """Transaction lines (as `reading.read` gives them) to orders, one row a customer and order.
 
-    Lines are looked at in a fixed order: no customer; unreadable date or number; on or after
-    `as_of`; exact duplicates of another line (kept on request); price <= 0 or quantity 0; then
-    cancellations (an invoice number of `C` and digits, or a negative quantity or amount) and
-    purchases. Without an invoice a customer's lines of one day are one order.
+    Lines are looked at in a fixed order: what reading set aside (no customer; a placeholder; unreadable; a date far
+    from all others; a status that does not count; another currency); on or after `as_of`; exact duplicates
+    (kept on request); price or quantity 0; gift cards that paid; negative lines of an order that has purchases on that
+    day, which are deductions; then cancellations (an invoice number of `C` and digits, or a negative quantity or
+    amount) and purchases. Without an invoice a customer's lines of one day are one order.
 
     The result's `orders` has the columns customer_id, order_id, country, date (its earliest),
-    first_date, last_date (of the purchases in it, null when it has none), purchased and returned
-    (money, exact decimals, both >= 0) and the number of lines of each kind. `as_of` is by default the
+    first_date, last_date (of the purchases in it, null when it has none), purchased (less deductions) and returned
+    (money, exact decimals) and the number of lines of each kind. `as_of` is by default the
     latest date plus one day; a given date stands for the end of that day, and lines of that day or
     later are not used: so the last purchase is always at least one day back. A given datetime is that
     moment, and lines less than a day before it are not used.
@@ -87,107 +110,177 @@ def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = 
 def moments(lines: ibis.Table, keep_duplicates: bool = False) -> ibis.Table:
     """Transaction lines to a row for each customer, invoice and date; the lines are read here, once, and not again.
 
-    The columns are customer_id, invoice, date, country, purchased and returned (money), the number of `lines` and,
-    without exact duplicates unless they are kept, of each kind of line. Lines without a customer are in rows
-    without customer_id, unreadable ones in rows without a date.
+    The columns are customer_id, invoice, date, step (of the funnel, null for lines that are used), country, purchased,
+    returned and minus (money), the number of `lines` and, without exact duplicates unless they are kept, of each kind
+    of line. Of lines that are set aside only the customer and invoice are kept, so that all of them are few rows; their
+    date, too, where it counts for the as-of date. Columns `keep_` have their latest value.
     """
+
+    distinct = lines if "step" in lines.columns else _without_duplicates(lines, keep_duplicates)
+    distinct = _with_kinds(distinct)
+    kinds = {kind: distinct.kind == kind for kind in KINDS}
+    both_negative = (distinct.quantity.fill_null(1) < 0) & (distinct.price.fill_null(1) < 0)
+    taken = both_negative.ifelse(-distinct.amount, distinct.amount.abs())
+    kept_columns = {
+        name: distinct[name].argmax(distinct.date) for name in distinct.columns if name.startswith("keep_")
+    }
+    refunded = distinct.refunded.sum().fill_null(0) if "refunded" in distinct.columns else 0
+    return kept(
+        distinct.group_by("customer_id", "invoice", "date", "step").aggregate(
+            country=distinct.country.max(),
+            purchased=distinct.amount.sum(where=kinds["purchase"]).fill_null(0),
+            returned=taken.sum(where=kinds["cancellation"]).fill_null(0) + refunded,
+            minus=taken.sum(where=kinds["minus"]).fill_null(0),
+            lines=distinct.copies.sum(),
+            purchase_lines=kinds["purchase"].sum().fill_null(0),
+            cancellation_lines=kinds["cancellation"].sum().fill_null(0),
+            worthless_lines=kinds["worthless"].sum().fill_null(0),
+            payment_lines=kinds["payment"].sum().fill_null(0),
+            minus_lines=kinds["minus"].sum().fill_null(0),
+            **kept_columns,
+        )
+    )
+
+
+KINDS = ("purchase", "cancellation", "worthless", "payment", "minus")
+OF_THE_END = ("status", "other_currency")  # steps whose lines have a date that counts for the as-of date
+
+
+def _without_duplicates(lines: ibis.Table, keep_duplicates: bool) -> ibis.Table:
+    """Plain lines with `step` and `copies`; of those set aside only the customer and invoice are kept."""
     import ibis
 
     readable = lines.date.notnull() & lines.amount.notnull()
     if keep_duplicates:
         distinct = lines.mutate(date=readable.ifelse(lines.date, None), copies=ibis.literal(1, "int64"))
     else:
-        # Of a line that cannot be used only its customer is kept, so that all of them are few rows.
         useful = readable & lines.customer_id.notnull()
         known = {name: useful.ifelse(lines[name], None).cast(kind) for name, kind in lines.schema().items()}
-        table = lines.select(**(known | {"customer_id": lines.customer_id}))
+        identity = {"customer_id": lines.customer_id, "invoice": lines.invoice}
+        table = lines.select(**(known | identity))
         distinct = table.group_by(table.columns).aggregate(copies=table.count())
-    worthless = (distinct.price.fill_null(1) <= 0) | (distinct.amount == 0)
-    cancelled = ~worthless & (
-        distinct.invoice.cast("string").re_search(CANCELLED_INVOICE).fill_null(False)
-        | (distinct.quantity.fill_null(1) < 0)
-        | (distinct.amount < 0)
+    step = ibis.cases(
+        (distinct.customer_id.isnull(), "missing_customer"),
+        (distinct.date.isnull(), "unreadable"),
+        else_=None,
     )
-    distinct = distinct.mutate(worthless=worthless, cancelled=cancelled, bought=~(worthless | cancelled))
-    return _kept(
-        distinct.group_by("customer_id", "invoice", "date").aggregate(
-            country=distinct.country.max(),
-            purchased=distinct.amount.sum(where=distinct.bought).fill_null(0),
-            returned=distinct.amount.abs().sum(where=distinct.cancelled).fill_null(0),
-            lines=distinct.copies.sum(),
-            purchase_lines=distinct.bought.sum().fill_null(0),
-            cancellation_lines=distinct.cancelled.sum().fill_null(0),
-            worthless_lines=distinct.worthless.sum().fill_null(0),
-        )
+    return distinct.mutate(step=step.cast("string"))
+
+
+def _with_kinds(lines: ibis.Table) -> ibis.Table:
+    """Lines with the `kind` that their money and the reading give them; of lines set aside less is kept."""
+    import ibis
+
+    used = lines.step.isnull()
+    given = []
+    if "kind" in lines.columns:
+        names = {"part": "purchase", "worthless": "worthless", "refund": "cancellation"}
+        given = [(lines.kind == name, kind) for name, kind in names.items()]
+    worthless = (
+        (lines.price == 0).fill_null(False) | (lines.quantity == 0).fill_null(False) | (lines.amount == 0)
     )
+    cancelled = lines.invoice.cast("string").re_search(CANCELLED_INVOICE).fill_null(False)
+    negative = (lines.amount < 0) | (lines.quantity < 0).fill_null(False) | (lines.price < 0).fill_null(False)
+    kind = ibis.cases(
+        (~used, None),
+        *given,
+        (worthless, "worthless"),
+        (cancelled, "cancellation"),
+        (negative, (negative & _is_gift_card(lines, negative)).ifelse("payment", "minus")),
+        else_="purchase",
+    )
+    dated = used | lines.step.isin(OF_THE_END)
+    return lines.mutate(kind=kind, date=dated.ifelse(lines.date, None))
+
+
+def _is_gift_card(lines: ibis.Table, negative: ibis.expr.types.BooleanValue) -> ibis.expr.types.BooleanValue:
+    """Whether a negative line is called a gift card in a column of articles; only negative ones are looked at."""
+    import ibis
+
+    names = ["stock_code", *(name for name in lines.columns if _names_article(name))]
+    is_called = [lines[name].cast("string").re_search(GIFT_CARD).fill_null(False) for name in names]
+    return negative.ifelse(reduce(or_, is_called), ibis.literal(False))
+
+
+def _names_article(column: str) -> bool:
+    name = fold(column.removeprefix("other_"))
+    return column.startswith("other_") and any(name in group for group in usual_names("stock_code"))
 
 
 def seen_from(moments: ibis.Table, as_of: date | None = None) -> Cleaned:
     """What `moments` gives, to orders and funnel as `clean` describes them. Raises InputError when no line is left."""
     import ibis
 
-    missing = moments.customer_id.isnull()
-    counted = moments.aggregate(
-        read=moments.lines.sum(),
-        missing=moments.lines.sum(where=missing),
-        unreadable=moments.lines.sum(where=~missing & moments.date.isnull()),
-        latest=moments.date.max(where=~missing),
+    by_step = moments.group_by("step").aggregate(
+        lines=moments.lines.sum(), latest=moments.date.max(), minus=moments.minus_lines.sum()
     )
-    *counts, latest = _only_row(counted)
-    read, missing_count, unreadable_count = (count or 0 for count in counts)
-    funnel = {"read": read, "missing_customer": missing_count, "unreadable": unreadable_count}
+    steps = {row["step"]: row for row in by_step.to_pyarrow().to_pylist()}
+    counted = {step: row["lines"] for step, row in steps.items()}
+    read = sum(counted.values())
+    aside = ("missing_customer", "placeholders", "unreadable", "set_aside", "status", "other_currency")
+    funnel = {"read": read} | {step: counted.get(step, 0) for step in aside}
+    ends = (steps[step]["latest"] for step in (None, *OF_THE_END) if step in steps)
+    latest = max((end for end in ends if end is not None), default=None)
     if latest is None:
         raise InputError(_nothing_left(funnel))
     end = end_of(as_of) if as_of else latest + timedelta(days=1)
-    used = moments.filter(~missing & moments.date.notnull())
+    used = moments.filter(moments.step.isnull())
     if as_of:
         used = used.filter(used.date < ibis.timestamp(end - timedelta(days=1) + timedelta(seconds=1)))
 
     used = used.mutate(order_id=ibis.coalesce(used.invoice, used.date.strftime("%Y-%m-%d")))
+    if steps.get(None, {}).get("minus"):
+        used = _with_deductions(used)
+    else:
+        used = used.mutate(deduction_lines=ibis.literal(0, "int64"))
     bought = used.purchase_lines > 0
     sums = ["purchased", "returned", "lines", "purchase_lines", "cancellation_lines", "worthless_lines"]
-    orders = _kept(
+    sums += ["payment_lines", "deduction_lines"]
+    last_kept = {name: used[name].argmax(used.date) for name in used.columns if name.startswith("keep_")}
+    orders = kept(
         used.group_by("customer_id", "order_id").aggregate(
             country=used.country.max().strip().nullif(""),
             date=used.date.min(),
             first_date=used.date.min(where=bought),
             last_date=used.date.max(where=bought),
             **{name: used[name].sum() for name in sums},
+            **last_kept,
         )
     )
     totals = orders.aggregate(
         used=orders.lines.sum(),
         worthless=orders.worthless_lines.sum(),
+        payments=orders.payment_lines.sum(),
+        deductions=orders.deduction_lines.sum(),
         cancellations=orders.cancellation_lines.sum(),
         purchases=orders.purchase_lines.sum(),
         customers=orders.customer_id.nunique(),
         gross=orders.purchased.sum(),
         returned=orders.returned.sum(),
     )
-    used_count, worthless, cancellations, purchases, customers, gross, returned = (
-        value or 0 for value in _only_row(totals)
-    )
+    found = one_row(totals)
+    kinds = ("worthless", "payments", "deductions", "cancellations", "purchases")
     funnel |= {
-        "after_as_of": read - missing_count - unreadable_count - used_count,
-        "duplicates": used_count - worthless - cancellations - purchases,
-        "worthless": worthless,
-        "cancellations": cancellations,
-        "purchases": purchases,
-        "customers": customers,
+        "after_as_of": counted.get(None, 0) - found["used"],
+        "duplicates": found["used"] - sum(found[kind] for kind in kinds),
+        **{name: found[name] for name in (*kinds, "customers")},
     }
-    if not purchases:
+    if not found["purchases"]:
         raise InputError(_nothing_left(funnel))
-    return Cleaned(orders, Funnel(gross=Decimal(gross), returned=Decimal(returned), **funnel), end)
+    gross, returned = Decimal(found["gross"]), Decimal(found["returned"])
+    return Cleaned(orders, Funnel(gross=gross, returned=returned, **funnel), end)
 
 
-def _kept(table: ibis.Table) -> ibis.Table:
-    """A table, run once and kept by its engine."""
-    import ibis
-
-    backend = table.get_backend()
-    if backend.name == "pyspark":  # has no temporary tables, but keeps one in memory and on disk
-        return table.cache()
-    return backend.create_table(ibis.util.gen_name("kept"), table, temp=True)
+def _with_deductions(used: ibis.Table) -> ibis.Table:
+    """Negative lines as deductions where the order has purchases of that day, and as cancellations elsewhere."""
+    day = used.date.date()
+    bought = used.purchase_lines.sum().over(group_by=[used.customer_id, used.order_id, day]) > 0
+    return used.mutate(
+        purchased=used.purchased - bought.ifelse(used.minus, 0),
+        returned=used.returned + bought.ifelse(0, used.minus),
+        deduction_lines=bought.ifelse(used.minus_lines, 0),
+        cancellation_lines=used.cancellation_lines + bought.ifelse(0, used.minus_lines),
+    )
 
 
 def end_of(day: date) -> datetime:
@@ -198,10 +291,6 @@ def end_of(day: date) -> datetime:
     if isinstance(day, datetime):
         return day.replace(microsecond=0)
     return datetime.combine(day, time(23, 59, 59))
-
-
-def _only_row(table: ibis.Table) -> Sequence:
-    return list(table.to_pyarrow().to_pylist()[0].values())
 
 
 def _nothing_left(funnel: dict[str, int]) -> str:

@@ -15,7 +15,7 @@ import click
 from contract.names import CHAMPION, FEATURES, MODEL
 from training import __version__
 from training.clustering.weights import DEFAULT_WEIGHTS, written
-from training.console import print_drift, print_segments, print_table
+from training.console import print_drift, print_segments, print_shop, print_table
 from training.errors import InputError, explain
 from training.options import (
     PromoteOptions,
@@ -139,6 +139,7 @@ def train(
     from tqdm import tqdm
 
     from training.clustering import compiled
+    from training.reading.sources import in_words
     from training.shop import MAX_CUSTOMERS, count_customers
     from training.train import Assignment, Settings, train_challenger, work_on_study
 
@@ -151,10 +152,10 @@ def train(
     rate = anomaly_rate_of(anomaly_rate, limits)
     sources, demo_data = _sources(inputs)
     reading = reading_of(options)
-    click.echo(f"Reading {', '.join(sources)}")
+    click.echo(f"Reading {in_words(sources)}")
     compiler = None if demo_data else compiled.warming()
     shop = count_customers(sources, reading, MAX_CUSTOMERS, seed)
-    print_table(("step", "lines", "left"), shop.funnel.rows())
+    print_shop(shop)
     counted = shop.sampled_from or len(shop.customers)
     click.echo(f"{counted:,} customers as of {shop.as_of:%Y-%m-%d %H:%M}")
     click.echo(f"{shop.funnel.customers - counted:,} more bought nothing, or cancelled all they bought")
@@ -184,7 +185,7 @@ def train(
             work_on_study(assignment, storage, show)
             click.echo("The study holds all its trials. The training without --worker goes on from here.")
             return
-        outcome = train_challenger(assignment, ", ".join(sources), resume, show, storage)
+        outcome = train_challenger(assignment, in_words(sources), resume, show, storage)
     click.echo("\n" + "\n".join(outcome.lines) + "\n")
     print_segments(outcome.profiles)
     click.echo("\n" + "\n".join([*outcome.warnings, outcome.identity]))
@@ -271,7 +272,7 @@ def score(inputs: tuple[str, ...], output: str, model: str, **options: Unpack[Re
     if reading.engine == "spark":
         customers, anomalies = score_on_spark(inputs, model, reading, output)
     else:
-        scored = score_sources(inputs, model, reading, Path(output))
+        scored = score_sources(inputs, model, reading, Path(output), print_shop)
         customers, anomalies = len(scored), int(scored.is_anomaly.sum())
     click.echo(f"{customers:,} customers, {anomalies:,} of them unusual, written to {output}.")
 
@@ -294,7 +295,7 @@ def compare(
 
     days = day_of("--from", start), day_of("--to", end)
     path = Path(output) if output else None
-    movement = compare_days(inputs, model, reading_of(options), *days, path)
+    movement = compare_days(inputs, model, reading_of(options), *days, path, print_shop)
     for title, column in (
         ("Customers", "customers"),
         (f"Money spent by {end}", "Monetary_after"),
@@ -345,7 +346,7 @@ def drift(
                 "0 and the second no lower. Change one of them."
             )
     thresholds = Thresholds(watch, drift_from, watch_mix, drift_mix)
-    report = drift_report(inputs, model, reading_of(options), thresholds)
+    report = drift_report(inputs, model, reading_of(options), thresholds, print_shop)
     if json_path:
         Path(json_path).parent.mkdir(parents=True, exist_ok=True)
         Path(json_path).write_text(json.dumps(asdict(report), indent=1), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 
 def compare_days(
-    sources: Sequence[str], model: str, reading: Reading, start: date, end: date, output: Path | None
+    sources: Sequence[str],
+    model: str,
+    reading: Reading,
+    start: date,
+    end: date,
+    output: Path | None,
+    show: Callable[[Shop], None] | None = None,
 ) -> Movement:
     """Count transactions as of two days, score both with a registered version, and say who moved.
 
@@ -42,6 +48,8 @@ def compare_days(
     version = registry.find(client, model)
     scorer = registry.load(client, version)
     later = count_customers(sources, replace(counted_as_in_training(reading, scorer, version), as_of=end))
+    if show:
+        show(later)
     first_order = later.orders.first_date.min().to_pyarrow().as_py()
     if start <= first_order.date():
         raise InputError(

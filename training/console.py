@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from training.monitor import Report
+    from training.shop import Shop
 
 NUMBER = re.compile(rf"((under|over) )?-?[0-9][0-9.,]*%?|{NOTHING}|")
 
@@ -32,6 +33,21 @@ def _aligned(column: Sequence[str]) -> list[str]:
     width = max(map(len, column))
     numbers = all(map(NUMBER.fullmatch, column[1:]))
     return [text.rjust(width) if numbers else text.ljust(width) for text in column]
+
+
+def print_shop(shop: Shop) -> None:
+    """Print how a shop's files were understood, what became of their lines, and what the customers spent in all."""
+    if block := shop.understanding:
+        rows = block.rows()
+        width = max(len(what) for what, _ in rows)
+        for what, text in rows:
+            click.echo(f"{what.ljust(width)}  {text}")
+        spent = f"{float(shop.customers.Monetary.sum()):,.2f} {block.currency}".rstrip()
+        click.echo(f"{'spent'.ljust(width)}  {spent} by {len(shop.customers):,} customers\n")
+    print_table(("step", "lines", "left"), shop.funnel.rows())
+    for example in block.examples if block else ():
+        titles = dict(shop.funnel.STEPS)
+        click.echo(f"  {titles[example.step]}, such as {example}")
 
 
 def print_segments(profiles: pd.DataFrame) -> None:

@@ -29,6 +29,7 @@ def customer_features(orders: ibis.Table, as_of: datetime, returns: str = "net")
     """
     import ibis
 
+    kept_names = [name for name in orders.columns if name.startswith("keep_")]
     by_customer = orders.group_by("customer_id").aggregate(
         first=orders.first_date.min(),
         last=orders.last_date.max(),
@@ -36,6 +37,7 @@ def customer_features(orders: ibis.Table, as_of: datetime, returns: str = "net")
         gross=orders.purchased.sum(),
         returned=orders.returned.sum(),
         country=orders.country.max(),
+        **{name: orders[name].argmax(orders.date) for name in kept_names},
     )
     money = by_customer.gross - by_customer.returned if returns == "net" else by_customer.gross
     bought = by_customer.mutate(money=money).filter(by_customer.Frequency > 0, money > 0)
@@ -53,6 +55,7 @@ def customer_features(orders: ibis.Table, as_of: datetime, returns: str = "net")
         Tenure=whole_days_since(bought["first"]),
         Returned=bought.returned.cast("float64"),
         country=bought.country,
+        **{name.removeprefix("keep_"): bought[name] for name in kept_names},
     ).order_by("customer_id")
 
 

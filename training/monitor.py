@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from training.band import Band
 from training.drift import VERDICTS, Line, Thresholds, compare_customers, worst
 from training.errors import InputError
 from training.score import score_customers
-from training.shop import MIN_CUSTOMERS, Reading
+from training.shop import MIN_CUSTOMERS, Reading, Shop
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,13 @@ class Report:
     advice: str
 
 
-def drift_report(sources: Sequence[str], model: str, reading: Reading, thresholds: Thresholds) -> Report:
+def drift_report(
+    sources: Sequence[str],
+    model: str,
+    reading: Reading,
+    thresholds: Thresholds,
+    show: Callable[[Shop], None] | None = None,
+) -> Report:
     """Compare the customers of `sources` with the customers of a version's training.
 
     Raises InputError when the input cannot be used or holds too few customers, or when the training left no
@@ -70,7 +76,7 @@ def drift_report(sources: Sequence[str], model: str, reading: Reading, threshold
     number = registry.find(client, model)
     version = registry.record_of(client, number)
     training, features = _training_customers(client, number, registry.run_of(version))
-    scored = score_customers(client, sources, number, reading)
+    scored = score_customers(client, sources, number, reading, show)
     now = scored.customers
     if len(now) < MIN_CUSTOMERS:
         raise InputError(

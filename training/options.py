@@ -31,6 +31,15 @@ class ReadingOptions(TypedDict, total=False):
     date_order: str
     decimal: str
     table: str
+    query: str
+    layout: str
+    currency: str
+    timezone: str
+    status_counts: str
+    guests: str
+    far_dates: str
+    header: bool
+    keep: str
     as_of: str
     engine: str
     returns: str
@@ -81,7 +90,8 @@ def source_options(command: Command[Parameters, Result]) -> Command[Parameters, 
             "columns",
             multiple=True,
             metavar="ROLE=NAME",
-            help="Which column is customer, invoice, date, quantity, price, amount, stock_code or country.",
+            help="Which column is customer, email, invoice, date, time, quantity, price, amount, total, refunded, "
+            "status, currency, stock_code or country; none: no column is.",
         ),
         click.option(
             "--date-order",
@@ -96,6 +106,35 @@ def source_options(command: Command[Parameters, Result]) -> Command[Parameters, 
             help="How 1,234 is meant; auto lets the data decide.",
         ),
         click.option("--table", default="", help="The table, when INPUT is a database: duckdb://shop.db."),
+        click.option(
+            "--layout", default="auto", help="A known shop's export, by its name; auto: by its header; none."
+        ),
+        click.option("--currency", default="", help="Count only money in this currency: USD."),
+        click.option(
+            "--timezone",
+            default="",
+            help="Count days on the clock of this zone: Europe/Berlin; else as written.",
+        ),
+        click.option(
+            "--status-counts", default="", metavar="VALUE,...", help="Status values of orders that count."
+        ),
+        click.option(
+            "--guests",
+            default="auto",
+            help="Customer ids that stand for nobody, comma-separated; auto; none.",
+        ),
+        click.option(
+            "--far-dates",
+            type=click.Choice(["aside", "keep"]),
+            default="aside",
+            help="Few dates that lie years from all others: set them aside, or keep them.",
+        ),
+        click.option(
+            "--header/--no-header", default=True, help="Whether files begin with names; else 1, 2, 3."
+        ),
+        click.option(
+            "--keep", default="", metavar="NAME,...", help="Columns to carry along to each customer."
+        ),
     ]
     return _decorated(command, options)
 
@@ -290,6 +329,14 @@ def reading_of(options: ReadingOptions) -> Reading:
         decimal=_unless_auto(options.get("decimal")),
         table=options.get("table") or None,
         as_of=None if as_of == "auto" else day_of("--as-of", as_of),
+        layout=options.get("layout", Reading.layout),
+        currency=options.get("currency", ""),
+        timezone=options.get("timezone", ""),
+        status_counts=_listed(options.get("status_counts", "")),
+        guests=options.get("guests", Reading.guests),
+        far_dates=options.get("far_dates", Reading.far_dates),
+        header=options.get("header", True),
+        keep=_listed(options.get("keep", "")),
         returns=options.get("returns", Reading.returns),
         duplicates=options.get("duplicates", Reading.duplicates),
         engine=options.get("engine", Reading.engine),
@@ -298,6 +345,11 @@ def reading_of(options: ReadingOptions) -> Reading:
 
 def _unless_auto(choice: str | None) -> str | None:
     return None if choice == "auto" else choice
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """The parts of a comma-separated list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _columns(texts: Sequence[str]) -> dict[str, str]:

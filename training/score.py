@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from training.cleaning import end_of
 from training.errors import InputError
 from training.reading import textfile
 from training.returns import with_returns_note
-from training.shop import Reading, count_customers, customer_table
+from training.shop import Reading, Shop, count_customers, customer_table, read_as_before
 from training.tables import check_table_path, write_table
 
 if TYPE_CHECKING:
@@ -40,7 +41,13 @@ class ScoredCustomers:
     metadata: Mapping[str, str | float]
 
 
-def score_sources(sources: Sequence[str], model: str, reading: Reading, output: Path) -> pd.DataFrame:
+def score_sources(
+    sources: Sequence[str],
+    model: str,
+    reading: Reading,
+    output: Path,
+    show: Callable[[Shop], None] | None = None,
+) -> pd.DataFrame:
     """Score `sources` with a registered version and write the rows to `output` (.parquet or .csv).
 
     The rows are the customers with their features, the model's answers, and the stamps model_version and
@@ -54,7 +61,7 @@ def score_sources(sources: Sequence[str], model: str, reading: Reading, output: 
     check_table_path(output)
     client = connect()
     version = registry.find(client, model)
-    scored = score_customers(client, sources, version, reading)
+    scored = score_customers(client, sources, version, reading, show)
     as_of = scored.as_of.isoformat() if scored.as_of else None
     rows = scored.customers.assign(model_version=version, as_of=as_of)
     write_table(rows, output)
@@ -63,11 +70,15 @@ def score_sources(sources: Sequence[str], model: str, reading: Reading, output: 
 
 
 def score_customers(
-    client: MlflowClient, sources: Sequence[str], version: int, reading: Reading
+    client: MlflowClient,
+    sources: Sequence[str],
+    version: int,
+    reading: Reading,
+    show: Callable[[Shop], None] | None = None,
 ) -> ScoredCustomers:
     """The customers of `sources`, counted as the training data of `version` were, with its answers.
 
-    Raises InputError when the input cannot be used.
+    `show` is given the shop that was counted. Raises InputError when the input cannot be used.
     """
     from mlflow.exceptions import MlflowException
 
@@ -78,6 +89,8 @@ def score_customers(
     as_of: datetime | None
     if table is None:
         shop = count_customers(sources, counted_as_in_training(reading, scorer, version))
+        if show:
+            show(shop)
         customers = with_returns_note(shop.customers, shop.reading.returns)
         as_of = shop.as_of
     else:
@@ -102,7 +115,8 @@ def counted_as_in_training(reading: Reading, scorer: PyFuncModel, version: int) 
             f"Version {version} does not say how its training data were counted (no returns and duplicates in its "
             "metadata). Expected a version that `segments train` made. Name another with --model."
         )
-    return replace(reading, returns=metadata["returns"], duplicates=metadata["duplicates"])
+    counted = replace(reading, returns=metadata["returns"], duplicates=metadata["duplicates"])
+    return read_as_before(counted, json.loads(metadata.get("reading", "{}")))
 
 
 def _warn_of_share(scored: ScoredCustomers, version: int) -> None:

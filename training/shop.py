@@ -6,13 +6,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from training.cleaning import Cleaned, Funnel, moments, seen_from
 from training.errors import InputError
 from training.features import customer_features, sample
-from training.reading.read import read_lines
-from training.reading.scan import scan_lines, settled, with_more_memory
+from training.reading.facts import understood
+from training.reading.read import read
+from training.reading.request import Before, Request
+from training.reading.scan import Scan, scan, settled, with_more_memory
+from training.reading.understanding import Understanding
 
 if TYPE_CHECKING:
     import ibis
@@ -35,6 +38,36 @@ class Reading:
     returns: str = "net"
     duplicates: str = "drop"
     engine: str = "duckdb"  # decides where it is counted, and nothing about the result
+    layout: str = "auto"
+    currency: str = ""
+    timezone: str = ""
+    status_counts: tuple[str, ...] = ()
+    guests: str = "auto"
+    far_dates: str = "aside"
+    header: bool = True
+    keep: tuple[str, ...] = ()
+    before: Before = field(default_factory=Before)
+
+    @property
+    def request(self) -> Request:
+        """What of it says how lines are read."""
+        return Request(**{name: getattr(self, name) for name in Request.__dataclass_fields__})
+
+
+def read_as_before(reading: Reading, before: Mapping[str, Any]) -> Reading:
+    """`reading`, and where it says nothing, what a model's training was told of layout, zone, status and guests.
+
+    before: as `Understanding.mapping` has it and a model's metadata keep it.
+    """
+    plain = Reading()
+    again: dict[str, Any] = {
+        name: tuple(before[name]) if name == "status_counts" else before[name]
+        for name in ("layout", "timezone", "status_counts", "guests", "far_dates")
+        if name in before and getattr(reading, name) == getattr(plain, name)
+    }
+    names = ("columns", "date_order", "decimal", "currency")
+    known = Before(**{name: before[name] for name in names if name in before})
+    return replace(reading, **again, before=known)
 
 
 @dataclass(frozen=True)
@@ -57,6 +90,7 @@ class Shop:
     funnel: Funnel
     as_of: datetime
     sample: Sample | None = None
+    understanding: Understanding | None = None
 
     @property
     def sampled_from(self) -> int | None:
@@ -72,7 +106,7 @@ class Shop:
         """The same shop, the same customers sampled, as it was counted `days` before; its files are not read again."""
         reading = replace(self.reading, as_of=self.as_of - timedelta(days=days))
         table, cleaned = _count(self.moments, reading)
-        return _shop(self.moments, reading, table, cleaned, self.sample)
+        return _shop(self.moments, reading, table, cleaned, self.sample, self.understanding)
 
 
 def digest(customers: pd.DataFrame) -> str:
@@ -88,46 +122,39 @@ def count_customers(sources: Sequence[str], reading: Reading, most: int | None =
 
     Raises InputError when they cannot be used.
     """
-    kept = _moments(sources, reading)
+    kept, understanding = _moments(sources, reading)
     table, cleaned = _count(kept, reading)
     total = table.count().to_pyarrow().as_py() if most else 0
     sampled = Sample(total, most / total, seed) if most and total > most else None
-    return _shop(kept, reading, table, cleaned, sampled)
+    return _shop(kept, reading, table, cleaned, sampled, understanding)
 
 
 def customer_table(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Cleaned]:
     """The expression of one row a customer, not yet run, and what it is of. Raises InputError as `read` does."""
-    return _count(_moments(sources, reading), reading)
+    return _count(_moments(sources, reading)[0], reading)
 
 
-def _moments(sources: Sequence[str], reading: Reading) -> ibis.Table:
-    keep = reading.duplicates == "keep"
-    columns, date_order, decimal = reading.columns, reading.date_order, reading.decimal
+def _moments(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Understanding]:
+    request = reading.request
     if reading.engine == "duckdb" and not reading.table:
-        lines = scan_lines(sources, columns=columns, date_order=date_order, decimal=decimal)
-        if lines is not None and (kept := _scanned(lines, keep)) is not None:
-            return kept
-    lines = read_lines(
-        sources,
-        columns=columns,
-        date_order=date_order,
-        decimal=decimal,
-        table=reading.table,
-        engine=reading.engine,
-    )
-    return moments(lines, keep)
+        scanned = scan(sources, request)
+        if scanned is not None and (found := _scanned(scanned, request)) is not None:
+            return found, understood(scanned.facts, scanned.forms, request)
+    lines = read(sources, request, table=reading.table, engine=reading.engine)
+    return moments(lines.table), lines.understanding
 
 
-def _scanned(lines: ibis.Table, keep: bool) -> ibis.Table | None:
+def _scanned(scanned: Scan, request: Request) -> ibis.Table | None:
     """The moments of a scan; None when some line is not like the first ones, and wants to be read with care."""
     import duckdb
 
+    keep = request.duplicates == "keep"
     try:
         try:
-            found = moments(lines, keep)
+            found = moments(scanned.table, keep)
         except duckdb.OutOfMemoryException:
-            found = moments(with_more_memory(lines), keep)
-        return settled(found)
+            found = moments(with_more_memory(scanned.table), keep)
+        return settled(found, request, scanned.single)
     except duckdb.Error:
         return None
 
@@ -138,11 +165,25 @@ def _count(kept: ibis.Table, reading: Reading) -> tuple[ibis.Table, Cleaned]:
 
 
 def _shop(
-    kept: ibis.Table, reading: Reading, table: ibis.Table, cleaned: Cleaned, sampled: Sample | None
+    kept: ibis.Table,
+    reading: Reading,
+    table: ibis.Table,
+    cleaned: Cleaned,
+    sampled: Sample | None,
+    understanding: Understanding | None,
 ) -> Shop:
     if sampled:
         table = sample(table, sampled.share, sampled.seed)
-    return Shop(kept, reading, table.to_pandas(), cleaned.orders, cleaned.funnel, cleaned.as_of, sampled)
+    return Shop(
+        kept,
+        reading,
+        table.to_pandas(),
+        cleaned.orders,
+        cleaned.funnel,
+        cleaned.as_of,
+        sampled,
+        understanding,
+    )
 
 
 def check_usable(customers: pd.DataFrame, features: Sequence[str]) -> None:

@@ -284,6 +284,7 @@ class _Result:
             names.FEATURE_TABLE: shop.customers,
             names.SCORED_CUSTOMERS: fitted.scored,
             names.FUNNEL: asdict(shop.funnel),
+            names.UNDERSTANDING: shop.understanding.as_dict() if shop.understanding else {},
             names.PROFILES: fitted.profiles.to_dict("records"),
             names.SUMMARY: {
                 "as_of": shop.as_of.isoformat(),
@@ -424,6 +425,7 @@ def _metadata(given: Assignment, winner: Trial) -> dict[str, Any]:
         "duplicates": given.reading.duplicates,
         "features": ",".join(given.features),
         "weights": given.params["weights"],
+        "reading": json.dumps(given.shop.understanding.mapping if given.shop.understanding else {}),
         **Band.of(winner.metrics["anomaly_rate"], len(given.shop.customers)).record(),
     }
 

@@ -7,21 +7,49 @@ portable functions, so DuckDB, Spark and a warehouse give the same rows.
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from training.errors import InputError
-from training.reading import textfile, workbook
-from training.reading.cells import canonical, text_of
-from training.reading.columns import ROLES, recognise
+from training.reading import dates, money, textfile, workbook
+from training.reading.careful import interpret
+from training.reading.clocks import on_clock, zones
+from training.reading.columns import CELLS, ROLES
+from training.reading.facts import Facts, understood
+from training.reading.kept import forget, kept, rows_of
+from training.reading.plan import Plan, plan_of
+from training.reading.request import Request
+from training.reading.sample import check_hidden_status
 from training.reading.sources import check_same_columns, files
+from training.reading.texts import text_of
+from training.reading.typed import cells, moment_text, without_duplicates
+from training.reading.understanding import Example, Understanding
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends.duckdb import Backend
+
+TEXTS = (".csv", ".tsv", ".txt", ".gz")
+CANONICAL = ("customer_id", "invoice", "date", "quantity", "price", "amount", "stock_code", "country")
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Canonical lines, and what was understood of their source.
+
+    The columns are customer_id, invoice (text), date (timestamp), quantity (decimal(15,3)), price (decimal(18,6)),
+    amount, refunded (decimal(38,9), in the shop's currency), stock_code, country (text); `step` says which step of
+    the funnel sets a line aside, `kind` what it is where its money does not say that, `copies` how many exact
+    duplicates it stands for; then the other columns of the source as text, each prefixed `other_`,
+    and those to keep, `keep_`.
+    """
+
+    table: ir.Table
+    understanding: Understanding
 
 
 def read_lines(
@@ -34,73 +62,253 @@ def read_lines(
     connection: Backend | None = None,
     engine: str = "duckdb",
 ) -> ir.Table:
+    """The table of `read` in canonical columns and `other_` ones only: every line, whatever its step."""
+    request = Request(dict(columns or {}), date_order, decimal, layout="none", duplicates="keep")
+    lines = read(sources, request, table=table, connection=connection, engine=engine).table
+    names = [name for name in lines.columns if name in CANONICAL or name.startswith("other_")]
+    ordered = kept(lines.order_by("row").select(names))
+    forget(lines)
+    return ordered
+
+
+def read(
+    sources: Sequence[str | Path],
+    request: Request,
+    *,
+    table: str | None = None,
+    connection: Backend | None = None,
+    engine: str = "duckdb",
+) -> Lines:
     """Files, folders, patterns or one database table -> one row a purchased line, in canonical columns.
 
-    The columns are customer_id, invoice (text), date (timestamp), quantity (decimal(15,3)), price
-    (decimal(18,6)), amount (decimal(38,9), in the shop's currency), stock_code, country (text), then
-    the other columns of the source as text, each prefixed `other_`. A value that is missing or
-    cannot be read is null.
+    What `request` does not say is recognised, or asked about in an InputError. With a database address
+    (`duckdb://shop.db`), `table` names its table, and the lines stay on that database; files are loaded once into
+    `connection`, by default a new DuckDB in memory. With `engine` "spark" the sources are Parquet, text or Spark's
+    own tables, and stay with Spark in the same way.
 
-    `columns` maps a role (customer, invoice, date, quantity, price, amount, stock_code, country) to
-    the name of a column; the other roles are recognised by the usual names. `date_order` is
-    "day-first" or "month-first", `decimal` is "point" or "comma"; None lets the data decide. With a
-    database address (`duckdb://shop.db`), `table` names its table, the answer stays on that
-    database and nothing runs yet but the questions to the data; files are loaded once into
-    `connection`, by default a new DuckDB in memory. With `engine` "spark" the sources are Parquet,
-    text or Spark's own tables, and stay with Spark in the same way.
-
-    Raises InputError for sources that cannot be read, columns that are missing or ambiguous, and
-    data that cannot decide between two ways of writing dates or numbers.
+    Raises InputError for sources that cannot be read, columns that are missing or ambiguous, and data that leave a
+    question open that changes the answer.
     """
-    import ibis
-
-    columns = dict(columns or {})
-    _check("role", columns, ROLES)
-    _check("date order", [date_order], (None, "day-first", "month-first"))
-    _check("decimal mark", [decimal], (None, "point", "comma"))
+    _check("role", request.columns, ROLES)
+    _check("date order", [request.date_order], (None, "day-first", "month-first"))
+    _check("decimal mark", [request.decimal], (None, "point", "comma"))
     _check("engine", [engine], ("duckdb", "spark"))
+    _check("--far-dates", [request.far_dates], ("aside", "keep"))
+    source = _opened(sources, request, table, connection, engine)
+    request = request.on(source.names)
+    plan = plan_of(source.names, request, source.where, source.sample())
+    if engine == "spark":
+        _check_for_spark(plan, request, source.where)
+    check_hidden_status(source.sample(), plan, request)
+    _check_kept(request.keep, source)
+    moment_texts = kept(_moment_texts(source.tables, plan))
+    date_order, decimal = _marks(source.tables, moment_texts, plan, request)
+    forms = dates.forms_in(moment_texts)
+    parts = [cells(part, plan, request, date_order, decimal, forms) for part in source.tables]
+    whole = reduce(lambda above, below: above.union(below), _numbered(parts, source))
+    facts = Facts(plan, date_order, decimal, source.notes)
+    whole, facts = on_one_clock(whole, facts, request)
+    whole = kept(without_duplicates(whole)) if request.duplicates == "drop" else kept(whole.mutate(copies=1))
+    lines, facts = interpret(whole, facts, request)
+    block = understood(facts, _forms(whole), request)
+    if engine != "spark":
+        block = replace(block, examples=tuple(_examples(lines, plan, source)))
+    forget(whole, moment_texts)
+    source.close()
+    return Lines(lines, block)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was opened: tables of one kind of columns each, and the files in them with their numbers of lines."""
+
+    where: str
+    tables: list[ir.Table]
+    files: tuple[tuple[Path, int], ...] = ()
+    own: Backend | None = None
+    notes: tuple[str, ...] = ()
+    has_header: bool = True
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its columns."""
+        return list(self.tables[0].columns)
+
+    def sample(self) -> list[dict[str, str]]:
+        """Some of its lines, as text."""
+        rows = rows_of(self.tables[0].limit(CELLS))
+        return [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
+
+    def close(self) -> None:
+        """Forget the tables that were loaded."""
+        if self.own is not None:
+            for part in self.tables:
+                self.own.drop_table(part.op().name)
+
+
+def _opened(
+    sources: Sequence[str | Path],
+    request: Request,
+    table: str | None,
+    connection: Backend | None,
+    engine: str,
+) -> Source:
+    import ibis
 
     addresses = [str(source) for source in sources if "://" in str(source)]
     if engine == "spark":
-        connection = None
         where, tables = _on_spark(sources, addresses, table)
-    elif addresses:
+        return Source(where, tables)
+    if addresses:
         if len(sources) > 1 or not table:
             raise InputError(
                 f"{addresses[0]} is a database. Expected one address and the name of one table. "
                 "Give the address alone, with --table NAME."
             )
-        connection = None
-        where, tables = f"table {table} of {addresses[0]}", [_database(addresses[0], table)]
-    elif table:
+        return Source(f"table {table} of {addresses[0]}", [_database(addresses[0], table)])
+    if table:
         raise InputError(
             f"--table {table} was given without a database. Expected an address such as duckdb://shop.db."
         )
-    else:
-        connection = connection or ibis.duckdb.connect()
-        paths = files(sources)
-        where, tables = str(paths[0]), _gather(paths, columns, connection)
+    connection = connection or ibis.duckdb.connect()
+    paths = files(sources)
+    tables, counts = _gather(paths, request, connection)
+    return Source(str(paths[0]), tables, counts, connection, has_header=request.header)
 
-    roles = recognise(tables[0].columns, columns, where)
-    dates = _texts(tables, [roles["date"]])
-    numbers = _texts(tables, [roles[role] for role in ("quantity", "price", "amount") if role in roles])
-    if dates is not None and date_order is None:
-        date_order = textfile.date_order(dates)
+
+def _check_for_spark(plan: Plan, request: Request, where: str) -> None:
+    """Raise InputError for what needs the order of lines, which Spark does not keep."""
+    if (
+        plan.layout.name
+        or plan.money.per == "order"
+        or plan.layout.refunded
+        or request.keep
+        or request.timezone
+    ):
+        what = plan.layout.name or "an order's money, refunds, --keep or --timezone"
+        raise InputError(
+            f"{where} needs {what}, which is read from the order of lines. Expected one row per line with --engine "
+            "spark, which keeps no order. Leave --engine spark out, or give Parquet that another program made of it."
+        )
+
+
+def _numbered(parts: Sequence[ir.Table], source: Source) -> list[ir.Table]:
+    """The parts with rows numbered through; a part's lines are those of its files, one after the other."""
+    if len(parts) == 1:
+        return list(parts)
+    counts = [part.count().to_pyarrow().as_py() for part in source.tables]
+    return [part.mutate(row=part.row + sum(counts[:at])) for at, part in enumerate(parts)]
+
+
+def _moment_texts(tables: Sequence[ir.Table], plan: Plan) -> ir.Table:
+    """The different texts of dates, each with its time where this has a column of its own."""
+    texts = [part.select(text=moment_text(part, plan.layout.date, plan.layout.time)[0]) for part in tables]
+    return reduce(lambda above, below: above.union(below), texts).distinct()
+
+
+def _marks(
+    tables: Sequence[ir.Table], moment_texts: ir.Table, plan: Plan, request: Request
+) -> tuple[str, str]:
+    """(The order of day and month, the decimal mark): what the user says, else what the data say."""
+    numbers = _texts(tables, plan.numbers)
+    decimal = request.decimal
     if numbers is not None and decimal is None:
-        decimal = textfile.decimal_mark(numbers)
+        bare = numbers.select(text=money.bare(numbers.text)).distinct()
+        decimal = _decided(textfile.decimal_mark, bare, request.before.decimal)
+    # Where nothing is text, there is nothing to decide, and any answer will do.
+    order = request.date_order or _decided(textfile.date_order, moment_texts, request.before.date_order)
+    return order, decimal or "point"
 
-    # Where nothing is text, there is nothing to order, and any answer will do.
-    parts = [
-        canonical(part.select(tables[0].columns), roles, date_order or "day-first", decimal or "point")
-        for part in tables
-    ]
-    lines = reduce(lambda above, below: above.union(below), parts)
-    if connection is None:
-        return lines
-    transactions = connection.create_table(ibis.util.gen_name("transactions"), lines, temp=True)
-    for part in tables:
-        connection.drop_table(part.op().name)
-    return transactions
+
+def _decided(decide: Callable[[ir.Table], str], texts: ir.Table, before: str) -> str:
+    """What texts decide; where they leave it open, what was so in a model's training. Raises InputError."""
+    try:
+        return decide(texts)
+    except InputError:
+        if before:
+            return before
+        raise
+
+
+def _check_kept(keep: Sequence[str], source: Source) -> None:
+    if lacking := [name for name in keep if name not in source.names]:
+        raise InputError(
+            f"--keep names {', '.join(lacking)}, which {source.where} does not have. Found: {', '.join(source.names)}. "
+            "Expected names of its columns. Correct them."
+        )
+
+
+def on_one_clock(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Table, Facts]:
+    """The times of a table on one clock, where one is asked for; and a note where zones were left out."""
+    written = dates.zone(table.date_text)
+    if not request.timezone:
+        return table, facts
+    names = [row["zone"] for row in rows_of(table.select(zone=written).distinct()) if row["zone"]]
+    return table.mutate(date=dates.in_zone(table.date, written, names, request.timezone)), facts
+
+
+def _forms(table: ir.Table) -> list[tuple[str, int]]:
+    """(Form of dates, its lines), the most frequent first."""
+    import ibis
+
+    branches = [(table.date_text.re_search(pattern), name) for name, pattern in dates.FORMS.items()]
+    form = ibis.cases(*branches, else_="another form")
+    counted = table.filter(table.date.notnull()).group_by(form=form).aggregate(lines=lambda t: t.copies.sum())
+    return sorted(((row["form"], row["lines"]) for row in rows_of(counted)), key=lambda item: -item[1])
+
+
+def _examples(lines: ir.Table, plan: Plan, source: Source) -> Iterator[Example]:
+    """One cell of each kind that could not be used: of dates, of each column of numbers, and of dates far away."""
+    wrong = {
+        plan.layout.date[0]: (lines.step == "unreadable") & lines.date.isnull(),
+        **{
+            name: (lines.step == "unreadable") & lines[f"bad_{at}"]
+            for at, name in enumerate(plan.numbers)
+            if f"bad_{at}" in lines.columns
+        },
+    }
+    found = lines.aggregate(
+        **{f"x_{at}": lines.row.min(where=each) for at, each in enumerate(wrong.values())},
+        far=lines.row.min(where=lines.step == "set_aside"),
+        blank=lines.row.min(where=lines.step == "unreadable"),
+    )
+    rows = rows_of(found)[0]
+    told = False
+    for at, name in enumerate(wrong):
+        if (row := rows[f"x_{at}"]) is not None:
+            told = True
+            yield source_example("unreadable", row, name, source)
+    if rows["blank"] is not None and not told:
+        yield source_example("unreadable", rows["blank"], plan.numbers[0], source)
+    if rows["far"] is not None:
+        yield source_example("set_aside", rows["far"], plan.layout.date[0], source)
+
+
+def source_example(step: str, row: int, column: str, source: Source) -> Example:
+    """The cell of a row, with the line of the file that it is on."""
+    import ibis
+
+    at = row
+    for part in source.tables:
+        numbered = part.mutate(segments_row=ibis.row_number())
+        cell = rows_of(
+            numbered.filter(numbered.segments_row == at).select(cell=numbered[column].cast("string"))
+        )
+        if cell:
+            break
+        at -= part.count().to_pyarrow().as_py()
+    value = (cell[0]["cell"] or "") if cell else ""
+    return Example(step, _line(source, row), column, value.strip()[:60])
+
+
+def _line(source: Source, row: int) -> int:
+    """The line of a file that a row starts on; 0 where it is not known."""
+    left = row
+    for path, count in source.files:
+        if left < count:
+            return textfile.line_of(path, left, source.has_header) if path.name.lower().endswith(TEXTS) else 0
+        left -= count
+    return 0
 
 
 def _check(what: str, given: Iterable[str | None], allowed: Iterable[str | None]) -> None:
@@ -111,22 +319,29 @@ def _check(what: str, given: Iterable[str | None], allowed: Iterable[str | None]
             )
 
 
-def _gather(paths: Sequence[Path], columns: Mapping[str, str], connection: Backend) -> list[ir.Table]:
-    """Files with the same columns -> temporary tables, one for each way in which the columns are typed."""
+def _gather(
+    paths: Sequence[Path], request: Request, connection: Backend
+) -> tuple[list[ir.Table], tuple[tuple[Path, int], ...]]:
+    """Files with the same columns -> temporary tables, one for each way in which the columns are typed.
+
+    Also each file with its number of rows, in the order of the tables.
+    """
     tables: dict[frozenset, ir.Table] = {}
+    counts: dict[frozenset, list[tuple[Path, int]]] = {}
     names: tuple[str, ...] = ()
     for path in paths:
-        table = _load(path, columns, connection)
+        table = _load(path, request, connection)
         names = names or table.columns
         check_same_columns(table.columns, path, names, paths[0])
         types = frozenset(table.schema().items())
+        counts.setdefault(types, []).append((path, table.count().to_pyarrow().as_py()))
         if types in tables:
             whole = tables[types].op().name
             connection.raw_sql(f'INSERT INTO "{whole}" BY NAME SELECT * FROM "{table.op().name}"')
             connection.drop_table(table.op().name)
         else:
             tables[types] = table
-    return list(tables.values())
+    return list(tables.values()), tuple(file for group in counts.values() for file in group)
 
 
 def _on_spark(
@@ -150,7 +365,7 @@ def _on_spark(
     return str(first), list(views.values())
 
 
-def _load(path: Path, columns: Mapping[str, str], connection: Backend) -> ir.Table:
+def _load(path: Path, request: Request, connection: Backend) -> ir.Table:
     """One file -> a temporary table with its own columns and types; text stays text."""
     import duckdb
     import ibis
@@ -158,7 +373,12 @@ def _load(path: Path, columns: Mapping[str, str], connection: Backend) -> ir.Tab
     if path.suffix.lower() == ".parquet":
         try:
             view = connection.read_parquet(glob.escape(str(path)))
-            return connection.create_table(ibis.util.gen_name("parquet"), view, temp=True)
+            typed = connection.create_table(ibis.util.gen_name("parquet"), view, temp=True)
+            if not zones([path]):
+                return typed
+            on_its_clock = kept(on_clock(typed, [path], request.timezone))
+            forget(typed)
+            return on_its_clock
         except duckdb.Error as error:
             raise InputError(
                 f"{path} cannot be opened as Parquet: {str(error).splitlines()[0]}. "
@@ -168,13 +388,13 @@ def _load(path: Path, columns: Mapping[str, str], connection: Backend) -> ir.Tab
 
         def is_header(names: list[str]) -> bool:
             try:
-                return bool(recognise(names, columns, str(path)))
+                return bool(plan_of(names, request, str(path)))
             except InputError:
                 return False
 
         table = ibis.memtable(workbook.load(path, is_header))
         return connection.create_table(ibis.util.gen_name("workbook"), table, temp=True)
-    return textfile.load(path, connection)
+    return textfile.load(path, connection, request.header)
 
 
 def _database(address: str, table: str) -> ir.Table:

@@ -1,7 +1,7 @@
 """Files that DuckDB can type by itself, read anew by each query: nothing is stored, and it is by far the quickest way.
 
 A text file qualifies when its first lines are plain (ISO dates, or slashes whose order is known; numbers with a decimal
-point), a Parquet file when dates and numbers are typed. `read.read_lines` reads everything else, and gives the
+point), a Parquet file when dates and numbers are typed. `read.read` reads everything else, and gives the
 same lines (but for numbers like 1_000, a thousand here and unreadable there): whoever runs a query on a scan must go
 back to it when the query fails.
 """
@@ -13,13 +13,24 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.errors import InputError
 from training.reading import bombs, textfile
-from training.reading.cells import IDENTIFIERS, canonical_columns, identifier
-from training.reading.columns import recognise
+from training.reading.cells import IDENTIFIERS, SCIENTIFIC, canonical_columns, identifier
+from training.reading.clocks import notes_of, on_clock, zones
+from training.reading.customers import nobody_in
+from training.reading.dates import NO_DAYS
+from training.reading.facts import Facts
+from training.reading.faraway import GAP, believed
+from training.reading.kept import one_row, rows_of
+from training.reading.people import MAY_BE_NOBODY
+from training.reading.plan import Plan, plan_of
+from training.reading.request import Request
+from training.reading.sample import has_single_lines, is_plain, may_be_of_the_order
 from training.reading.sources import files
 
 if TYPE_CHECKING:
@@ -44,8 +55,35 @@ DATES = {  # how strptime calls a form, and the order of day and month that must
     r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4} [0-9]{1,2}:[0-9]{2}": ("{}/{}/%Y %H:%M", "either"),
     r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}": ("{}/{}/%Y", "either"),
 }
+FORM_NAMES = {"%Y": "YYYY-MM-DD", "either": "day, month and year by numbers"}
 # strptime takes 10-12-01 for the year 10 and `infinity` for 1900: dates outside want a closer look.
 BELIEVABLE = datetime(1901, 1, 1), datetime(2999, 12, 31)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Lines that DuckDB types as it reads them, not read yet, and how they were understood."""
+
+    table: ir.Table
+    facts: Facts
+    forms: tuple[tuple[str, int], ...] = ()
+    single: bool = False  # right only if no order has several lines
+
+
+def scan(sources: Sequence[str | Path], request: Request) -> Scan | None:
+    """Files, folders, patterns -> the lines as `read` gives them, not read yet; None for other sources.
+
+    Identifiers are still as they are stored: ask `settled` of the moments. A later line that is not as plain as the
+    first ones makes a query raise duckdb.Error. Raises InputError as `read` does for what cannot be mended.
+    """
+    if any("://" in str(source) for source in sources) or not request.is_plain:
+        return None
+    paths = files(sources)
+    if {path.suffix.lower() for path in paths} == {".parquet"}:
+        return _parquet(paths, request)
+    if any(path.suffix.lower() in (".parquet", ".xlsx") for path in paths):
+        return None
+    return _text(paths, request)
 
 
 def scan_lines(
@@ -55,19 +93,9 @@ def scan_lines(
     date_order: str | None = None,
     decimal: str | None = None,
 ) -> ir.Table | None:
-    """Files, folders, patterns -> the lines as `read_lines` gives them, not read yet; None for other sources.
-
-    Identifiers are still as they are stored: ask `settled` of the moments. A later line that is not as plain as the
-    first ones makes a query raise duckdb.Error. Raises InputError as `read_lines` does for what cannot be mended.
-    """
-    if any("://" in str(source) for source in sources):
-        return None
-    paths = files(sources)
-    if {path.suffix.lower() for path in paths} == {".parquet"}:
-        return _parquet(paths, columns or {})
-    if any(path.suffix.lower() in (".parquet", ".xlsx") for path in paths):
-        return None
-    return _text(paths, columns or {}, date_order, decimal)
+    """The table of `scan`."""
+    found = scan(sources, Request(dict(columns or {}), date_order, decimal))
+    return found.table if found else None
 
 
 def with_more_memory(lines: ir.Table) -> ir.Table:
@@ -76,54 +104,129 @@ def with_more_memory(lines: ir.Table) -> ir.Table:
     return lines
 
 
-def settled(found: ir.Table) -> ir.Table | None:
-    """What `cleaning.moments` makes of a scan, with its identifiers as `read_lines` gives them.
+def settled(found: ir.Table, request: Request, single: bool = False) -> ir.Table | None:
+    """What `cleaning.moments` makes of a scan, with its identifiers as `read` gives them.
 
-    None when a date is not BELIEVABLE, or when one identifier is written in two ways (17850 and 17850.0): exact
-    duplicates among such lines look different.
+    None when only the careful reading gives the right answer: a date is not BELIEVABLE or years away from the others;
+    one identifier is written in two ways (17850 and 17850.0), so that exact duplicates among such lines look different;
+    digits were lost; an order has one customer or date and lines without; a customer stands for
+    nobody; an order has several lines, where `single` says that none may.
     """
     meant = {name: identifier(found[name]) for name in IDENTIFIERS}
     dates = (~found.date.between(*BELIEVABLE)).sum().fill_null(0)
     ids = [found[name].nunique(where=meant[name].notnull()) - meant[name].nunique() for name in IDENTIFIERS]
-    odd = found.aggregate(dates=dates, ids=sum(ids)).to_pyarrow().to_pylist()[0]
-    return None if any(odd.values()) else found.mutate(**meant)
+    texts = [found[name] for name in IDENTIFIERS if found[name].type().is_string()]
+    who = meant["customer_id"]
+    facts = one_row(
+        found.aggregate(
+            dates=dates,
+            ids=sum(ids),
+            damaged=sum(column.re_search(SCIENTIFIC).sum().fill_null(0) for column in texts),
+            case=(who.contains("@") & (who != who.lower())).sum(),
+            maybe_nobody=who.re_search(MAY_BE_NOBODY).sum(),
+            first=found.date.min(),
+            last=found.date.max(),
+        )
+    )
+    if facts["dates"] or facts["ids"] or facts["damaged"] or facts["case"]:
+        return None
+    step = (found.step.isnull() & who.isnull()).ifelse("missing_customer", found.step)
+    plain = found.mutate(**meant, step=step)
+    if not _is_complete(plain) or (single and not _has_single_lines(plain)):
+        return None
+    if facts["first"] and not (_is_one_period(facts["first"], facts["last"]) or _is_near(plain)):
+        return None
+    return plain if not facts["maybe_nobody"] or _are_customers(plain, request) else None
 
 
-def _text(
-    paths: list[Path], columns: Mapping[str, str], date_order: str | None, decimal: str | None
-) -> ir.Table | None:
-    layouts = [textfile.sniff(path) for path in paths]
-    layout = layouts[0]
+def _is_one_period(first: datetime, last: datetime) -> bool:
+    """Whether no gap of years fits between two dates, and no default date."""
+    return last - first <= GAP and not any(first.date() <= day <= last.date() for day in NO_DAYS)
+
+
+def _is_complete(found: ir.Table) -> bool:
+    """Whether no line without a customer or date is of an order that has one."""
+    used = found.filter(found.step.isnull() & found.invoice.notnull()).select("invoice").distinct()
+    blank = found.filter(found.step.notnull() & found.invoice.notnull()).select("invoice")
+    return blank.semi_join(used, "invoice").count().to_pyarrow().as_py() == 0
+
+
+def _has_single_lines(found: ir.Table) -> bool:
+    used = found.filter(found.step.isnull() & found.invoice.notnull())
+    orders = used.group_by("invoice").aggregate(lines=used.lines.sum())
+    return one_row(orders.aggregate(most=orders.lines.max()))["most"] <= 1
+
+
+def _is_near(found: ir.Table) -> bool:
+    """Whether no date is a default, or years away from the others."""
+    days = found.filter(found.date.notnull()).mutate(day=lambda t: t.date.date())
+    counts = {
+        row["day"]: row["lines"] for row in rows_of(days.group_by("day").aggregate(lines=days.lines.sum()))
+    }
+    try:
+        return believed(counts).is_whole and not any(day in NO_DAYS for day in counts)
+    except InputError:
+        return False
+
+
+def _are_customers(found: ir.Table, request: Request) -> bool:
+    by_id = (
+        found.filter(found.customer_id.notnull())
+        .group_by(value="customer_id")
+        .aggregate(lines=lambda t: t.lines.sum())
+    )
+    none = nobody_in(by_id, request)
+    return not (none.guests or none.totals)
+
+
+def _text(paths: list[Path], request: Request) -> Scan | None:
+    dialects = [textfile.sniff(path) for path in paths]
+    dialect = dialects[0]
     packed = {path.suffix.lower() == ".gz" for path in paths}
-    written_alike = all(other == layout for other in layouts) and len(packed) == 1
-    if not written_alike or layout.encoding != "utf-8-sig" or not layout.header_is_first_line:
+    written_alike = all(other == dialect for other in dialects) and len(packed) == 1
+    if not written_alike or dialect.encoding != "utf-8-sig" or not dialect.header_is_first_line:
         return None
-    roles = recognise(layout.header, columns, str(paths[0]))
-    form = _plain_form(textfile.sample(paths[0], layout), roles, date_order, decimal)
-    if form is None:
+    sample = textfile.sample(paths[0], dialect)
+    request = request.on(dialect.header)
+    plan = plan_of(dialect.header, request, str(paths[0]), sample)
+    if not plan.is_plain or not is_plain(sample, plan, request):
         return None
+    roles = plan.roles
+    found = _plain_form(sample, roles, request.date_order, request.decimal)
+    if found is None:
+        return None
+    form, order = found
     for path in paths:
         if packed == {True}:
             bombs.check_gzip(path)
     kinds = {roles[role]: kind for role, kind in KINDS.items() if role in roles}
     table = _connect().read_csv(
         [glob.escape(str(path)) for path in paths],
-        columns={name: kinds.get(name, "VARCHAR") for name in layout.header},
-        delim=layout.delimiter,
+        columns={name: kinds.get(name, "VARCHAR") for name in dialect.header},
+        delim=dialect.delimiter,
         quote='"',
         escape='"',
         header=True,
         compression="gzip" if packed == {True} else "none",
         timestampformat=form,
     )
-    return table.select(**canonical_columns(table, roles))
+    written = FORM_NAMES["%Y" if form.startswith("%Y") else "either"]
+    facts = Facts(plan, order or "day-first", "point", currency=request.before.currency)
+    return Scan(
+        table.select(**canonical_columns(table, roles)), facts, ((written, 0),), _single(sample, plan)
+    )
+
+
+def _single(sample: list[dict[str, str]], plan: Plan) -> bool:
+    return may_be_of_the_order(plan) and has_single_lines(sample, plan)
 
 
 def _plain_form(
     sample: list[dict[str, str]], roles: Mapping[str, str], date_order: str | None, decimal: str | None
-) -> str | None:
-    """How strptime calls the form of the dates in a `sample` of lines; None when these are not plain, or leave a
-    question open that only all lines can answer."""
+) -> tuple[str, str | None] | None:
+    """(How strptime calls the form of the dates in a `sample` of lines, the order of day and month, if it matters).
+
+    None when these are not plain, or leave a question open that only all lines can answer."""
     numbers = [row[roles[role]] for row in sample for role in NUMBERS if role in roles]
     dates = [row[roles["date"]] for row in sample]
     if decimal == "comma" or not all(re.fullmatch(NUMBER, text) for text in numbers if text):
@@ -133,14 +236,16 @@ def _plain_form(
     for pattern, (form, order) in DATES.items():
         if all(re.fullmatch(pattern, text) for text in dates if text) and any(dates):
             if order is None:
-                return form
+                return form, None
             first, second = (max(int(text.split("/")[at]) for text in dates if text) for at in (0, 1))
             known = date_order or ("month-first" if second > 12 else "day-first" if first > 12 else None)
-            return known and form.format(*(("%m", "%d") if known == "month-first" else ("%d", "%m")))
+            if known is None:
+                return None
+            return form.format(*(("%m", "%d") if known == "month-first" else ("%d", "%m"))), known
     return None
 
 
-def _parquet(paths: list[Path], columns: Mapping[str, str]) -> ir.Table | None:
+def _parquet(paths: list[Path], request: Request) -> Scan | None:
     import duckdb
     import pyarrow as pa
     import pyarrow.parquet as parquet
@@ -150,11 +255,26 @@ def _parquet(paths: list[Path], columns: Mapping[str, str]) -> ir.Table | None:
         if any(other != first for other in others):
             return None
         table = _connect().read_parquet([glob.escape(str(path)) for path in paths])
-    except (OSError, pa.ArrowInvalid, duckdb.Error):  # `read_lines` says what is wrong
+        table = on_clock(table, paths, request.timezone)
+        sample = [
+            {name: "" if value is None else str(value) for name, value in row.items()}
+            for row in rows_of(table.limit(500))
+        ]
+    except (OSError, pa.ArrowInvalid, duckdb.Error):  # `read` says what is wrong
         return None
-    roles = recognise(table.columns, columns, str(paths[0]))
+    request = request.on(table.columns)
+    plan = plan_of(table.columns, request, str(paths[0]), sample)
+    if not plan.is_plain or not is_plain(sample, plan, request):
+        return None
+    roles = plan.roles
     typed = all(not table[roles[role]].type().is_string() for role in KINDS if role in roles)
-    return table.select(**canonical_columns(table, roles)) if typed else None
+    dated = table[roles["date"]].type()
+    if not typed or not (dated.is_timestamp() or dated.is_date()):
+        return None
+    facts = Facts(plan, "day-first", "point", tuple(notes_of(zones(paths))), currency=request.before.currency)
+    return Scan(
+        table.select(**canonical_columns(table, roles)), facts, (("typed", 0),), _single(sample, plan)
+    )
 
 
 def _connect() -> Backend:

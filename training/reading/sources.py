@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.errors import InputError
 
+NAMED_ONE_BY_ONE = 5
 READABLE = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".xlsx")
 
 
@@ -43,6 +44,14 @@ def files(sources: Sequence[str | Path]) -> list[Path]:
     if not paths:
         raise InputError("No source was given. Expected files, folders, patterns or a database address.")
     return list({path.resolve(): path for path in paths}.values())
+
+
+def in_words(sources: Sequence[str]) -> str:
+    """Sources as they are told: few by their names, many files as "113 files in data/raw"."""
+    if len(sources) <= NAMED_ONE_BY_ONE or any("://" in source for source in sources):
+        return ", ".join(sources)
+    folders = {str(Path(source).parent) for source in sources}
+    return f"{len(sources):,} files in {folders.pop() if len(folders) == 1 else f'{len(folders):,} folders'}"
 
 
 def is_readable(file: Path) -> bool:

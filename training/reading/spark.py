@@ -133,13 +133,13 @@ def _layout(path: Path) -> tuple[str, str, tuple[str, ...]]:
             f"{path} is a workbook. Expected Parquet or delimited text with --engine spark. "
             "Leave the option out, or save the sheets as CSV."
         )
-    layout = textfile.sniff(path)
-    if not layout.header_is_first_line:
+    dialect = textfile.sniff(path)
+    if not dialect.header_is_first_line:
         raise InputError(
             f"{path} does not begin with its header on one line. Expected that with --engine spark. "
             "Leave the option out, or remove the lines above the header."
         )
-    return layout.encoding, layout.delimiter, tuple(layout.header)
+    return dialect.encoding, dialect.delimiter, tuple(dialect.header)
 
 
 def _parquet(addresses: list[str], schema: pa.Schema) -> DataFrame:

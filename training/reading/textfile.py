@@ -8,12 +8,14 @@ import csv
 import glob
 import gzip
 import io
+import re
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 from training.errors import InputError
 from training.reading import bombs
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 1 << 16
 DELIMITERS = ",;\t|"
+TWO_BLANKS = "  "
+HEADER_WITHIN = 60  # records
 
 # A number's surroundings: a currency sign, blanks. Digits and marks belong to the number.
 AROUND = "[^0-9.,]*"
@@ -32,17 +36,23 @@ BLANKS = " '\u00a0\u202f"
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How a text file is written, its column names, and whether these are its first line and no more."""
+class Dialect:
+    """How a text file is written, its column names, and whether these are its first line and no more.
+
+    `above` counts the records over the header; `header_line` is the line that the header starts on, 0 where there
+    is none. The delimiter " " stands for any number of blanks, and TWO_BLANKS for two or more.
+    """
 
     encoding: str
     delimiter: str
     header: list[str]
     header_is_first_line: bool
+    above: int = 0
+    header_line: int = 1
 
 
-def sniff(path: Path) -> Layout:
-    """A text file, plain or .gz -> its Layout, read from its first 64 KB.
+def sniff(path: Path, has_header: bool = True) -> Dialect:
+    """A text file, plain or .gz -> its Dialect, read from its first 64 KB.
 
     Raises InputError for an empty file, a web page, and anything that is not text.
     """
@@ -62,36 +72,50 @@ def sniff(path: Path) -> Layout:
             f"{path} is a binary file, not text. Expected delimited text. "
             "Export it as CSV, or give the file its own ending (.gz, .parquet, .xlsx)."
         )
-    delimiter = max(DELIMITERS, key=lambda candidate: _fit(text, candidate))
-    records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    delimiter = _delimiter(text)
+    reader = _reader(io.StringIO(text, newline=""), delimiter)
+    records: list[tuple[int, int, list[str]]] = []  # its first line, the line after it, its cells
+    line = 1
     try:
-        header = next((record for record in records if any(map(str.strip, record))), None)
+        for record in reader:
+            records.append((line, reader.line_num + 1, record))
+            line = reader.line_num + 1
+            if len(records) > HEADER_WITHIN:
+                break
     except csv.Error:  # DuckDB would take all lines for the header, and find none under it
-        raise _unclosed(records.line_num, path) from None
-    if header is None:
+        if not any(any(map(str.strip, record)) for _, _, record in records):
+            raise _unclosed(reader.line_num, path) from None
+    above = _above([record for _, _, record in records]) if has_header else 0
+    if above is None:
         raise InputError(f"{path} holds no names, only quotes and blanks. Expected a header line first.")
-    return Layout(encoding, delimiter, _names(header, path), records.line_num == 1)
+    line, next_line, header = records[above]
+    if not has_header:
+        numbers = [str(position) for position in range(1, len(header) + 1)]
+        return Dialect(encoding, delimiter, numbers, False, 0, 0)
+    plain = above == 0 and next_line == 2 and len(delimiter) == 1 and delimiter != " "
+    return Dialect(encoding, delimiter, _names(header), plain, above, line)
 
 
-def sample(path: Path, layout: Layout) -> list[dict[str, str]]:
+def sample(path: Path, dialect: Dialect) -> list[dict[str, str]]:
     """The whole lines in the first 64 KB of a text file, each as name: text, without blanks around it."""
     head = _head(path)
-    text = codecs.getincrementaldecoder(layout.encoding)("replace").decode(head)
+    text = codecs.getincrementaldecoder(dialect.encoding)("replace").decode(head)
     try:
-        records = list(csv.reader(io.StringIO(text, newline=""), delimiter=layout.delimiter))[1:]
+        first = dialect.above + (dialect.header_line > 0)
+        records = list(_reader(io.StringIO(text, newline=""), dialect.delimiter, strict=False))[first:]
     except csv.Error:
         return []
     if len(head) == SAMPLE:
         records = records[:-1]
-    width = len(layout.header)
+    width = len(dialect.header)
     return [
-        dict(zip(layout.header, map(str.strip, record), strict=True))
+        dict(zip(dialect.header, map(str.strip, record), strict=True))
         for record in records
         if len(record) == width
     ]
 
 
-def load(path: Path, connection: Backend) -> ir.Table:
+def load(path: Path, connection: Backend, has_header: bool = True) -> ir.Table:
     """A text file -> a temporary DuckDB table with its columns and rows, every column text.
 
     DuckDB reads a clean UTF-8 file by itself. Any other file, and any file it complains about, is
@@ -103,19 +127,37 @@ def load(path: Path, connection: Backend) -> ir.Table:
 
     if path.suffix.lower() == ".gz":
         bombs.check_gzip(path)
-    layout = sniff(path)
-    if layout.encoding == "utf-8-sig" and layout.header_is_first_line:
+    dialect = sniff(path, has_header)
+    if dialect.encoding == "utf-8-sig" and dialect.header_is_first_line:
         with contextlib.suppress(duckdb.Error):
-            return _scan(path, layout, connection)
+            return _scan(path, dialect, connection)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "copy.csv")
         try:
-            _rewrite(path, copy, layout)
+            _rewrite(path, copy, dialect)
         except UnicodeDecodeError:
-            _rewrite(path, copy, replace(layout, encoding="cp1252"))
+            _rewrite(path, copy, replace(dialect, encoding=_of_one_byte(path)))
         # In parallel, DuckDB refuses some files with newlines inside quotes. In order, it reads them, but
         # drops what follows an unclosed quote without a word: only a checked copy is read that way.
-        return _scan(copy, replace(layout, delimiter=","), connection, parallel=False)
+        return _scan(copy, replace(dialect, delimiter=","), connection, parallel=False)
+
+
+def line_of(path: Path, row: int, has_header: bool = True) -> int:
+    """The line of a text file on which its row begins; the first row under the header is 0."""
+    dialect = sniff(path, has_header)
+    open_text = gzip.open if path.suffix.lower() == ".gz" else open
+    encoding = dialect.encoding
+    with open_text(path, "rt", encoding=encoding, errors="replace", newline="") as source:
+        reader = _reader(source, dialect.delimiter, strict=False)
+        before = row + dialect.above + (dialect.header_line > 0)
+        for record in reader:
+            if any(map(str.strip, record)) or before < dialect.above:
+                if before == 0:
+                    return reader.line_num - sum(cell.count("\n") for cell in record)
+                before -= 1
+            elif dialect.above:
+                before -= 1 if before > row + 1 else 0
+    return 0
 
 
 def decimal_mark(texts: ir.Table) -> str:
@@ -180,41 +222,61 @@ def _head(path: Path) -> bytes:
         raise bombs.damaged(path, error) from None
 
 
-def _rewrite(path: Path, copy: Path, layout: Layout) -> None:
+def _rewrite(path: Path, copy: Path, dialect: Dialect) -> None:
     """A text file -> the same records as UTF-8, separated by commas, all quoted, header on one line."""
     # cp1252 leaves five bytes undefined: one strange character must not cost the file.
-    errors = "strict" if layout.encoding == "utf-8-sig" else "replace"
+    errors = "strict" if dialect.encoding == "utf-8-sig" else "replace"
     open_text = gzip.open if path.suffix.lower() == ".gz" else open
     with (
-        open_text(path, "rt", encoding=layout.encoding, errors=errors, newline="") as source,
+        open_text(path, "rt", encoding=dialect.encoding, errors=errors, newline="") as source,
         copy.open("w", encoding="utf-8", newline="") as target,
     ):
         writer = csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerow(layout.header)
-        writer.writerows(_records(source, layout, path))
+        writer.writerow(dialect.header)
+        writer.writerows(_records(source, dialect, path))
 
 
-def _records(source: IO[str], layout: Layout, path: Path) -> Iterator[list[str]]:
+def _records(source: IO[str], dialect: Dialect, path: Path) -> Iterator[list[str]]:
     """The records under the header of a text file, each as wide as the header."""
-    width = len(layout.header)
-    reader = csv.reader(source, delimiter=layout.delimiter, strict=True)
+    width = len(dialect.header)
+    reader = _reader(source, dialect.delimiter)
     line = 1
+    short: list[tuple[int, int]] = []
     try:
-        next(record for record in reader if any(map(str.strip, record)))
+        for _ in range(dialect.above + (dialect.header_line > 0)):
+            next(reader)
         line = reader.line_num + 1
         for record in reader:
             if len(record) == width + 1 and not record[-1]:
                 record.pop()  # DuckDB, too, forgives a delimiter at the end of a line.
             if len(record) == width:
+                if short:
+                    raise _ragged(*short[0], width, path)
                 yield record
             elif len(record) > 1 or "".join(record).strip():
-                raise InputError(
-                    f"Line {line} of {path} has {len(record)} fields. Expected {width}, as in the header. "
-                    "Correct that line, or put quotes around text that contains the delimiter."
-                )
+                if not _is_footer(record, width):
+                    raise _ragged(line, len(record), width, path)
+                short.append((line, len(record)))
             line = reader.line_num + 1
     except csv.Error:
         raise _unclosed(line, path) from None
+
+
+def _is_footer(record: Sequence[str], width: int) -> bool:
+    """Whether a record that is too short may be a remark below the table: words in less than half of the cells."""
+    filled = [cell for cell in record if cell.strip()]
+    return (
+        2 * len(record) < width
+        and len(filled) <= 3
+        and any(re.search("[^\\W\\d_]{2}", cell) for cell in filled)
+    )
+
+
+def _ragged(line: int, fields: int, width: int, path: Path) -> InputError:
+    return InputError(
+        f"Line {line} of {path} has {fields} fields. Expected {width}, as in the header. "
+        "Correct that line, or put quotes around text that contains the delimiter."
+    )
 
 
 def _unclosed(line: int, path: Path) -> InputError:
@@ -233,8 +295,91 @@ def _encoding(head: bytes) -> str:
     try:
         codecs.getincrementaldecoder("utf-8-sig")().decode(head)
     except UnicodeDecodeError:
-        return "cp1252"
+        return _western(head)
     return "utf-8-sig"
+
+
+def _western(head: bytes) -> str:
+    """Windows' or the old Macintosh's letters: é is 0xE9 in the one and 0x8E in the other, beside plain letters."""
+    windows = len(re.findall(rb"[a-zA-Z][\xc0-\xff]|[\xc0-\xff][a-zA-Z]", head))
+    macintosh = len(re.findall(rb"[a-zA-Z][\x80-\x9f\xa7]|[\x80-\x9f\xa7][a-zA-Z]", head))
+    return "mac_roman" if macintosh > windows else "cp1252"
+
+
+def _of_one_byte(path: Path) -> str:
+    """The encoding of a file that is not UTF-8, whose first lines do not show it."""
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        for line in file:
+            if not line.isascii():
+                return _western(line)
+    return "cp1252"
+
+
+def _reader(source: Iterable[str], delimiter: str, strict: bool = True) -> Reader:
+    """The records of a text: csv's own reader, or one that splits at blanks."""
+    if delimiter in (" ", TWO_BLANKS):
+        return _Blanks(source, delimiter)
+    return csv.reader(source, delimiter=delimiter, strict=strict)
+
+
+class Reader(Protocol):
+    """Records, one after the other, and the number of lines that were read for them."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+    def __next__(self) -> list[str]: ...
+
+
+class _Blanks:
+    """The records of a table whose columns are parted by blanks."""
+
+    def __init__(self, source: Iterable[str], delimiter: str) -> None:
+        self.line_num = 0
+        self._lines = iter(source)
+        self._between = re.compile(r"\s+" if delimiter == " " else r"\s{2,}|\t")
+
+    def __iter__(self) -> _Blanks:
+        return self
+
+    def __next__(self) -> list[str]:
+        line = next(self._lines)
+        self.line_num += 1
+        return self._between.split(line.strip())
+
+
+def _delimiter(text: str) -> str:
+    """What parts the columns: what a line `sep=` says, else the mark that explains most lines, else blanks."""
+    if said := re.match(r'\s*"?sep=(.)"?\s*[\r\n]', text, flags=re.IGNORECASE):
+        return said.group(1)
+    best = max(DELIMITERS, key=lambda candidate: _fit(text, candidate))
+    if _fit(text, best)[0] < 2:
+        lines = [line.strip() for line in text.splitlines() if line.strip()][:50]
+        for delimiter, between in ((TWO_BLANKS, r"\s{2,}"), (" ", r"\s+")):
+            widths = {len(re.split(between, line)) for line in lines}
+            if len(lines) > 1 and len(widths) == 1 and widths.pop() > 2:
+                return delimiter
+    return best
+
+
+def _above(records: Sequence[list[str]]) -> int | None:
+    """How many records stand above the header: blank ones, titles and periods narrower than the table."""
+    filled = [number for number, record in enumerate(records) if any(map(str.strip, record))]
+    if not filled:
+        return None
+    width = _usual_width(records)
+    for number in filled:
+        names = sum(1 for cell in records[number] if cell.strip())
+        if len(records[number]) >= width and 2 * names > width:
+            return number
+    return filled[0]
+
+
+def _usual_width(records: Sequence[list[str]]) -> int:
+    """The width that most records have; of two, the larger. 0 where no two records agree."""
+    widths = Counter(len(record) for record in records if any(map(str.strip, record)))
+    width = max(widths, key=lambda each: (widths[each], each), default=0)
+    return width if widths[width] > 1 and width > 1 else 0
 
 
 def _fit(text: str, delimiter: str) -> tuple[int, int]:
@@ -245,28 +390,32 @@ def _fit(text: str, delimiter: str) -> tuple[int, int]:
         return 0, 0
     records = [record for record in records if any(map(str.strip, record))]
     width = len(records[0]) if records else 0
-    return sum(len(record) == width for record in records) if width > 1 else 0, width
+    fitting = sum(len(record) == width for record in records) if width > 1 else 0
+    if fitting > 1:
+        return fitting, width
+    usual = _usual_width(records)  # a title may stand above the table
+    return (sum(len(record) == usual for record in records), usual) if usual else (fitting, width)
 
 
-def _names(header: list[str], path: Path) -> list[str]:
-    """Column names on one line, without blanks around them; a column without a name is called by its position."""
+def _names(header: list[str]) -> list[str]:
+    """Column names on one line, without blanks around them; a column without a name is called by its position.
+
+    The second column of a name is called `name (2)`.
+    """
     names = [" ".join(name.split()) or f"column_{position}" for position, name in enumerate(header, 1)]
     lowered = [name.lower() for name in names]
-    if twice := [name for name in names if lowered.count(name.lower()) > 1]:
-        raise InputError(
-            f"{path} has more than one column named {twice[0]}. Expected every name once. Rename one of them."
-        )
-    return names
+    before = [lowered[:position].count(name) for position, name in enumerate(lowered)]
+    return [f"{name} ({times + 1})" if times else name for name, times in zip(names, before, strict=True)]
 
 
-def _scan(path: Path, layout: Layout, connection: Backend, parallel: bool = True) -> ir.Table:
+def _scan(path: Path, dialect: Dialect, connection: Backend, parallel: bool = True) -> ir.Table:
     import ibis
 
     view = connection.read_csv(
         # DuckDB takes a path for a pattern: sales[1].csv must mean itself.
         glob.escape(str(path)),
-        columns=dict.fromkeys(layout.header, "VARCHAR"),
-        delim=layout.delimiter,
+        columns=dict.fromkeys(dialect.header, "VARCHAR"),
+        delim=dialect.delimiter,
         quote='"',
         escape='"',
         header=True,

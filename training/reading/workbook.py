@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ def load(path: Path, is_header: Callable[[list[str]], bool]) -> pa.Table:
         header = next(filled, None)
         if header is None:
             raise InputError(f"{path} is empty. Expected a sheet with a header row and one row a purchase.")
+        _check_sheets(path, sheets)
         return _table(path, header, [])
 
     (first, table), *others = tables.items()
@@ -65,6 +66,20 @@ def load(path: Path, is_header: Callable[[list[str]], bool]) -> pa.Table:
                 "Rename them, or save the sheets as separate files."
             )
     return pa.concat_tables([table, *(other.select(table.column_names) for _, other in others)])
+
+
+def _check_sheets(path: Path, sheets: Mapping[str, list[list[Any]]]) -> None:
+    """Raise InputError, with the columns of each sheet, where several hold something and none is the table."""
+    firsts = {
+        sheet: next((row for row in rows if any(map(_text, row))), None) for sheet, rows in sheets.items()
+    }
+    filled = {sheet: ", ".join(filter(None, _names(row))) for sheet, row in firsts.items() if row}
+    if len(filled) > 1:
+        told = "; ".join(f'sheet "{sheet}" has {names}' for sheet, names in filled.items())
+        raise InputError(
+            f"No sheet of {path} holds the table: {told}. Expected columns for customer, date and money in one. "
+            "Map them with --column customer=NAME --column date=NAME --column amount=NAME."
+        )
 
 
 def _names(row: list[Any]) -> list[str]:

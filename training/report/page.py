@@ -60,6 +60,7 @@ def render_report(
     forward: Sequence[str],
     method: Mapping[str, str],
     figures: Mapping[str, Picture],
+    understood: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The whole story as one HTML page without any outside request.
 
@@ -68,7 +69,8 @@ def render_report(
     gives it; `grid` are the cells of `portrait.state_grid`, and `gap` is the shop's usual days between two
     orders; `scored` is customers plus segment_name, is_anomaly, anomaly_score, anomaly_reason and
     returns_note; `method` maps a setting's name to its value as the reader shall see it; `figures` maps the
-    names of `DESCRIPTIONS` to pictures, and those that are left out are left out of the page.
+    names of `DESCRIPTIONS` to pictures, and those that are left out are left out of the page; `understood`
+    says how the files were read, as (what, how).
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -117,6 +119,7 @@ def render_report(
         advice_on_fallen=advice_on_fallen,
         forward=forward,
         method=method,
+        understood=understood,
         images={name: _image(name, picture) for name, picture in figures.items()},
     )
 

@@ -132,6 +132,7 @@ def files(
         forward=past.forward.sentences if past.forward else [past.missing["forward"]],
         method=method,
         figures=pictures,
+        understood=shop.understanding.rows() if shop.understanding else (),
     )
     pngs = {f"figures/{name}.png": picture.png for name, picture in pictures.items()}
     return {**pngs, "facts.json": asdict(facts), "report.html": report}

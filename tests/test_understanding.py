@@ -1,0 +1,173 @@
+"""What was understood is said by every command that reads a shop, kept with the model, and used again."""
+
+import json
+
+import pytest
+
+from training.errors import InputError
+from training.score import read_as_before
+from training.shop import Reading, count_customers
+
+
+def shop(folder, text, name="shop.csv", encoding="utf-8"):
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return [str(path)]
+
+
+def money(sources, **options):
+    customers = count_customers(sources, Reading(**options)).customers
+    return dict(zip(customers.customer_id, customers.Monetary, strict=True))
+
+
+def refusal(sources, **options):
+    with pytest.raises(InputError) as caught:
+        count_customers(sources, Reading(**options))
+    return str(caught.value)
+
+
+PLAIN = "customer_id,order_id,order_date,amount\nA1,1,2024-01-05,10.00\nB2,2,2024-02-05,20.00\n"
+
+
+def test_all_missing_columns_are_asked_for_in_one_command(tmp_path):
+    text = "store_id,who,day,paid\n1,k7,2024-01-05,10.50\n1,k8,2024-02-05,20.25\n1,k7,2024-02-07,5.75\n"
+    message = refusal(shop(tmp_path, text))
+    assert message.startswith("No column for customer and date and amount in ")
+    assert message.endswith("Map them with --column customer=who --column date=day --column amount=paid.")
+    options = dict(part.split("=") for part in message.rstrip(".").split("--column ")[1:])
+    assert money(shop(tmp_path, text), columns={role: name.strip() for role, name in options.items()}) == {
+        "k7": 16.25,
+        "k8": 20.25,
+    }
+
+
+@pytest.mark.parametrize(
+    "above", ["sep=,\n", "Sales report\n\n", "Report of the shop\nFrom 2024-01-01 to 2024-12-31\n\n"]
+)
+def test_lines_above_the_header_are_passed_over(tmp_path, above):
+    assert money(shop(tmp_path, above + PLAIN)) == {"A1": 10, "B2": 20}
+
+
+def test_columns_that_blanks_part(tmp_path):
+    assert money(shop(tmp_path, PLAIN.replace(",", "   "), "shop.txt")) == {"A1": 10, "B2": 20}
+
+
+def test_a_file_without_a_header_has_numbered_columns(tmp_path):
+    text = PLAIN.split("\n", 1)[1]
+    columns = {"customer": "1", "invoice": "2", "date": "3", "amount": "4"}
+    assert money(shop(tmp_path, text), header=False, columns=columns) == {"A1": 10, "B2": 20}
+
+
+def test_letters_of_an_old_macintosh(tmp_path):
+    text = PLAIN.replace("A1", "Zoë-Ä1").replace("customer_id", "Käufer")
+    assert set(money(shop(tmp_path, text, encoding="mac_roman"))) == {"Zoë-Ä1", "B2"}
+
+
+def test_digits_that_a_spreadsheet_lost_are_refused(tmp_path):
+    message = refusal(shop(tmp_path, PLAIN.replace("A1", "5.12345E+12")))
+    assert "1 line with a number like 5.12345E+12 in customer_id" in message
+    assert money(shop(tmp_path, PLAIN.replace("A1", '="0012"').replace("B2", "'0013"))) == {
+        "0012": 10,
+        "0013": 20,
+    }
+
+
+def test_an_unknown_status_is_asked_about_and_then_known(tmp_path):
+    lines = [line + end for line, end in zip(PLAIN.split(), (",status", ",paid", ",stage 7"), strict=True)]
+    sources = shop(tmp_path, "\n".join(lines))
+    assert "status is: stage 7 (1 line)" in refusal(sources)
+    assert money(sources, status_counts=("stage 7",)) == {"A1": 10, "B2": 20}
+    assert money(sources, status_counts=("paid",)) == {"A1": 10}
+    assert money(sources, columns={"status": "none"}) == {"A1": 10, "B2": 20}
+
+
+def test_a_status_under_another_name_is_not_passed_over(tmp_path):
+    lines = [line + end for line, end in zip(PLAIN.split(), (",remark", ",paid", ",cancelled"), strict=True)]
+    sources = shop(tmp_path, "\n".join(lines))
+    assert "remark looks like a status" in refusal(sources)
+    assert money(sources, columns={"status": "remark"}) == {"A1": 10}
+
+
+def test_a_price_of_the_line_is_asked_about(tmp_path):
+    head = "customer_id,order_id,order_date,product,quantity,unit_price\n"
+    lines = [f"A{n % 3},{n},2024-01-{n + 1:02},Mug,{1 + n % 4},{5 * (1 + n % 4)}.00\n" for n in range(20)]
+    sources = shop(tmp_path, head + "".join(lines))
+    assert "--column amount=unit_price" in refusal(sources)
+    whole = money(sources, columns={"amount": "unit_price"})
+    assert sum(whole.values()) == sum(5 * (1 + n % 4) for n in range(20))
+
+
+def test_names_are_asked_about(tmp_path):
+    text = PLAIN.replace("customer_id", "Customer").replace("A1", "Anna Berg").replace("B2", "Bert Cole")
+    assert 'Customer holds names, such as "Anna Berg"' in refusal(shop(tmp_path, text))
+    assert money(shop(tmp_path, text), columns={"customer": "Customer"}) == {"Anna Berg": 10, "Bert Cole": 20}
+
+
+def test_columns_to_keep_have_a_customer_s_latest_value(tmp_path):
+    lines = [
+        "customer_id,order_id,order_date,amount,city",
+        "A1,1,2024-01-05,10.00,Rome",
+        "A1,2,2024-02-05,1.00,Oslo",
+    ]
+    customers = count_customers(shop(tmp_path, "\n".join(lines)), Reading(keep=("city",))).customers
+    assert list(customers.city) == ["Oslo"]
+    assert "--keep names town" in refusal(shop(tmp_path, PLAIN), keep=("town",))
+
+
+def test_a_model_s_mapping_is_used_again_where_the_columns_are(tmp_path):
+    text = PLAIN.replace("customer_id", "who").replace("amount", "paid")
+    trained = count_customers(shop(tmp_path, text), Reading(columns={"customer": "who", "amount": "paid"}))
+    before = json.loads(json.dumps(trained.understanding.mapping))
+    again = read_as_before(Reading(), before)
+    assert money(shop(tmp_path, text), **{"before": again.before}) == {"A1": 10, "B2": 20}
+    assert money(shop(tmp_path, PLAIN), **{"before": again.before}) == {"A1": 10, "B2": 20}
+
+
+def test_another_currency_than_the_model_s_is_refused(tmp_path):
+    dollars = shop(tmp_path, PLAIN.replace("10.00", "$10.00").replace("20.00", "$20.00"))
+    before = count_customers(dollars, Reading()).understanding.mapping
+    euros = shop(tmp_path, PLAIN.replace("10.00", "€10.00").replace("20.00", "€20.00"), "euro.csv")
+    message = refusal(euros, before=read_as_before(Reading(), before).before)
+    assert message.startswith("Money is in EUR, but the model was trained on $.")
+
+
+def test_plain_files_are_understood_too(tmp_path):
+    rows = dict(count_customers(shop(tmp_path, PLAIN), Reading()).understanding.rows())
+    assert rows["columns"] == "customer = customer_id, date = order_date"
+    assert rows["money"] == "amount, the line's"
+    assert rows["order"] == "order_id"
+
+
+def test_without_an_order_number_a_day_is_an_order_and_that_is_said(tmp_path):
+    text = "customer_id,order_date,amount\nA1,2024-01-05,10.00\nA1,2024-01-05,12.00\n"
+    found = count_customers(shop(tmp_path, text), Reading())
+    assert found.customers.Frequency.tolist() == [1]
+    assert "no order number was found" in dict(found.understanding.rows())["order"]
+
+
+def test_few_dates_far_away_are_set_aside_unless_they_are_kept(tmp_path):
+    sources = shop(tmp_path, PLAIN + "C3,3,2024-03-05,5.00\nD4,4,2042-03-05,6.00\n")
+    assert set(money(sources)) == {"A1", "B2", "C3"}
+    assert set(money(sources, far_dates="keep")) == {"A1", "B2", "C3", "D4"}
+    half = shop(tmp_path, PLAIN + "C3,3,2042-03-05,5.00\nD4,4,2042-03-05,6.00\n")
+    assert "--far-dates keep" in refusal(half)
+
+
+def test_guests_stand_for_nobody_and_their_addresses_for_themselves(tmp_path):
+    head = "customer_id,email,order_id,order_date,amount\n"
+    lines = ["7001,anna@example.com,1,2024-01-05,10.00", "guest,bert@example.com,2,2024-01-06,20.00",
+             "guest,ANNA@example.com,3,2024-01-07,5.00", "guest,,4,2024-01-08,6.00"]  # fmt: skip
+    found = count_customers(shop(tmp_path, head + "\n".join(lines)), Reading())
+    assert dict(zip(found.customers.customer_id, found.customers.Monetary, strict=True)) == {
+        "7001": 15,
+        "bert@example.com": 20,
+    }
+    assert found.funnel.placeholders == 1
+
+
+def test_two_layouts_that_fit_are_asked_about(tmp_path, monkeypatch):
+    from training.reading import plan
+    from training.reading.layouts import MAGENTO, STRIPE_PAYMENTS
+
+    monkeypatch.setattr(plan, "match", lambda _: [MAGENTO, STRIPE_PAYMENTS])
+    assert '--layout "Magento 2 orders grid export" or --layout' in refusal(shop(tmp_path, PLAIN))

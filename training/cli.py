@@ -17,6 +17,7 @@ import click
 from training import __version__
 from training.errors import InputError, explain
 from training.features import FEATURES
+from training.reading.address import shown
 
 if TYPE_CHECKING:
     from training.gate import Tolerance
@@ -79,7 +80,15 @@ def source_options(command: Callable) -> Callable:
             default="auto",
             help="How 1,234 is meant; auto lets the data decide.",
         ),
-        click.option("--table", default="", help="The table, when INPUT is a database: duckdb://shop.db."),
+        click.option(
+            "--table",
+            default="",
+            metavar="[SCHEMA.]NAME",
+            help="The table or view, when INPUT is a database: duckdb://shop.db.",
+        ),
+        click.option(
+            "--query", default="", metavar="FILE", help="A file with one SELECT, instead of --table."
+        ),
     ]
     return _with(options, command)
 
@@ -253,7 +262,8 @@ def train(
     limits, tolerance = _limits(options), _tolerance(options)
     sources, demo_data = _sources(inputs)
     reading = _reading(**options)
-    click.echo(f"Reading {', '.join(sources)}")
+    named = shown(", ".join(sources))
+    click.echo(f"Reading {named}")
     shop = count_customers(sources, reading, MAX_CUSTOMERS, seed)
     _table(("step", "lines", "left"), shop.funnel.rows())
     counted = shop.sampled_from or len(shop.customers)
@@ -282,9 +292,7 @@ def train(
             training.work(shop, reading, settings, storage, tell)
             click.echo("The study holds all its trials. The training without --worker goes on from here.")
             return
-        outcome = training.train(
-            shop, ", ".join(sources), reading, settings, demo_data, resume, tell, storage
-        )
+        outcome = training.train(shop, named, reading, settings, demo_data, resume, tell, storage)
     click.echo("\n" + "\n".join(outcome.lines) + "\n")
     _segment_table(outcome.profiles)
     click.echo(f"\n{outcome.identity}")
@@ -586,7 +594,7 @@ def _typed() -> str:
             elif isinstance(one, bool):
                 words.append((parameter.opts if one else parameter.secondary_opts)[0])
             else:
-                words += [parameter.opts[0], str(one)]
+                words += [parameter.opts[0], shown(str(one))]
     return shlex.join(words)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from training.band import Band
 from training.drift import VERDICTS, Line, Thresholds, compare, worst
 from training.errors import InputError
+from training.reading.address import shown
 from training.score import answer
 from training.shop import MIN_CUSTOMERS, Reading
 
@@ -72,8 +73,8 @@ def report(sources: Sequence[str], model: str, reading: Reading, thresholds: Thr
     now = scored.customers
     if len(now) < MIN_CUSTOMERS:
         raise InputError(
-            f"{len(now)} customers in {', '.join(sources)}. Expected at least {MIN_CUSTOMERS}: fewer say nothing "
-            "about a distribution. Give a longer period or more files."
+            f"{len(now)} customers in {shown(', '.join(sources))}. Expected at least {MIN_CUSTOMERS}: fewer say "
+            "nothing about a distribution. Give a longer period or more files."
         )
     band = Band.read(scored.metadata) or Band.of(float(training.is_anomaly.mean()), len(training))
     as_of = datetime.fromisoformat(scored.metadata["as_of"])
@@ -85,7 +86,7 @@ def report(sources: Sequence[str], model: str, reading: Reading, thresholds: Thr
         verdict,
         number,
         version.run_id,
-        list(sources),
+        list(map(shown, sources)),
         Side(as_of.isoformat(), len(training)),
         Side(scored.as_of.isoformat() if scored.as_of else None, len(now)),
         {**asdict(thresholds), "anomaly_rate_low": band.low, "anomaly_rate_high": band.high},

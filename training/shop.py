@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from training.cleaning import Cleaned, Funnel, moments, seen_from
 from training.errors import InputError
 from training.features import features, sample
+from training.reading.database import release
 from training.scan import scan, settled, with_more_memory
 from training.transactions import read
 
@@ -29,7 +30,8 @@ class Reading:
     columns: Mapping[str, str] = field(default_factory=dict)
     date_order: str | None = None
     decimal: str | None = None
-    table: str | None = None
+    table: str | None = None  # of a database
+    query: str | None = None  # a file with one SELECT, instead of a table
     as_of: date | None = None
     returns: str = "net"
     duplicates: str = "drop"
@@ -102,7 +104,8 @@ def customer_table(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table
 def _moments(sources: Sequence[str], reading: Reading) -> ibis.Table:
     keep = reading.duplicates == "keep"
     columns, date_order, decimal = reading.columns, reading.date_order, reading.decimal
-    if reading.engine == "duckdb" and not reading.table:
+    of_database = bool(reading.table or reading.query)
+    if reading.engine == "duckdb" and not of_database:
         lines = scan(sources, columns=columns, date_order=date_order, decimal=decimal)
         if lines is not None and (kept := _scanned(lines, keep)) is not None:
             return kept
@@ -112,9 +115,14 @@ def _moments(sources: Sequence[str], reading: Reading) -> ibis.Table:
         date_order=date_order,
         decimal=decimal,
         table=reading.table,
+        query=reading.query,
         engine=reading.engine,
     )
-    return moments(lines, keep)
+    if not of_database or reading.engine != "duckdb":
+        return moments(lines, keep)
+    kept = _frugal(lines, keep)
+    release(lines)
+    return kept
 
 
 def _scanned(lines: ibis.Table, keep: bool) -> ibis.Table | None:
@@ -122,13 +130,19 @@ def _scanned(lines: ibis.Table, keep: bool) -> ibis.Table | None:
     import duckdb
 
     try:
-        try:
-            found = moments(lines, keep)
-        except duckdb.OutOfMemoryException:
-            found = moments(with_more_memory(lines), keep)
-        return settled(found)
+        return settled(_frugal(lines, keep))
     except duckdb.Error:
         return None
+
+
+def _frugal(lines: ibis.Table, keep: bool) -> ibis.Table:
+    """The moments of lines in a DuckDB with little memory, which gets more only when that is too little."""
+    import duckdb
+
+    try:
+        return moments(lines, keep)
+    except duckdb.OutOfMemoryException:
+        return moments(with_more_memory(lines), keep)
 
 
 def _count(kept: ibis.Table, reading: Reading) -> tuple[ibis.Table, Cleaned]:

@@ -18,6 +18,7 @@ from typing import Any, Self
 import pandas as pd
 
 from training.errors import InputError
+from training.reading.address import is_address, shown
 
 NAME = "customer-segments"  # of the experiment and of the registered model
 STORE = Path("mlruns")
@@ -291,11 +292,15 @@ def log_curve(client: Any, run: str, curve: pd.DataFrame) -> None:
 def log_data(customers: pd.DataFrame, source: str, digest: str) -> None:
     """The feature table as the active run's data set, under a digest of all its rows."""
     import mlflow
+    from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.pandas_dataset import from_pandas
 
+    place = (
+        CodeDatasetSource({"source": shown(source)}) if is_address(source) else source
+    )  # MLflow opens no database
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about which of its own source classes MLflow picks
-        dataset = from_pandas(customers, source=source, name="customers", digest=digest)
+        dataset = from_pandas(customers, source=place, name="customers", digest=digest)
     mlflow.log_input(dataset, context="training")
 
 

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from training import textfile, workbook
 from training.errors import InputError
+from training.reading.address import is_address, shown
+from training.reading.database import open_table
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -83,6 +84,7 @@ def read(
     date_order: str | None = None,
     decimal: str | None = None,
     table: str | None = None,
+    query: str | None = None,
     connection: Backend | None = None,
     engine: str = "duckdb",
 ) -> ir.Table:
@@ -96,8 +98,8 @@ def read(
     `columns` maps a role (customer, invoice, date, quantity, price, amount, stock_code, country) to
     the name of a column; the other roles are recognised by the usual names. `date_order` is
     "day-first" or "month-first", `decimal` is "point" or "comma"; None lets the data decide. With a
-    database address (`duckdb://shop.db`), `table` names its table, the answer stays on that
-    database and nothing runs yet but the questions to the data; files are loaded once into
+    database address (`duckdb://shop.db`), `table` names its table or view, or `query` a file with one
+    SELECT; the database is only read (see `reading.database`). Files are loaded once into
     `connection`, by default a new DuckDB in memory. With `engine` "spark" the sources are Parquet,
     text or Spark's own tables, and stay with Spark in the same way.
 
@@ -112,21 +114,25 @@ def read(
     _check("decimal mark", [decimal], (None, "point", "comma"))
     _check("engine", [engine], ("duckdb", "spark"))
 
-    addresses = [str(source) for source in sources if "://" in str(source)]
+    addresses = [str(source) for source in sources if is_address(source)]
     if engine == "spark":
         connection = None
-        where, tables = _on_spark(sources, addresses, table)
+        where, tables = _on_spark(sources, addresses, table, query)
     elif addresses:
-        if len(sources) > 1 or not table:
+        if len(sources) > 1:
             raise InputError(
-                f"{addresses[0]} is a database. Expected one address and the name of one table. "
-                "Give the address alone, with --table NAME."
+                f"{shown(addresses[0])} is a database, and not the only source. Expected one address. "
+                "Give it alone, with --table NAME or --query FILE.sql."
             )
         connection = None
-        where, tables = f"table {table} of {addresses[0]}", [_database(addresses[0], table)]
-    elif table:
+        where, tables = (
+            f"{query or table} of {shown(addresses[0])}",
+            [open_table(addresses[0], table or "", query or "")],
+        )
+    elif table or query:
         raise InputError(
-            f"--table {table} was given without a database. Expected an address such as duckdb://shop.db."
+            f"--{'table' if table else 'query'} {table or query} was given without a database. "
+            "Expected an address such as duckdb://shop.db."
         )
     else:
         connection = connection or ibis.duckdb.connect()
@@ -319,14 +325,15 @@ def _check_same(names: Sequence[str], path: Path, first_names: Sequence[str], fi
 
 
 def _on_spark(
-    sources: Sequence[str | Path], addresses: Sequence[str], table: str | None
+    sources: Sequence[str | Path], addresses: Sequence[str], table: str | None, query: str | None
 ) -> tuple[str, list[ir.Table]]:
     """What is read, in a word, and its tables on Spark: files, or one address."""
     from training import spark
 
-    if bool(table) != (addresses == ["pyspark://"]) or (addresses and len(sources) > 1):
+    if query or bool(table) != (addresses == ["pyspark://"]) or (addresses and len(sources) > 1):
         raise InputError(
-            f"--engine spark was given {', '.join(map(str, sources))}{f' and --table {table}' if table else ''}. "
+            f"--engine spark was given {shown(', '.join(map(str, sources)))}"
+            f"{f' and --query {query}' if query else ''}{f' and --table {table}' if table else ''}. "
             "Expected files, the address of one Parquet folder, or pyspark:// with --table NAME."
         )
     connection = spark.connect()
@@ -364,24 +371,6 @@ def _load(path: Path, columns: Mapping[str, str], connection: Backend) -> ir.Tab
         table = ibis.memtable(workbook.load(path, is_header))
         return connection.create_table(ibis.util.gen_name("workbook"), table, temp=True)
     return textfile.load(path, connection)
-
-
-def _database(address: str, table: str) -> ir.Table:
-    import ibis
-
-    place = urlsplit(address)
-    file = Path(place.netloc + place.path)
-    if place.scheme in ("duckdb", "sqlite") and file.name and not file.exists():
-        raise InputError(f"No such database: {file}. Expected an existing file. Check the address {address}.")
-    *database, name = table.split(".")
-    try:
-        return ibis.connect(address).table(name, database=".".join(database) or None)
-    # Every backend has errors of its own, and a missing driver is an ImportError.
-    except Exception as error:
-        raise InputError(
-            f"Table {table} of {address} cannot be opened: {error}. "
-            "Expected an address that ibis.connect understands and a table in it."
-        ) from None
 
 
 def _texts(tables: Sequence[ir.Table], names: Sequence[str]) -> ir.Table | None:

@@ -14,6 +14,7 @@ from training.band import Band
 from training.cleaning import end_of
 from training.errors import InputError
 from training.features import FEATURES
+from training.reading.address import is_address
 from training.shop import Reading, count_customers, customer_table
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def feature_table(sources: Sequence[str]) -> pd.DataFrame | None:
 
     path = Path(sources[0])
     name = path.name.lower()
-    if len(sources) > 1 or not path.is_file() or not name.endswith(TABLES):
+    if len(sources) > 1 or is_address(sources[0]) or not path.is_file() or not name.endswith(TABLES):
         return None
     if name.endswith(".parquet"):
         try:

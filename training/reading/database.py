@@ -44,6 +44,7 @@ TO_DO = {  # what a driver says -> what to do
     "Unknown database": "Correct the name of the database, the last part of the address.",
     "database": "Correct the name of the database, the last part of the address.",
     "syntax": "Correct the query.",
+    "column": "Correct the query.",
     "No space left": "Free some space in the folder of temporary files (TMPDIR).",
 }
 

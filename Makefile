@@ -43,8 +43,8 @@ bench: $(READY)  ## the project's own methods beside the usual way; best on a ma
 	$(BIN)/python benchmarks/analytics.py
 
 lock:  ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra fast --extra dev --universal --generate-hashes \
-		--no-emit-index-url --no-header --python-version 3.11 --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra fast --extra postgres --extra mysql --extra dev --universal \
+		--generate-hashes --no-emit-index-url --no-header --python-version 3.11 --output-file requirements.lock
 
 audit: $(READY)  ## known vulnerabilities of the locked packages; asks the package index, and fails where it cannot
 	$(BIN)/uv tool run pip-audit --strict --requirement requirements.lock --disable-pip

@@ -545,7 +545,7 @@ def test_unusable_database_is_refused(tmp_path):
     path = tmp_path / "shop.db"
     duckdb.connect(str(path)).close()
     assert "with --table NAME" in refusal([f"duckdb://{path}"])
-    assert "cannot be opened" in refusal([f"duckdb://{path}"], table="sales")
+    assert "No table or view sales" in refusal([f"duckdb://{path}"], table="sales")
     assert "No such database" in refusal([f"duckdb://{tmp_path}/no.db"], table="sales")
     assert "without a database" in refusal([shop(tmp_path, SHOP)], table="sales")
     assert not (tmp_path / "no.db").exists()

@@ -35,6 +35,7 @@ from training.options import (
     tolerance_of,
     weights_of_text,
 )
+from training.reading.address import shown
 
 if TYPE_CHECKING:
     from training.clustering.sweep import Limits, Trial
@@ -505,7 +506,7 @@ def _command_line() -> str:
             elif isinstance(value, bool):
                 words.append((parameter.opts if value else parameter.secondary_opts)[0])
             else:
-                words += [parameter.opts[0], str(value)]
+                words += [parameter.opts[0], shown(str(value))]
     return shlex.join(words)
 
 

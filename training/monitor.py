@@ -12,6 +12,8 @@ from contract.names import DRIFT, MODEL, SCORED_CUSTOMERS
 from training.band import Band
 from training.drift import VERDICTS, Line, Thresholds, compare_customers, worst
 from training.errors import InputError
+from training.reading.address import shown
+from training.reading.sources import in_words
 from training.score import score_customers
 from training.shop import MIN_CUSTOMERS, Reading, Shop
 
@@ -80,7 +82,7 @@ def drift_report(
     now = scored.customers
     if len(now) < MIN_CUSTOMERS:
         raise InputError(
-            f"{len(now)} customers in {', '.join(sources)}. Expected at least {MIN_CUSTOMERS}: fewer "
+            f"{len(now)} customers in {in_words(sources)}. Expected at least {MIN_CUSTOMERS}: fewer "
             "say nothing about a distribution. Give a longer period or more files."
         )
     band = Band.read(scored.metadata) or Band.of(float(training.is_anomaly.mean()), len(training))
@@ -93,7 +95,7 @@ def drift_report(
         verdict,
         number,
         registry.run_of(version),
-        list(sources),
+        list(map(shown, sources)),
         Side(as_of.isoformat(), len(training)),
         Side(scored.as_of.isoformat() if scored.as_of else None, len(now)),
         {**asdict(thresholds), "anomaly_rate_low": band.low, "anomaly_rate_high": band.high},

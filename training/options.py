@@ -105,7 +105,15 @@ def source_options(command: Command[Parameters, Result]) -> Command[Parameters, 
             default="auto",
             help="How 1,234 is meant; auto lets the data decide.",
         ),
-        click.option("--table", default="", help="The table, when INPUT is a database: duckdb://shop.db."),
+        click.option(
+            "--table",
+            default="",
+            metavar="[SCHEMA.]NAME",
+            help="The table or view, when INPUT is a database: duckdb://shop.db.",
+        ),
+        click.option(
+            "--query", default="", metavar="FILE", help="A file with one SELECT, instead of --table."
+        ),
         click.option(
             "--layout", default="auto", help="A known shop's export, by its name; auto: by its header; none."
         ),
@@ -328,6 +336,7 @@ def reading_of(options: ReadingOptions) -> Reading:
         date_order=_unless_auto(options.get("date_order")),
         decimal=_unless_auto(options.get("decimal")),
         table=options.get("table") or None,
+        query=options.get("query") or None,
         as_of=None if as_of == "auto" else day_of("--as-of", as_of),
         layout=options.get("layout", Reading.layout),
         currency=options.get("currency", ""),

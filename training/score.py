@@ -15,6 +15,7 @@ from training.band import Band
 from training.cleaning import end_of
 from training.errors import InputError
 from training.reading import textfile
+from training.reading.address import is_address
 from training.returns import with_returns_note
 from training.shop import Reading, Shop, count_customers, customer_table, read_as_before
 from training.tables import check_table_path, write_table
@@ -181,7 +182,7 @@ def feature_table(sources: Sequence[str]) -> pd.DataFrame | None:
 
     path = Path(sources[0])
     name = path.name.lower()
-    if len(sources) > 1 or not path.is_file() or not name.endswith(TABLE_SUFFIXES):
+    if len(sources) > 1 or is_address(sources[0]) or not path.is_file() or not name.endswith(TABLE_SUFFIXES):
         return None
     if name.endswith(".parquet"):
         try:

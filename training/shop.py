@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from training.cleaning import Cleaned, Funnel, moments, seen_from
 from training.errors import InputError
 from training.features import customer_features, sample
+from training.reading.database import release
 from training.reading.facts import understood
 from training.reading.read import read
 from training.reading.request import Before, Request
@@ -33,7 +34,8 @@ class Reading:
     columns: Mapping[str, str] = field(default_factory=dict)
     date_order: str | None = None
     decimal: str | None = None
-    table: str | None = None
+    table: str | None = None  # of a database
+    query: str | None = None  # a file with one SELECT, instead of a table
     as_of: date | None = None
     returns: str = "net"
     duplicates: str = "drop"
@@ -136,12 +138,16 @@ def customer_table(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table
 
 def _moments(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Understanding]:
     request = reading.request
-    if reading.engine == "duckdb" and not reading.table:
+    of_database = bool(reading.table or reading.query)
+    if reading.engine == "duckdb" and not of_database:
         scanned = scan(sources, request)
         if scanned is not None and (found := _scanned(scanned, request)) is not None:
             return found, understood(scanned.facts, scanned.forms, request)
-    lines = read(sources, request, table=reading.table, engine=reading.engine)
-    return moments(lines.table), lines.understanding
+    lines = read(sources, request, table=reading.table, query=reading.query, engine=reading.engine)
+    kept = moments(lines.table)
+    if of_database and reading.engine == "duckdb":
+        release(lines.table)
+    return kept, lines.understanding
 
 
 def _scanned(scanned: Scan, request: Request) -> ibis.Table | None:

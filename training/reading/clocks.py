@@ -42,6 +42,16 @@ def on_clock(table: ir.Table, paths: Sequence[Path], timezone: str) -> ir.Table:
     return table.mutate(**moments) if moments else table
 
 
+def on_one_zone(table: ir.Table, timezone: str) -> ir.Table:
+    """A table of a database, its moments that have a zone on the clock of `timezone`, which is UTC where that is ""."""
+    moments = {
+        name: clock_of(table[name].cast("timestamp('UTC')").cast("timestamp"), _named(timezone))
+        for name, kind in table.schema().items()
+        if kind.is_timestamp() and kind.timezone
+    }
+    return table.mutate(**moments) if moments else table
+
+
 def _named(zone: str) -> str:
     """A zone that has a name; an offset such as +01:00 counts as UTC, because its clock is no shop's."""
     return zone if "/" in zone else "UTC"

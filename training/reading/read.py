@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from training.errors import InputError
 from training.reading import dates, money, textfile, workbook
+from training.reading.address import is_address, shown
 from training.reading.careful import interpret
-from training.reading.clocks import on_clock, zones
+from training.reading.clocks import on_clock, on_one_zone, zones
 from training.reading.columns import CELLS, ROLES
+from training.reading.database import open_table
 from training.reading.facts import Facts, understood
 from training.reading.kept import forget, kept, rows_of
 from training.reading.plan import Plan, plan_of
@@ -59,12 +60,13 @@ def read_lines(
     date_order: str | None = None,
     decimal: str | None = None,
     table: str | None = None,
+    query: str | None = None,
     connection: Backend | None = None,
     engine: str = "duckdb",
 ) -> ir.Table:
     """The table of `read` in canonical columns and `other_` ones only: every line, whatever its step."""
     request = Request(dict(columns or {}), date_order, decimal, layout="none", duplicates="keep")
-    lines = read(sources, request, table=table, connection=connection, engine=engine).table
+    lines = read(sources, request, table=table, query=query, connection=connection, engine=engine).table
     names = [name for name in lines.columns if name in CANONICAL or name.startswith("other_")]
     ordered = kept(lines.order_by("row").select(names))
     forget(lines)
@@ -76,13 +78,15 @@ def read(
     request: Request,
     *,
     table: str | None = None,
+    query: str | None = None,
     connection: Backend | None = None,
     engine: str = "duckdb",
 ) -> Lines:
     """Files, folders, patterns or one database table -> one row a purchased line, in canonical columns.
 
     What `request` does not say is recognised, or asked about in an InputError. With a database address
-    (`duckdb://shop.db`), `table` names its table, and the lines stay on that database; files are loaded once into
+    (`duckdb://shop.db`), `table` names its table or view, or `query` a file with one SELECT; the database is only read
+    (see `database`), and `release` lets go of it. Files are loaded once into
     `connection`, by default a new DuckDB in memory. With `engine` "spark" the sources are Parquet, text or Spark's
     own tables, and stay with Spark in the same way.
 
@@ -94,7 +98,7 @@ def read(
     _check("decimal mark", [request.decimal], (None, "point", "comma"))
     _check("engine", [engine], ("duckdb", "spark"))
     _check("--far-dates", [request.far_dates], ("aside", "keep"))
-    source = _opened(sources, request, table, connection, engine)
+    source = _opened(sources, request, table, query, connection, engine)
     request = request.on(source.names)
     plan = plan_of(source.names, request, source.where, source.sample())
     if engine == "spark":
@@ -150,25 +154,28 @@ def _opened(
     sources: Sequence[str | Path],
     request: Request,
     table: str | None,
+    query: str | None,
     connection: Backend | None,
     engine: str,
 ) -> Source:
     import ibis
 
-    addresses = [str(source) for source in sources if "://" in str(source)]
+    addresses = [str(source) for source in sources if is_address(source)]
     if engine == "spark":
-        where, tables = _on_spark(sources, addresses, table)
+        where, tables = _on_spark(sources, addresses, table, query)
         return Source(where, tables)
     if addresses:
-        if len(sources) > 1 or not table:
+        if len(sources) > 1:
             raise InputError(
-                f"{addresses[0]} is a database. Expected one address and the name of one table. "
-                "Give the address alone, with --table NAME."
+                f"{shown(addresses[0])} is a database, and not the only source. Expected one address. "
+                "Give it alone, with --table NAME or --query FILE.sql."
             )
-        return Source(f"table {table} of {addresses[0]}", [_database(addresses[0], table)])
-    if table:
+        opened = on_one_zone(open_table(addresses[0], table or "", query or ""), request.timezone)
+        return Source(f"{query or table} of {shown(addresses[0])}", [opened])
+    if table or query:
         raise InputError(
-            f"--table {table} was given without a database. Expected an address such as duckdb://shop.db."
+            f"--{'table' if table else 'query'} {table or query} was given without a database. "
+            "Expected an address such as duckdb://shop.db."
         )
     connection = connection or ibis.duckdb.connect()
     paths = files(sources)
@@ -345,14 +352,15 @@ def _gather(
 
 
 def _on_spark(
-    sources: Sequence[str | Path], addresses: Sequence[str], table: str | None
+    sources: Sequence[str | Path], addresses: Sequence[str], table: str | None, query: str | None
 ) -> tuple[str, list[ir.Table]]:
     """What is read, in a word, and its tables on Spark: files, or one address."""
     from training.reading import spark
 
-    if bool(table) != (addresses == ["pyspark://"]) or (addresses and len(sources) > 1):
+    if query or bool(table) != (addresses == ["pyspark://"]) or (addresses and len(sources) > 1):
         raise InputError(
-            f"--engine spark was given {', '.join(map(str, sources))}{f' and --table {table}' if table else ''}. "
+            f"--engine spark was given {shown(', '.join(map(str, sources)))}"
+            f"{f' and --query {query}' if query else ''}{f' and --table {table}' if table else ''}. "
             "Expected files, the address of one Parquet folder, or pyspark:// with --table NAME."
         )
     connection = spark.connect()
@@ -395,24 +403,6 @@ def _load(path: Path, request: Request, connection: Backend) -> ir.Table:
         table = ibis.memtable(workbook.load(path, is_header))
         return connection.create_table(ibis.util.gen_name("workbook"), table, temp=True)
     return textfile.load(path, connection, request.header)
-
-
-def _database(address: str, table: str) -> ir.Table:
-    import ibis
-
-    place = urlsplit(address)
-    file = Path(place.netloc + place.path)
-    if place.scheme in ("duckdb", "sqlite") and file.name and not file.exists():
-        raise InputError(f"No such database: {file}. Expected an existing file. Check the address {address}.")
-    *database, name = table.split(".")
-    try:
-        return ibis.connect(address).table(name, database=".".join(database) or None)
-    # Every backend has errors of its own, and a missing driver is an ImportError.
-    except Exception as error:
-        raise InputError(
-            f"Table {table} of {address} cannot be opened: {error}. "
-            "Expected an address that ibis.connect understands and a table in it."
-        ) from None
 
 
 def _texts(tables: Sequence[ir.Table], names: Sequence[str]) -> ir.Table | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.errors import InputError
+from training.reading.address import is_address, shown
 
 NAMED_ONE_BY_ONE = 5
 READABLE = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".xlsx")
@@ -47,9 +48,9 @@ def files(sources: Sequence[str | Path]) -> list[Path]:
 
 
 def in_words(sources: Sequence[str]) -> str:
-    """Sources as they are told: few by their names, many files as "113 files in data/raw"."""
-    if len(sources) <= NAMED_ONE_BY_ONE or any("://" in source for source in sources):
-        return ", ".join(sources)
+    """Sources as people read them: few by their names, many files as "113 files in data/raw"; no passwords."""
+    if len(sources) <= NAMED_ONE_BY_ONE or any(map(is_address, sources)):
+        return shown(", ".join(sources))
     folders = {str(Path(source).parent) for source in sources}
     return f"{len(sources):,} files in {folders.pop() if len(folders) == 1 else f'{len(folders):,} folders'}"
 

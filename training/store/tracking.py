@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from contract.mlflow_setup import STORE, database_file, store_address
 from contract.names import EXPERIMENT
 from training.errors import InputError, Rejected
+from training.reading.address import is_address, shown
 from training.tables import write_table
 
 if TYPE_CHECKING:
@@ -189,11 +190,14 @@ def log_curve(client: MlflowClient, run: str, curve: pd.DataFrame) -> None:
 def log_data(customers: pd.DataFrame, source: str, digest: str) -> None:
     """Log the feature table as the active run's data set, with a digest of all its rows."""
     import mlflow
+    from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.pandas_dataset import from_pandas
 
+    # MLflow opens no database, and finds no source for its address.
+    origin = CodeDatasetSource({"source": shown(source)}) if is_address(source) else source
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow warns about its own choice of a source class
-        dataset = from_pandas(customers, source=source, name="customers", digest=digest)
+        dataset = from_pandas(customers, source=origin, name="customers", digest=digest)
     mlflow.log_input(dataset, context="training")
 
 

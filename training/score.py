@@ -132,7 +132,7 @@ def counted_as_in_training(reading: Reading, scorer: PyFuncModel, version: int) 
 def read_as_before(reading: Reading, before: Mapping[str, Any]) -> Reading:
     """`reading`, and where it says nothing, what a model's training was told of layout, zone, status and guests."""
     plain = Reading()
-    again = {
+    again: dict[str, Any] = {
         name: tuple(before[name]) if name == "status_counts" else before[name]
         for name in ("layout", "timezone", "status_counts", "guests", "far_dates")
         if name in before and getattr(reading, name) == getattr(plain, name)

@@ -181,7 +181,7 @@ def _check_for_spark(plan: Plan, request: Request, where: str) -> None:
     if plan.layout.name or plan.money.per == "order" or plan.layout.refunded or request.keep or request.timezone:
         what = plan.layout.name or "an order's money, refunds, --keep or --timezone"
         raise InputError(
-            f"{where} needs {what}, which is read from the order of lines. Expected one row a line with --engine spark, "
+            f"{where} needs {what}, which is read from the order of lines. Expected plain lines with --engine spark, "
             "which keeps no order. Leave --engine spark out, or give Parquet that another program made of it."
         )
 

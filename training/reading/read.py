@@ -178,7 +178,13 @@ def _opened(
 
 def _check_for_spark(plan: Plan, request: Request, where: str) -> None:
     """Raise InputError for what needs the order of lines, which Spark does not keep."""
-    if plan.layout.name or plan.money.per == "order" or plan.layout.refunded or request.keep or request.timezone:
+    if (
+        plan.layout.name
+        or plan.money.per == "order"
+        or plan.layout.refunded
+        or request.keep
+        or request.timezone
+    ):
         what = plan.layout.name or "an order's money, refunds, --keep or --timezone"
         raise InputError(
             f"{where} needs {what}, which is read from the order of lines. Expected plain lines with --engine spark, "

@@ -17,12 +17,12 @@ import duckdb
 import pandas as pd
 import pytest
 import servers
-from training.reading.read import read_lines as read
 
 from training.demo import write_demo
 from training.errors import InputError
 from training.reading import address, database
 from training.reading.database import open_table
+from training.reading.read import read_lines as read
 from training.shop import Reading, count_customers
 
 KINDS = ("duckdb", "sqlite", "postgresql", "mysql")

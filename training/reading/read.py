@@ -194,8 +194,8 @@ def _check_for_spark(plan: Plan, request: Request, where: str) -> None:
     ):
         what = plan.layout.name or "an order's money, refunds, --keep or --timezone"
         raise InputError(
-            f"{where} needs {what}, which is read from the order of lines. Expected one row per line with --engine "
-            "spark, which keeps no order. Leave --engine spark out, or give Parquet that another program made of it."
+            f"{where} needs {what}, which is read from the order of lines. Expected plain lines with --engine spark, "
+            "which keeps no order. Leave --engine spark out, or give Parquet that another program made of it."
         )
 
 

@@ -529,7 +529,8 @@ def test_a_version_from_before_states_shows_all_else(new_page, api_app, monkeypa
 
 def test_a_returner_and_a_few_who_bring_half_are_told(new_page, api_app, monkeypatch):
     snapshot = twelve()
-    columns = snapshot.customers | {"returns_note": ["returned 990 of 991"] * 36}
+    texts = {"returns_note": ["returned 990 of 991"] * 36, "anomaly_reason": ["Monetary is low"] * 36}
+    columns = snapshot.customers | texts
     big = {"customers": 400, "half_by": 2}
     profiles = [snapshot.profiles[0] | big, snapshot.profiles[1] | {"half_by": 2}, *snapshot.profiles[2:]]
     told = {"warnings": ["k = 5 was not tried."], "rejected": "Stability 0.7 is below 0.8."}
@@ -541,9 +542,11 @@ def test_a_returner_and_a_few_who_bring_half_are_told(new_page, api_app, monkeyp
     few = page.locator("#segments .few")
     assert few.count() == 1  # of three customers, two bring half as a matter of course
     assert "Half of this revenue comes from 2 customers." in sees(few)
-    assert "Returned 990 of 991. " in sees(page.locator("#unusual-list .why").first)
+    assert "Returned 990 of 991. Money spent is low" in sees(page.locator("#unusual-list .why").first)
     page.locator("#unusual-list tbody a").first.click()
-    page.locator("#lookup-result .unusual", has_text="Unusual. Returned 990 of 991.").wait_for()
+    page.locator(
+        "#lookup-result .unusual", has_text="Unusual. Returned 990 of 991. Money spent is low."
+    ).wait_for()
     head = sees(page.locator(".page-head"))
     assert "k = 5 was not tried." in head
     assert "Rejected. Stability 0.7 is below 0.8." in head

@@ -44,6 +44,7 @@ def grid(snapshot: Snapshot) -> dict[str, Any] | None:
         for segment, own in groupby(cells, key=lambda cell: cell["segment"])
     ]
     return answer | {
+        "cells": cells,
         "rows": rows,
         "totals": [_total(cells, state) for state in STATES],
         "first": _first(cells),

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import schemathesis
 
-from contract.names import FEATURES
+from contract.names import FEATURES, STATES
 from serving import queries
 from serving.app import api
 from serving.snapshot import Snapshot
@@ -26,18 +26,25 @@ ANSWERS = [
     "/analytics/anomalies",
     "/analytics/segments/0/customers",
     "/analytics/movement",
+    "/analytics/states",
+    "/analytics/forward",
 ]
 
 
 @pytest.fixture(scope="module")
-def table(api_store):
-    """The customers as the training of version 1 left them."""
+def left_by_training(api_store):
+    """The folder with what the training of version 1 left."""
     import mlflow
 
     address = api_store.environment["MLFLOW_TRACKING_URI"]
     version = mlflow.MlflowClient(address, address).get_model_version("customer-segments", "1")
-    folder = api_store.folder / "mlruns" / "artifacts" / version.run_id / "artifacts"
-    return pd.read_parquet(folder / "data" / "customers.parquet").set_index("customer_id")
+    return api_store.folder / "mlruns" / "artifacts" / version.run_id / "artifacts"
+
+
+@pytest.fixture(scope="module")
+def table(left_by_training):
+    """The customers as the training of version 1 left them."""
+    return pd.read_parquet(left_by_training / "data" / "customers.parquet").set_index("customer_id")
 
 
 def left(customer):
@@ -46,7 +53,7 @@ def left(customer):
     return {"customer_id": customer, **places, "Monetary_before": 9.5, "Monetary_after": 9.0, "Recency": 40}
 
 
-def made_up(ids, missing=None, movement=None, **columns):
+def made_up(ids, missing=None, movement=None, evidence=None, **columns):
     """A snapshot of made-up customers, a segment each for the small and the big spenders."""
     count = len(ids)
     frame = pd.DataFrame(
@@ -75,7 +82,7 @@ def made_up(ids, missing=None, movement=None, **columns):
         for segment, name in enumerate(("Low", "High"))
     ]
     summary = {"as_of": "2024-01-01T00:00:00", "data": "demo"} | ({"missing": missing} if missing else {})
-    return Snapshot.of(7, frame, profiles, summary, scorer=None, movement=movement)
+    return Snapshot.of(7, frame, profiles, summary, scorer=None, movement=movement, evidence=evidence)
 
 
 def message(response):
@@ -102,7 +109,7 @@ def test_served_answers_equal_training_answers(client, table):
             name: value for name, value in row.items() if not name.startswith("pca")
         }
         scored = client.post("/score", json={name: row[name] for name in FEATURES}).json
-        for name in ("segment", "segment_name", "is_anomaly", "anomaly_reason"):
+        for name in ("segment", "segment_name", "state", "is_anomaly", "anomaly_reason"):
             assert scored[name] == row[name]
         assert scored["anomaly_score"] == pytest.approx(row.anomaly_score)
 
@@ -145,18 +152,15 @@ def test_segment_customers_come_biggest_spenders_first(client, table):
     assert {row["segment"] for row in page["customers"]} == {1}
 
 
-def test_movement_is_what_the_training_found_page_by_page(client, api_store):
-    import mlflow
-
-    address = api_store.environment["MLFLOW_TRACKING_URI"]
-    run = mlflow.MlflowClient(address, address).get_model_version("customer-segments", "1").run_id
-    path = api_store.folder / "mlruns" / "artifacts" / run / "artifacts" / "movement.json"
-    told = json.loads(path.read_text())
+def test_movement_is_what_the_training_found_page_by_page(client, left_by_training):
+    told = json.loads((left_by_training / "movement.json").read_text())
     fallen = told.pop("fallen")
     assert len(fallen) > 2
     first = client.get("/analytics/movement?limit=2").json
     second = client.get("/analytics/movement?limit=2&page=2").json
     assert {name: first[name] for name in told} == told
+    summary = json.loads((left_by_training / "summary.json").read_text())
+    assert first["advice"] == summary["advice_on_fallen"]
     assert first["total"] == len(fallen)
     assert first["pages"] == -(-len(fallen) // 2)
     assert first["customers"] + second["customers"] == fallen[:4]
@@ -174,6 +178,98 @@ def test_where_it_is_not_known_who_moved_the_reason_is_told(client, api_app, mon
     response = client.get(path)
     assert response.status_code == 404
     assert message(response) == f"It is not known who moved. {why}"
+
+
+def test_states_count_every_customer_once_and_say_what_the_training_found(client, table, left_by_training):
+    answer = client.get("/analytics/states").json
+    assert list(answer["meanings"]) == list(STATES)
+    assert sum(cell["customers"] for cell in answer["cells"]) == len(table)
+    for cell in answer["cells"]:
+        own = table[(table.segment == cell["segment"]) & (table.state == cell["state"])]
+        assert cell["customers"] == len(own)
+        assert cell["revenue"] == pytest.approx(own.Monetary.sum())
+        assert (own.segment_name == cell["name"]).all()
+    left = json.loads((left_by_training / "evidence.json").read_text())
+    found = {(cell["segment"], cell["state"]): (cell["evidence"], cell["action"]) for cell in left["grid"]}
+    told = {(cell["segment"], cell["state"]): (cell["evidence"], cell["action"]) for cell in answer["cells"]}
+    assert told == found
+    assert any(evidence for evidence, _ in told.values())
+    repeating = table[(table.Frequency >= 2) & (table.Tenure > table.Recency)]
+    gaps = (repeating.Tenure - repeating.Recency) / (repeating.Frequency - 1)
+    assert answer["usual_gap"] == pytest.approx(gaps.median())
+
+
+def test_states_come_most_valuable_segment_first(client, table):
+    order = list(dict.fromkeys(cell["segment"] for cell in client.get("/analytics/states").json["cells"]))
+    medians = table[~table.is_anomaly].groupby("segment").Monetary.median()
+    assert order == medians.sort_values(ascending=False).index.tolist()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_segments_customers_of_one_state_are_listed_and_downloaded(client, table, state):
+    for segment in range(3):
+        own = table[(table.segment == segment) & (table.state == state)]
+        page = client.get(f"/analytics/segments/{segment}/customers?state={state}&limit=500").json
+        assert (page["state"], page["total"]) == (state, len(own))
+        spent = own.Monetary.sort_values(ascending=False).head(500).tolist()
+        assert [row["Monetary"] for row in page["customers"]] == spent
+        response = client.get(f"/analytics/segments/{segment}/customers.csv?state={state}")
+        name = f'attachment; filename="segment-{segment}-{state}-customers-v1.csv"'
+        assert response.headers["Content-Disposition"] == name
+        rows = list(csv.DictReader(io.StringIO(response.text)))
+        assert {row["customer_id"] for row in rows} == set(own.index)
+        assert {row["state"] for row in rows} <= {state}
+
+
+@pytest.mark.parametrize("state", ["Late", "", "late ", "x;y"])
+def test_unknown_state_is_told_the_known_ones(client, state):
+    for ending in ("customers", "customers.csv"):
+        response = client.get(f"/analytics/segments/0/{ending}", query_string={"state": state})
+        assert response.status_code == 400
+        assert "Expected one of: one-time, active, due, late." in message(response)
+
+
+def test_forward_check_is_what_the_training_found(client, left_by_training):
+    left = json.loads((left_by_training / "forward.json").read_text())
+    answer = client.get("/analytics/forward").json
+    assert {name: answer[name] for name in left} == left
+    assert len(answer["sentences"]) == 6
+
+
+def test_segments_say_what_such_customers_did_next(client, left_by_training):
+    left = json.loads((left_by_training / "evidence.json").read_text())["segments"]
+    segments = client.get("/analytics/segments").json["segments"]
+    assert any(segment["next_bought_again"] for segment in segments)
+    for segment in segments:
+        evidence = left.get(str(segment["segment"]), {})
+        for name in ("bought_again", "bought_again_se", "mean_spend", "mean_spend_se", "total_spend"):
+            assert segment[f"next_{name}"] == evidence.get(name)
+        assert 1 <= segment["half_by"] <= segment["customers"]
+
+
+def test_a_version_from_before_states_is_answered_from_without_them(client, api_app, monkeypatch):
+    snapshot = made_up(["1", "2"])
+    monkeypatch.setattr(api_app.extensions["champion"], "current", lambda: snapshot)
+    row = client.get("/analytics/customer/1").json
+    assert not {"state", "returns_note"} & set(row)
+    header = client.get("/analytics/segments/0/customers.csv").text.splitlines()[0]
+    assert not {"state", "returns_note"} & set(header.split(","))
+    for path in ("/analytics/states", "/analytics/segments/0/customers?state=late"):
+        response = client.get(path)
+        assert response.status_code == 404
+        assert "Version 7 was trained before states were kept. Train anew" in message(response)
+    response = client.get("/analytics/forward")
+    assert response.status_code == 404
+    assert "Version 7 was trained before the check at several dates" in message(response)
+
+
+def test_evidence_that_is_no_number_leaves_as_null():
+    evidence = {"days": 90, "cut_offs": [], "shop": None, "left_best": {"mean_spend_se": np.nan}, "grid": []}
+    snapshot = made_up(["1", "2"], evidence=evidence, state=["late", "one-time"], returns_note=[None, "x"])
+    assert json.loads(snapshot.answer(queries.states))["left_best"] == {"mean_spend_se": None}
+    assert snapshot.row(0)["returns_note"] is None
+    assert queries.of_segment(snapshot, 0, "late").tolist() == [0]
+    assert queries.of_segment(snapshot, 0, "due").tolist() == []
 
 
 def test_map_shows_all_anomalies_and_each_customer_at_most_once(client, table):
@@ -344,6 +440,7 @@ def test_score_takes_one_object_or_a_list(client):
     assert set(one.json) == {
         "segment",
         "segment_name",
+        "state",
         "is_anomaly",
         "anomaly_score",
         "anomaly_reason",

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import requests
 from conftest import BIN, Store
@@ -134,7 +135,16 @@ def test_an_alias_moved_by_hand_is_followed(following, crown):
 
 
 @pytest.mark.parametrize(
-    "damage", ["data/customers.parquet", "profiles.json", "summary.json", "movement.json", "model"]
+    "damage",
+    [
+        "data/customers.parquet",
+        "profiles.json",
+        "summary.json",
+        "movement.json",
+        "evidence.json",
+        "forward.json",
+        "model",
+    ],
 )
 @pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "damaged"])
 def test_a_champion_that_cannot_be_loaded_leaves_the_old_one_answering(
@@ -184,6 +194,26 @@ def test_a_version_from_before_movement_was_kept_is_loaded(api_store, following,
     finally:
         summary.write_text(kept[0])
         moved.write_text(kept[1])
+
+
+def test_a_version_from_before_states_were_kept_is_loaded(api_store, following, registry, crown):
+    run = registry.get_model_version("customer-segments", "2").run_id
+    folder = api_store.folder / "mlruns" / "artifacts" / run / "artifacts"
+    table, evidence = folder / "data" / "customers.parquet", folder / "evidence.json"
+    kept = table.read_bytes(), evidence.read_bytes()
+    try:
+        pd.read_parquet(table).drop(columns=["state", "returns_note"]).to_parquet(table)
+        evidence.unlink()
+        crown(2)
+        wait_for(lambda: following.get("/health").json["model_version"] == 2)
+        assert "state" not in following.get("/analytics/segments/0/customers").json["customers"][0]
+        answer = following.get("/analytics/states")
+        assert answer.status_code == 404
+        assert "Version 2 was trained before states were kept" in answer.json["error"]["message"]
+        assert "trained before states were kept" in following.get("/ui").text
+    finally:
+        table.write_bytes(kept[0])
+        evidence.write_bytes(kept[1])
 
 
 def test_a_repaired_champion_is_tried_again(api_store, crown, monkeypatch):

@@ -5,6 +5,7 @@ import csv
 import re
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from werkzeug.serving import make_server
 from word_table import TABLE
 
 from contract import colours, words
-from contract.names import FEATURES
+from contract.names import FEATURES, STATES
 from serving.charting_library import installed_release
 from serving.snapshot import Snapshot
 
@@ -213,15 +214,19 @@ def test_every_mark_of_a_segment_has_the_palettes_colour(new_page, server, schem
     assert crosses == getattr(colours.ANOMALY, scheme)
 
 
+def show(snapshot, api_app, monkeypatch):
+    """Let the API answer from `snapshot`."""
+    follower = api_app.extensions["champion"]
+    monkeypatch.setattr(follower, "current", lambda: snapshot)
+    monkeypatch.setattr(follower, "snapshot", snapshot)
+
+
 def as_hex(rgb):
     return "#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", rgb))
 
 
 def test_twelve_segments_differ_in_colour_or_shape(new_page, api_app, monkeypatch):
-    snapshot = twelve()
-    follower = api_app.extensions["champion"]
-    monkeypatch.setattr(follower, "current", lambda: snapshot)
-    monkeypatch.setattr(follower, "snapshot", snapshot)
+    show(twelve(), api_app, monkeypatch)
     page = new_page()
     page.goto("/ui")
     wait_for_charts(page)
@@ -244,7 +249,7 @@ def test_segments_are_those_of_the_api_most_valuable_first(page, server):
     segments = ask(server, "/analytics/segments")["segments"]
     cards = page.locator("#segments .card")
     assert cards.count() == len(segments)
-    for place, segment in enumerate(sorted(segments, key=lambda segment: -segment["mean_Monetary"])):
+    for place, segment in enumerate(sorted(segments, key=lambda segment: -segment["median_Monetary"])):
         card = cards.nth(place)
         assert sees(card.locator("h3")) == segment["name"]
         assert sees(card.locator("[data-is=customers]")) == f"{segment['customers']:,}"
@@ -414,6 +419,139 @@ def test_who_moved_is_a_matrix_and_a_list_that_leads_to_the_customers(page, serv
     assert page.complaints == []
 
 
+def test_cards_say_what_such_customers_did_next_with_the_statistics_one_click_away(page, server):
+    segments = {segment["segment"]: segment for segment in ask(server, "/analytics/segments")["segments"]}
+    known = [segment for segment in segments.values() if segment["next_bought_again"] is not None]
+    assert known
+    for segment in known:
+        card = page.locator(f"#segments .card[data-segment='{segment['segment']}']")
+        each = segment["next_mean_spend"] / segment["next_bought_again"]
+        shown = sees(card.locator(".next"))
+        assert f"Bought again {words.percent(segment['next_bought_again'])}" in shown
+        assert f"Spent each {words.amount(each)} who bought" in shown
+        statistics = card.locator("details p")
+        assert statistics.is_hidden()
+        card.locator("summary").click()
+        assert f"(standard error {words.amount(segment['next_mean_spend_se'])})" in sees(statistics)
+        assert words.counted(segment["half_by"], "customer") in sees(card)
+
+
+def test_a_cell_of_the_grid_opens_its_list_and_its_download(page, server):
+    states = ask(server, "/analytics/states")
+    cells = [cell for cell in states["cells"] if cell["customers"]]
+    links = page.locator("#states .cell")
+    assert links.count() == len(cells)
+    for place, cell in enumerate(cells):
+        text = sees(links.nth(place))
+        assert text.startswith(f"{cell['customers']:,} ")
+        assert f"{words.amount(cell['revenue'])} spent" in text
+        if cell["evidence"]:
+            assert f"{words.percent(cell['evidence']['bought_again'])} bought again" in text
+        else:
+            assert "next: not known" in text
+    place, cell = max(enumerate(cells), key=lambda pair: (bool(pair[1]["evidence"]), pair[1]["customers"]))
+    links.nth(place).click()
+    panel = page.locator("#cell")
+    panel.locator("tbody tr").first.wait_for()
+    assert sees(panel.locator("h3")) == f"{cell['name']}, {cell['state']}: biggest spenders first"
+    assert cell["action"] in sees(panel)
+    assert "standard error" in sees(panel.locator("[data-statistics]"))
+    listed = ask(server, f"/analytics/segments/{cell['segment']}/customers?limit=500&state={cell['state']}")[
+        "customers"
+    ]
+    assert panel.locator("tbody th").all_inner_texts() == [row["customer_id"] for row in listed[:20]]
+    panel.get_by_text("Next").click()
+    panel.get_by_text("Page 2 of").wait_for()
+    assert panel.locator("tbody th").all_inner_texts() == [row["customer_id"] for row in listed[20:40]]
+    with page.expect_download() as download:
+        panel.get_by_text("Download this list").click()
+    name = f"segment-{cell['segment']}-{cell['state']}-customers-v1.csv"
+    assert download.value.suggested_filename == name
+    with Path(download.value.path()).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == cell["customers"]
+    assert {row["state"] for row in rows} == {cell["state"]}
+    assert page.complaints == []
+
+
+def test_a_cell_of_the_grid_is_opened_and_closed_with_the_keyboard_alone(page):
+    cell = page.locator("#states .cell").nth(1)
+    cell.focus()
+    assert cell.evaluate("cell => getComputedStyle(cell).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    page.locator("#cell tbody tr").first.wait_for()
+    page.wait_for_function("document.activeElement.id === 'cell-title'")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.locator("#cell").is_hidden()
+    assert cell.evaluate("cell => document.activeElement === cell")
+
+
+def test_every_cell_says_what_to_do_and_how_sure_that_is(page, server):
+    cells = [cell for cell in ask(server, "/analytics/states")["cells"] if cell["customers"]]
+    page.locator("#states summary").click()
+    rows = page.locator("#states .advice tbody tr")
+    assert rows.count() == len(cells)
+    for place, cell in enumerate(cells):
+        text = sees(rows.nth(place))
+        assert cell["action"] in text
+        assert ("standard error" in text) == (cell["evidence"] is not None)
+
+
+def test_the_page_says_how_well_the_segments_told_what_came_next(page, server):
+    forward = ask(server, "/analytics/forward")
+    told = sees(page.locator(".trust > p"))
+    assert f"the segments told {words.percent(forward['eta_squared']['segments_log'])} of the" in told
+    assert f"25 RFM cells told {words.percent(forward['eta_squared']['rfm_cells_log'])}, which" in told
+    difference = forward["ahead"]["rfm_cells"]
+    if difference["difference"] < -2 * difference["standard_error"]:
+        assert "25 RFM cells told" in told.split("which is more")[0]
+    page.locator(".trust summary").click()
+    assert page.locator(".trust li").all_inner_texts() == forward["sentences"]
+
+
+def test_a_version_from_before_states_shows_all_else(new_page, api_app, monkeypatch):
+    show(twelve(), api_app, monkeypatch)
+    page = new_page()
+    page.goto("/ui")
+    wait_for_charts(page)
+    said = "The states of the customers are not known. Version 7 was trained before states were kept."
+    assert said in sees(page.locator("#states"))
+    assert "It is not known how well the segments tell later spend." in sees(page.locator(".trust"))
+    assert page.locator("#states .cell, #segments .next, #segments .few").count() == 0
+    page.locator("#segments .card").first.get_by_text("List customers").click()
+    page.locator("#audience tbody tr").first.wait_for()
+    columns = page.locator("#audience thead th").count()
+    assert page.locator("#audience tbody tr").first.locator("th, td").count() == columns == 8
+    assert "state" not in sees(page.locator("#audience")).lower()
+    assert page.complaints == []
+
+
+def test_a_returner_and_a_few_who_bring_half_are_told(new_page, api_app, monkeypatch):
+    snapshot = twelve()
+    texts = {"returns_note": ["returned 990 of 991"] * 36, "anomaly_reason": ["Monetary is low"] * 36}
+    columns = snapshot.customers | texts
+    big = {"customers": 400, "half_by": 2}
+    profiles = [snapshot.profiles[0] | big, snapshot.profiles[1] | {"half_by": 2}, *snapshot.profiles[2:]]
+    told = {"warnings": ["k = 5 was not tried."], "rejected": "Stability 0.7 is below 0.8."}
+    summary = snapshot.summary | told
+    changed = replace(snapshot, customers=columns, profiles=profiles, summary=summary, _answers={})
+    show(changed, api_app, monkeypatch)
+    page = new_page()
+    page.goto("/ui")
+    few = page.locator("#segments .few")
+    assert few.count() == 1  # of three customers, two bring half as a matter of course
+    assert "Half of this revenue comes from 2 customers." in sees(few)
+    assert "Returned 990 of 991. Money spent is low" in sees(page.locator("#unusual-list .why").first)
+    page.locator("#unusual-list tbody a").first.click()
+    page.locator(
+        "#lookup-result .unusual", has_text="Unusual. Returned 990 of 991. Money spent is low."
+    ).wait_for()
+    head = sees(page.locator(".page-head"))
+    assert "k = 5 was not tried." in head
+    assert "Rejected. Stability 0.7 is below 0.8." in head
+
+
 def test_each_endpoint_can_be_tried(page):
     forms = page.locator("#api form")
     for place in range(forms.count()):
@@ -480,6 +618,8 @@ def test_phone_does_not_scroll_sideways(new_page):
     wait_for_charts(page)
     page.locator("#segments .card").first.get_by_text("List customers").click()
     page.locator("#audience tbody tr").first.wait_for()
+    page.locator("#states .cell").first.click()
+    page.locator("#cell tbody tr").first.wait_for()
     page.locator("#unusual-list tbody a").first.click()
     page.locator("#lookup-result table").wait_for()
     width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
@@ -511,6 +651,8 @@ def hostile():
             "country": HOSTILE[::-1],
             "segment": [0, 0, 1, 1, 1],
             "segment_name": HOSTILE[0],
+            "state": ["late", "one-time", "late", "active", "due"],
+            "returns_note": HOSTILE[2],
             "is_anomaly": [True, False, True, False, True],
             "anomaly_score": np.arange(9.0, 9.0 - count, -1.0),
             "anomaly_reason": f"Monetary {HOSTILE[2]}",
@@ -537,7 +679,14 @@ def hostile():
         "moves": [names | money | {"customers": 1}],
         "fallen": [{"customer_id": HOSTILE[2], **names, **money, "Recency": 40}],
     }
-    return Snapshot.of(7, frame, profiles, summary, scorer=None, movement=movement)
+    grid = [
+        {"segment": segment, "state": state, "customers": 1, "revenue": 1.0, "evidence": None}
+        | {"action": HOSTILE[0]}
+        for segment in (0, 1)
+        for state in STATES
+    ]
+    evidence = {"days": 90, "cut_offs": [], "shop": None, "left_best": None, "segments": {}, "grid": grid}
+    return Snapshot.of(7, frame, profiles, summary, scorer=None, movement=movement, evidence=evidence)
 
 
 def twelve():
@@ -582,10 +731,7 @@ def twelve():
 
 
 def test_texts_of_the_data_are_shown_and_never_run(new_page, api_app, monkeypatch):
-    snapshot = hostile()
-    follower = api_app.extensions["champion"]
-    monkeypatch.setattr(follower, "current", lambda: snapshot)
-    monkeypatch.setattr(follower, "snapshot", snapshot)
+    show(hostile(), api_app, monkeypatch)
     page = new_page()
     page.goto("/ui")
     wait_for_charts(page)
@@ -596,6 +742,9 @@ def test_texts_of_the_data_are_shown_and_never_run(new_page, api_app, monkeypatc
     assert HOSTILE[0] in re.sub(r"\s+", "", page.locator("#chart-map .legend").text_content())
     page.locator("#segments .card").first.get_by_text("List customers").click()
     page.locator("#audience tbody tr").first.wait_for()
+    page.locator("#states .cell").last.click()
+    page.locator("#cell tbody tr").first.wait_for()
+    assert HOSTILE[0] in page.locator("#cell .action").inner_text()
     for customer in HOSTILE:
         page.fill("#customer", customer)
         page.press("#customer", "Enter")

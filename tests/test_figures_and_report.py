@@ -10,12 +10,13 @@ import pytest
 from matplotlib.colors import to_hex
 
 from contract.colours import segment_colour
-from contract.names import FEATURES
+from contract.names import FEATURES, STATES
 from training.cleaning import Funnel
 from training.clustering.density import neighbours
 from training.clustering.evaluate import principal_map, silhouette_samples
 from training.report import figures
 from training.report.facts import shop_facts
+from training.report.forward import Forward
 from training.report.page import DESCRIPTIONS, render_report
 
 MIN_SAMPLES, EPS = 5, 1.3
@@ -78,6 +79,7 @@ def scored(customers, threshold):
         is_anomaly=unusual,
         anomaly_score=np.where(unusual, 2.0, threshold / EPS),
         anomaly_reason=np.where(unusual, "Monetary is high & odd", ""),
+        returns_note=np.where(unusual, "returned 168,470 of 168,472", ""),
         distance=1.0,
     )
 
@@ -95,6 +97,12 @@ def profiles(scored):
             "revenue_share": groups["Monetary"].sum() / scored["Monetary"].sum(),
             "anomalies": groups["is_anomaly"].sum(),
             "action": ["Leave in peace.", "Grow the basket.", "Keep <them>."],
+            "half_by": [11, 9, 3],
+            "next_bought_again": [0.32, 0.6, np.nan],
+            "next_bought_again_se": [0.013, 0.02, np.nan],
+            "next_mean_spend": [16.0, 120.0, np.nan],
+            "next_mean_spend_se": [2.5, 11.0, np.nan],
+            "next_total_spend": [800.0, 6_000.0, np.nan],
         }
     )
     for feature in FEATURES:
@@ -124,8 +132,45 @@ def curve_to(largest, error=0.0):
     )
 
 
+def in_cell(segment, state, customers, share=0.5):
+    """A cell of the grid, without evidence where `share` is None."""
+    after = {
+        "days": 90,
+        "bought_again": share,
+        "bought_again_se": 0.07,
+        "mean_spend": 40,
+        "mean_spend_se": 9.5,
+    }
+    return {
+        "segment": segment,
+        "state": state,
+        "customers": customers,
+        "revenue": 1_000.0 * customers,
+        "evidence": None if share is None else after,
+        "action": f"Do {segment}, {state}." if customers else "",
+    }
+
+
 @pytest.fixture(scope="module")
-def drawn(customers, points, threshold, scored, profiles, months):
+def grid():
+    """Most valuable segment first, as the report and the figure get it."""
+    cells = [in_cell(segment, state, 10 + segment) for segment in (2, 1, 0) for state in STATES]
+    cells[0] = in_cell(2, "one-time", 0, share=None)
+    cells[3] = in_cell(2, "late", 38, share=0.75)
+    cells[4] = in_cell(1, "one-time", 4, share=None)
+    return cells
+
+
+def check(rfm=(0.03, 0.006), same_sizes=(-0.002, 0.004), cells=(-0.029, 0.005)):
+    """A forward check by how far the segments are ahead of each alternative, and its standard error."""
+    ahead = {"rfm": rfm, "rfm_same_sizes": same_sizes, "rfm_cells": cells}
+    told = {"segments_log": 0.24} | {f"{name}_log": 0.24 - by for name, (by, _) in ahead.items()}
+    rows = [{"cut_off": f"2024-0{n}-01"} | {name: told[name] + n / 100 for name in told} for n in (-1, 1)]
+    return Forward(90, told, ahead, {}, pd.DataFrame(rows), GROUPS, [])
+
+
+@pytest.fixture(scope="module")
+def drawn(customers, points, threshold, scored, profiles, months, grid):
     ordinary = ~scored["is_anomaly"].to_numpy()
     labels = scored["segment"].to_numpy()
     names = profiles["name"].tolist()
@@ -142,6 +187,8 @@ def drawn(customers, points, threshold, scored, profiles, months):
         "pca_map": figures.pca_map(principal_map(points), FEATURES, labels, ~ordinary, names),
         "profiles": figures.profiles(profiles, scored),
         "forward": figures.forward(GROUPS, 90),
+        "foretold": figures.foretold(check()),
+        "states": figures.state_grid(grid, dict(enumerate(names))),
     }
 
 
@@ -163,15 +210,20 @@ def funnel():
 
 
 @pytest.fixture(scope="module")
-def story(drawn, profiles, scored, months, funnel):
+def story(drawn, profiles, scored, months, funnel, grid):
     return {
         "title": "Customer segments",
+        "rejected": "",
+        "warnings": [],
         "outcome": ["Three segments.", "<b>Not bold</b>"],
         "profiles": profiles,
         "scored": scored,
         "facts": shop_facts(scored, months, funnel),
         "funnel": funnel,
         "movement": ["9 customers left <High>."],
+        "advice_on_fallen": "Ask the biggest spenders <first>.",
+        "grid": grid,
+        "gap": 54.7,
         "forward": ["The segments explain 19% of the variance."],
         "reasons": ["k=3 has the highest silhouette."],
         "method": {"eps": "1.3", "as of": "2024-03-21"},
@@ -217,7 +269,47 @@ def test_titles_hold_the_numbers(drawn, scored):
         drawn["forward"].get_suptitle()
         == "segment 2: 90.00 per customer in the next 90 days, 9 times the lowest"
     )
+    assert drawn["foretold"].get_suptitle().replace("\n", " ") == (
+        "Segments tell 24% of the differences in spend of the next 90 days: more than as many RFM tiers of equal size, "
+        "not told apart from RFM sums cut at the segments' own sizes, less than 25 RFM cells"
+    )
+    assert drawn["states"].get_suptitle() == (
+        "38 customers of High-value <active> are late; they have spent 38,000"
+    )
     assert f"{scored['is_anomaly'].sum()} unusual customers" in drawn["pca_map"].get_suptitle()
+
+
+def test_title_of_the_forward_figure_says_where_plain_rfm_tells_as_much_or_more():
+    behind = figures.foretold(check((-0.1, 0.01), (-0.1, 0.01), (-0.1, 0.01))).get_suptitle()
+    assert "less than as many RFM tiers of equal size, RFM sums" in " ".join(behind.split())
+    assert "more than" not in behind
+    level = figures.foretold(check((0.01, 0.01), (-0.01, 0.01), (0.0, 0.01))).get_suptitle()
+    assert "not told apart from as many RFM tiers" in " ".join(level.split())
+    assert "more than" not in level
+
+
+def test_whiskers_of_the_forward_figure_are_standard_errors_of_the_difference():
+    axis = figures.foretold(check()).axes[0]
+    (segments,) = axis.collections
+    lengths = [np.ptp(line[:, 0]) / 2 for line in segments.get_segments()]
+    assert lengths == pytest.approx([0.006, 0.004, 0.005])
+
+
+@pytest.mark.parametrize("name", ["foretold", "states", "profiles", "forward"])
+def test_no_text_of_a_figure_is_cut_off(drawn, name):
+    figure = drawn[name]
+    figure.draw_without_rendering()
+    texts = [figure._suptitle, *(label for axis in figure.axes for label in axis.get_yticklabels())]
+    edges = [text.get_window_extent() for text in texts if text.get_text()]
+    assert min(edge.x0 for edge in edges) >= 0
+    assert max(edge.x1 for edge in edges) <= figure.bbox.width
+
+
+def test_grid_says_what_is_not_known(drawn):
+    texts = [text.get_text() for text in drawn["states"].axes[0].texts]
+    assert texts[0] == "–"
+    assert texts[3] == "38 customers\nspent 38,000\n75% ± 7 bought again,\n53.33 each"
+    assert texts[4] == "4 customers\nspent 4,000\nnext: not known"
 
 
 def test_a_clipped_panel_says_so(drawn):
@@ -306,6 +398,7 @@ def test_report_tells_the_story_in_order(page, story):
     parts = [
         "Three segments.",
         'id="segments"',
+        'id="states"',
         'id="movement"',
         "9 customers left &lt;High&gt;.",
         'id="forward"',
@@ -328,6 +421,58 @@ def test_report_tells_the_story_in_order(page, story):
         .replace("&#39;", "'")
     )
     assert all(sentence in plain for sentence in sentences)
+
+
+def plain(page):
+    """What a reader of the page sees, without the markup, each run of blanks as one."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page.split("</style>")[1]).split())
+
+
+def test_report_says_what_such_customers_did_next_and_where_it_is_not_known(page):
+    text = plain(page)
+    assert "Low-value lapsed 32% (1.3%) 50.00 16.00 (2.50) 800" in text
+    assert "High-value &lt;active&gt; not known –" in text
+    assert "nan" not in text.replace("financ", "").split()
+    assert "usually 55 days between two orders" in text
+
+
+def test_report_says_what_to_do_in_each_cell_that_has_customers(page, grid):
+    text = plain(page)
+    assert [f"Do {cell['segment']}, {cell['state']}." in text for cell in grid] == [False] + [True] * 11
+    assert "High-value &lt;active&gt;, late 38 38,000 75% (7.0%) 40.00 (9.50) Do 2, late." in text
+    assert "Medium-value active, one-time 4 4,000 not known not known Do 1, one-time." in text
+    assert text.index("Do 2, late.") < text.index("Do 1, active.") < text.index("Do 0, active.")
+
+
+def test_report_says_how_many_bring_half_and_strikingly_when_they_are_few(story):
+    few = story["profiles"].assign(half_by=[1, 9, 12])
+    page = render_report(**(story | {"profiles": few}))
+    assert re.search(
+        r"Half of the revenue of Low-value lapsed comes from\s+<strong[^>]*>1 customer</strong> alone", page
+    )
+    assert "Half of the revenue of Medium-value active comes from 9 customers of 50." in plain(page)
+
+
+def test_report_tells_the_story_of_returns_before_the_models_reason(page):
+    assert "Returned 168,470 of 168,472. Money spent is high &amp; odd" in plain(page)
+
+
+def test_report_has_advice_on_who_left_the_best_segment(page, story):
+    assert "Ask the biggest spenders &lt;first&gt;." in plain(page)
+    assert "What to do with those who left" not in render_report(**(story | {"advice_on_fallen": ""}))
+
+
+def test_a_rejected_runs_report_says_so_on_top(page, story):
+    assert "REJECTED" not in page
+    why = "The best segmentation has a stability of 0.72. Expected at least 0.8."
+    text = plain(render_report(**(story | {"rejected": why, "warnings": ["k = 5 was not tried."]})))
+    assert text.startswith(f"Customer segments REJECTED. {why} Nothing was registered")
+    assert text.index("REJECTED") < text.index("Three segments.") < text.index("k = 5 was not tried.")
+
+
+def test_report_of_a_shop_where_nobody_came_back(story):
+    text = plain(render_report(**(story | {"gap": float("nan")})))
+    assert "nobody has come back on another day yet, so everyone is one-time" in text
 
 
 def test_every_image_has_a_text(page):

@@ -611,9 +611,9 @@ def _state_title(cells: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -
 
 def _foretold_title(check: Forward) -> str:
     told = percent(check.eta_squared["segments_log"])
-    kinds: dict[str, list[str]] = {"more than": [], "about as much as": [], "less than": []}
+    kinds: dict[str, list[str]] = {"more than": [], "not told apart from": [], "less than": []}
     for name, (ahead, error) in check.ahead.items():
-        kind = "about as much as" if abs(ahead) <= 2 * error else "more than" if ahead > 0 else "less than"
+        kind = "not told apart from" if abs(ahead) <= 2 * error else "more than" if ahead > 0 else "less than"
         kinds[kind].append(ALTERNATIVES[name])
     beside = ", ".join(f"{kind} {listed(others)}" for kind, others in kinds.items() if others)
     return f"Segments tell {told} of the differences in spend of the next {check.days} days: {beside}"

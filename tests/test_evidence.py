@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.report.advice import UNKNOWN, advice, advice_on_leavers
+from training.report.advice import NO_SUCH_SEGMENT, TOO_FEW, TOO_SHORT, advice, advice_on_leavers, unknown
 from training.report.evidence import Evidence, evidence_of
 from training.report.forward import CutOff
 
@@ -81,7 +81,7 @@ def group(bought_again, mean_spend):
     ("bought_again", "lower", "phrase"),
     [
         (0.6, False, "early access"),
-        (0.6, True, "a short thank-you"),
+        (0.6, True, "a look at what is new"),
         (0.59, False, "a mail costs little"),
         (0.25, False, "a mail costs little"),
         (0.24, False, "one automatic reminder pays"),
@@ -89,7 +89,13 @@ def group(bought_again, mean_spend):
     ],
 )
 def test_advice_follows_from_the_share_who_bought_again(bought_again, lower, phrase):
-    assert phrase in advice(group(bought_again, 84 * bought_again), 500, 123, lower)
+    assert phrase in advice(group(bought_again, 84 * bought_again), 500, 123, below_shop=lower)
+
+
+def test_late_customers_of_whom_most_come_back_are_not_told_to_be_rewarded():
+    sentence = advice(group(0.75, 63.0), 38, 1, late=True)
+    assert "only later. Ask what is missing" in sentence
+    assert "the one who spent more than the shop's median customer comes first" in sentence
 
 
 @pytest.mark.parametrize("bought_again", [0.07, 0.31, 0.42, 0.83])
@@ -100,8 +106,9 @@ def test_advice_says_no_number_that_is_not_in_the_evidence(bought_again):
 
 
 def test_without_evidence_nothing_is_said_to_be_known():
-    assert advice(None, 500, 123) == UNKNOWN
-    assert not re.search(r"\d", UNKNOWN)
+    for why in (TOO_SHORT, NO_SUCH_SEGMENT, TOO_FEW):
+        assert f"is not known: {why}" in unknown(why)
+        assert not re.search(r"\d", unknown(why))
     assert "is not known" in advice_on_leavers(None, 12)
     assert not re.search(r"\d", advice_on_leavers(None, 12))
 
@@ -109,5 +116,5 @@ def test_without_evidence_nothing_is_said_to_be_known():
 def test_advice_on_leavers_says_what_may_be_expected_of_them():
     sentence = advice_on_leavers(group(0.5, 40.0), 12)
     assert "50%" in sentence
-    assert "spent 80 each" in sentence
+    assert "spent 80.00 each" in sentence
     assert "480 may be expected from 12 such customers" in sentence

@@ -7,33 +7,35 @@ from training.report.evidence import Evidence
 
 MOST_COME_BACK = 0.6  # share who bought again from which nothing has to be paid for the next order
 FEW_COME_BACK = 0.25  # ... and below which only the best of them are worth a message
-UNKNOWN = (
-    "What such customers do next is not known: the past of the data is too short. Send one message to a part of them, "
-    "leave the others alone, and compare."
-)
+TOO_SHORT = "the past of the data is too short"
+NO_SUCH_SEGMENT = "the past had no such segment"
+TOO_FEW = "the past had too few of them"
+TEST = "Send one message to a part of them, leave the others alone, and compare."
+
+
+def unknown(why: str) -> str:
+    """What to do where it is not known what such customers do next, and `why` it is not known."""
+    return f"What such customers do next is not known: {why}. {TEST}"
 
 
 def advice(
-    evidence: Evidence | None, customers: int, above_median: int, lower_than_shop: bool = False
+    evidence: Evidence, customers: int, above_median: int, *, below_shop: bool = False, late: bool = False
 ) -> str:
     """What to do with a group of `customers` today, of whom `above_median` spent more than the shop's median customer.
 
-    lower_than_shop: whether such customers spend less per head than the shop's do on average.
+    below_shop: whether such customers spend less per head than the shop's do on average; late: whether they have
+    been away for longer than twice their usual time.
     """
-    if evidence is None:
-        return UNKNOWN
     done = (
         f"{percent(evidence.bought_again)} bought again within {evidence.days} days as things were, "
         f"{amount(evidence.spend_of_buyers)} each"
     )
     best_first = _best_first(customers, above_median)
+    if evidence.bought_again >= MOST_COME_BACK and late:
+        return f"{done}: most come back without a discount, only later. Ask what is missing{best_first}"
     if evidence.bought_again >= MOST_COME_BACK:
-        kind = (
-            "a short thank-you and a look at what is new"
-            if lower_than_shop
-            else "early access and a personal contact"
-        )
-        return f"{done}: they come back without a discount. Offer {kind}{best_first}"
+        offer = "a look at what is new" if below_shop else "early access and a personal contact"
+        return f"{done}: they come back without a discount. Offer {offer}{best_first}"
     if evidence.bought_again >= FEW_COME_BACK:
         return f"{done}: a mail costs little{best_first}"
     if evidence.bought_again > 0:
@@ -61,4 +63,6 @@ def _best_first(customers: int, above_median: int) -> str:
         return "; none of them spent more than the shop's median customer."
     if above_median == customers:
         return "; all of them spent more than the shop's median customer."
-    return f"; the {above_median:,} who spent more than the shop's median customer come first."
+    who = "the one" if above_median == 1 else f"the {above_median:,}"
+    comes = "comes" if above_median == 1 else "come"
+    return f"; {who} who spent more than the shop's median customer {comes} first."

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from contract.names import STATES
-from training.report.advice import advice
+from training.report.advice import NO_SUCH_SEGMENT, TOO_FEW, TOO_SHORT, advice, unknown
 from training.report.evidence import Behaviour, Evidence
 
+LATE = STATES[-1]
 EVIDENCE_COLUMNS = ("bought_again", "bought_again_se", "mean_spend", "mean_spend_se", "total_spend")
 
 
@@ -24,7 +25,7 @@ def with_evidence(profiles: pd.DataFrame, scored: pd.DataFrame, past: Behaviour)
         evidence = past.segments.get(segment)
         rows.append(
             {f"next_{name}": getattr(evidence, name, None) for name in EVIDENCE_COLUMNS}
-            | {"action": _advice(scored, scored.segment == segment, evidence, past.shop)}
+            | {"action": _advice(scored, scored.segment == segment, evidence, past, segment)}
         )
     return pd.concat([profiles, pd.DataFrame(rows, index=profiles.index).astype(_types())], axis=1)
 
@@ -46,16 +47,27 @@ def state_grid(scored: pd.DataFrame, profiles: pd.DataFrame, past: Behaviour) ->
                     "customers": int(own.sum()),
                     "revenue": float(scored.Monetary[own].sum()),
                     "evidence": None if evidence is None else asdict(evidence),
-                    "action": _advice(scored, own, evidence, past.shop) if own.any() else "",
+                    "action": _advice(scored, own, evidence, past, segment, state) if own.any() else "",
                 }
             )
     return cells
 
 
-def _advice(scored: pd.DataFrame, own: pd.Series, evidence: Evidence | None, shop: Evidence | None) -> str:
+def _advice(
+    scored: pd.DataFrame,
+    own: pd.Series,
+    evidence: Evidence | None,
+    past: Behaviour,
+    segment: int,
+    state: str = "",
+) -> str:
+    """What to do with the customers that `own` marks, all of one segment, and of one state where it is given."""
+    if evidence is None:
+        in_part = bool(state) and segment in past.segments
+        return unknown(TOO_FEW if in_part else NO_SUCH_SEGMENT if past.shop else TOO_SHORT)
     above = int((scored.Monetary[own] > scored.Monetary.median()).sum())
-    lower = bool(evidence and shop and evidence.mean_spend < shop.mean_spend)
-    return advice(evidence, int(own.sum()), above, lower)
+    below_shop = bool(past.shop and evidence.mean_spend < past.shop.mean_spend)
+    return advice(evidence, int(own.sum()), above, below_shop=below_shop, late=state == LATE)
 
 
 def _types() -> dict[str, str]:

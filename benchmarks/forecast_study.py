@@ -10,7 +10,6 @@ expected orders, tenths of likely_to_buy, the range, and the verdict.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,13 +18,12 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from training.features import FEATURES
 from training.segmenter import Segmenter
 from training.shop import Reading, Shop, count_customers
-from training.value.backtest import OURS, Backtest, Rank, backtest, spearman
-from training.value.forecast import Forecast, fit_forecast
+from training.value.backtest import Backtest, Group, Rank, backtest, spearman
+from training.value.forecast import fit_forecast
 from training.value.verdict import judge
-from training.value.window import between, lately
+from training.value.window import Since, between, lately
 
 SEGMENTS = 3
-ALONE, BOOSTED = "MBG/NBD x Gamma-Gamma", "gradient boosting"
 
 
 def numbers(shop: Shop) -> np.ndarray:
@@ -36,48 +34,46 @@ def segments(values: np.ndarray) -> np.ndarray:
     return Segmenter(SEGMENTS, random_state=0, order_by=2).fit(values).labels_
 
 
-def boosted(before: np.ndarray, since: tuple[np.ndarray, np.ndarray], now: np.ndarray) -> list[np.ndarray]:
+def boosted(before: np.ndarray, since: Since, now: np.ndarray) -> list[np.ndarray]:
     """Spend and orders by gradient boosting of the window before: the bound of what the five numbers hold."""
     given, asked = np.log1p(before), np.log1p(now)
-    orders, spend = since
     model = HistGradientBoostingRegressor(loss="poisson", max_iter=100, learning_rate=0.05, max_leaf_nodes=8)
-    return [model.fit(given, target).predict(asked) for target in (spend, orders)]
+    return [model.fit(given, target).predict(asked) for target in (since.spend, since.orders)]
 
 
-def study(shop: Shop, cut_off: int, horizon: int) -> tuple[Backtest, Forecast]:
-    at = {
-        days: shop.earlier(days) if days else shop for days in (cut_off - horizon, cut_off, cut_off + horizon)
-    }
-    after, now, before = at.values()
-    values, came = numbers(now), between(now.customers, after.customers)
-    since = between(before.customers, now.customers)
-    start = time.perf_counter()
-    forecast = fit_forecast(values, numbers(before), *since, horizon_days=horizon)
-    seconds = time.perf_counter() - start
-    test = backtest(
-        values, forecast.score(values), came, lately(before.customers, now.customers), segments(values)
+def study(shop: Shop, cut_off: int, horizon: int) -> tuple[Backtest, dict[str, Rank]]:
+    """The test of one cut-off, and the ranks of two other forecasts there."""
+    before, now, after = (
+        shop.earlier(days) if days else shop for days in (cut_off + horizon, cut_off, cut_off - horizon)
     )
+    values, came = numbers(now), between(now.customers, after.customers)
+    since, recent = between(before.customers, now.customers), lately(before.customers, now.customers)
+    forecast = fit_forecast(values, numbers(before), *since, horizon_days=horizon)
+    test = backtest(values, forecast.score(values), came, recent, segments(values))
     alone = fit_forecast(values, horizon_days=horizon).score(values)
     others = {
-        ALONE: [alone["expected_spend"], alone["expected_orders"]],
-        BOOSTED: boosted(numbers(before), since, values),
+        "MBG/NBD x Gamma-Gamma": (alone["expected_spend"], alone["expected_orders"]),
+        "gradient boosting": boosted(numbers(before), since, values),
     }
     ranks = {name: Rank(spearman(a, came.spend), spearman(b, came.orders)) for name, (a, b) in others.items()}
+    show(test, f"{now.as_of:%Y-%m-%d}")
+    return test, ranks
+
+
+def show(test: Backtest, day: str) -> None:
     print(
-        f"{now.as_of:%Y-%m-%d}: {test.customers:,} customers, fitted in {seconds:.2f} s. "
-        f"Expected to observed: orders {test.expected_orders / test.orders:.2f}, "
-        f"spend {test.expected_spend / test.spend:.2f}. Range holds {test.covered:.1%}, above it {test.above:.1%}."
+        f"\n{day}: {test.customers:,} customers. Expected to observed: "
+        f"orders {test.expected_orders / test.orders:.2f}, spend {test.expected_spend / test.spend:.2f}. "
+        f"The range holds {test.covered:.1%}; above it are {test.above:.1%}."
     )
-    table(f"fifth of expected orders, {now.as_of:%Y-%m-%d}", test.quintiles)
-    table(f"tenth of likely_to_buy, {now.as_of:%Y-%m-%d}", test.tenths)
-    return Backtest(**{**vars(test), "ranks": {**test.ranks, **ranks}}), forecast
+    table(f"fifth of expected orders, {day}", test.quintiles)
+    table(f"tenth of likely_to_buy, {day}", test.tenths)
 
 
-def table(title: str, groups: Sequence) -> None:
+def table(title: str, groups: Sequence[Group]) -> None:
     print(f"\n| {title} | customers | expected | came |\n|---|--:|--:|--:|")
     for place, group in enumerate(groups, 1):
         print(f"| {place} | {group.customers:,} | {group.expected:.3f} | {group.came:.3f} |")
-    print()
 
 
 def main() -> None:
@@ -89,17 +85,20 @@ def main() -> None:
     parser.add_argument("--cut-offs", default="90,120,150,180", help="days before the last as-of date")
     given = parser.parse_args()
     shop = count_customers([given.source], Reading())
-    tests = [study(shop, int(days), given.horizon)[0] for days in given.cut_offs.split(",")]
-    print("| rank correlation with | spend | orders |\n|---|--:|--:|")
-    for way in sorted(tests[0].ranks, key=lambda way: (way != OURS, way)):
-        mean = np.mean([test.ranks[way] for test in tests], axis=0)
-        print(f"| {way} | {mean[0]:.3f} | {mean[1]:.3f} |")
-    usual = [Backtest(**{**vars(test), "ranks": {
-        way: rank for way, rank in test.ranks.items() if way not in (ALONE, BOOSTED)
-    }}) for test in tests]  # fmt: skip
-    print(f"\nmean of the sums: orders {np.mean([t.expected_orders / t.orders for t in tests]):.2f}, "
-          f"spend {np.mean([t.expected_spend / t.spend for t in tests]):.2f}")  # fmt: skip
-    print(f"\n{judge(usual)}")
+    tests, others = zip(
+        *(study(shop, int(days), given.horizon) for days in given.cut_offs.split(",")), strict=True
+    )
+    ranks = [{**test.ranks, **other} for test, other in zip(tests, others, strict=True)]
+    print("\n| rank correlation, mean of the cut-offs, with | spend | orders |\n|---|--:|--:|")
+    for way in ranks[0]:
+        spend, orders = np.mean([each[way] for each in ranks], axis=0)
+        print(f"| {way} | {spend:.3f} | {orders:.3f} |")
+    sums = [(test.expected_orders / test.orders, test.expected_spend / test.spend) for test in tests]
+    print("\nExpected to observed, mean: orders {:.2f}, spend {:.2f}.".format(*np.mean(sums, axis=0)))
+    verdict = judge(tests)
+    print(
+        "It holds." if verdict.holds else "It does not hold.", *verdict.reasons, *verdict.cautions, sep="\n- "
+    )
 
 
 if __name__ == "__main__":

@@ -80,6 +80,8 @@ def fit_forecast(
     orders, spend_since (m,) money. `why_untested` says when they are not used. Equal input gives equal numbers.
     Raises ValueError when a value is not finite, is no customer's, or the arrays do not belong together.
     """
+    if horizon_days < 1:
+        raise ValueError(f"horizon_days is {horizon_days}. Expected at least 1 day: give a later end.")
     now = checked(features_now, "features_now")
     why = why_untested(now, features_then, orders_since, horizon_days)
     mbg_nbd, gamma_gamma = fit_mbg_nbd(_histories(now)), _gamma_gamma(now)

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from training.value.scoring import LARGEST_LOGIT, Floats, regressors
 
 PENALTY = 1e-3  # of the squared coefficients, so that columns that say the same share their weight
+TOLERANCE = 1e-8  # of the gradient
 MOST_TIMES_SEEN = 2.0  # no customer is expected to order more than twice as often as the one with most orders
 LEAST_MEAN = 1e-6  # keeps a mean probability away from 0 and 1, whose logits are infinite
 
@@ -42,11 +43,11 @@ def fit_regression(values: Floats, orders: Floats) -> Regression:
         )
     columns = _columns(values)
     most = float(np.log(MOST_TIMES_SEEN * orders.max()))
-    poisson = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", max_iter=1000)
+    poisson = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky", tol=TOLERANCE, max_iter=1000)
     lines = _line(poisson, columns, orders)
     if (orders > 0).all():
         return Regression(lines, (0.0,) * 7, most)
-    logistic = LogisticRegression(solver="newton-cholesky", max_iter=1000)
+    logistic = LogisticRegression(solver="newton-cholesky", tol=TOLERANCE, max_iter=1000)
     return Regression(lines, _line(logistic, columns, np.sign(orders)), most)
 
 

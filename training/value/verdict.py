@@ -115,9 +115,9 @@ def _tenths_off(tests: Sequence[Backtest], limits: Limits) -> str:
         off, chance = _mean_off([_without_level(test.tenths, place, ratio=False) for test in tests])
         if abs(off) > limits.tenth_within + CHANCE * chance:
             return (
-                f"Of one tenth of customers, by how likely they were to buy, {abs(off):.0%} of them "
-                f"{'more' if off > 0 else 'fewer'} bought than was said, beside the others. "
-                f"Expected at most {limits.tenth_within:.0%}."
+                "In one tenth of customers, by how likely they were to buy, the share who bought was "
+                f"{100 * abs(off):.0f} points {'higher' if off > 0 else 'lower'} than was said, beside the others. "
+                f"Expected at most {100 * limits.tenth_within:.0f}."
             )
     return ""
 

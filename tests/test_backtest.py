@@ -37,8 +37,8 @@ def test_rank_correlation_is_scipys_and_0_where_nothing_varies():
 def test_plain_ways_by_hand():
     values = np.array([[1.0, 5, 100, 20, 41], [30, 1, 30, 30, 30], [10, 2, 10, 5, 10]])
     ways = plain_ways(values, Since(np.array([2.0, 0, 1]), np.array([9.0, 0, 8])), np.array([1, 0, 0]))
-    assert ways["own rate"][0] == pytest.approx([4 / 41 * 20, 0, 0])  # the third ordered twice on one day
-    assert ways["own rate"][1] == pytest.approx([4 / 41, 0, 0])
+    assert ways["own rate"][0] == pytest.approx([4 / 41 * 20, 0, 1 / 10 * 5])
+    assert ways["own rate"][1] == pytest.approx([4 / 41, 0, 1 / 10])
     assert ways["last days"][0].tolist() == [9, 0, 8]
     assert ways["segment mean"][0].tolist() == [100, 20, 20]
     assert ways["segment mean"][1].tolist() == [5, 1.5, 1.5]
@@ -113,7 +113,7 @@ def with_group(groups_before, place, **changes):
     [
         (
             {"ranks": GOOD.ranks | {"Monetary": Rank(0.54, 0.4)}},
-            "Monetary alone ranks customers better .* 0.540 against 0.500",
+            "A plain way, Monetary, ranks customers better .* 0.540 against 0.500",
         ),
         ({"ranks": {OURS: Rank(0.05, 0.1), "Monetary": Rank(0.05, 0)}}, "correlation with spend is 0.050"),
         ({"orders": 2_100}, "1,000 orders were expected and 2,100 came. Expected at most 2 times"),
@@ -150,6 +150,9 @@ def test_what_chance_explains_is_no_reason():
     far = {"came": GOOD.tenths[0].expected + 0.3}
     assert not judge([replace(GOOD, tenths=with_group(GOOD.tenths, 0, **far, error=0.02))]).holds
     assert judge([replace(GOOD, tenths=with_group(GOOD.tenths, 0, **far, error=0.1))]).holds
+    none_of = {"came": 0.0, "error": 0.0, "expected": 0.3}
+    assert judge([replace(GOOD, tenths=with_group(GOOD.tenths, 2, **none_of, customers=5))]).holds
+    assert not judge([replace(GOOD, tenths=with_group(GOOD.tenths, 2, **none_of, customers=500))]).holds
 
 
 def test_a_level_that_is_off_is_said_and_shown_all_the_same():

@@ -46,7 +46,7 @@ def learnt(shop):
 def test_the_regression_is_used_where_there_is_a_past(learnt):
     forecast, _ = learnt
     assert forecast.regression is not None
-    assert forecast.why == ""
+    assert forecast.reason == ""
 
 
 def test_level_is_that_of_mbg_nbd(learnt):
@@ -228,7 +228,7 @@ def test_strange_shops_get_numbers_that_are_finite_and_possible(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "reason"),
     [
         ("one-time buyers", "0 of 125 customers bought"),
         ("all on one day", "0 of 80 customers bought in the last 90 days. Expected at least 20"),
@@ -237,10 +237,10 @@ def test_strange_shops_get_numbers_that_are_finite_and_possible(name):
         ("50 customers", "customers 90 days before"),
     ],
 )
-def test_a_shop_that_has_nothing_to_learn_from_says_why(name, why):
+def test_a_shop_that_has_nothing_to_learn_from_says_why(name, reason):
     forecast, _ = fitted(STRANGE[name], 400)
     assert forecast.regression is None
-    assert re.search(why, forecast.why), forecast.why
+    assert re.search(reason, forecast.reason), forecast.reason
 
 
 def test_one_time_buyers_are_expected_to_bring_next_to_nothing():
@@ -258,7 +258,7 @@ def test_no_one_is_expected_to_order_far_more_than_anyone_has():
 def test_without_a_past_the_range_is_that_of_the_models():
     orders = mbg_nbd_shop(3_000, 170, seed=8)
     forecast, values = fitted(orders, 100, horizon=60)
-    assert forecast.why.startswith("The first order is 100 days old. Expected at least 120")
+    assert forecast.reason.startswith("The first order is 100 days old. Expected at least 120")
     came = between(features_at(orders, 100), features_at(orders, 160))
     answer = forecast.score(values)
     inside = (came.spend >= answer["spend_low"]) & (came.spend <= answer["spend_high"])
@@ -285,7 +285,7 @@ def test_values_that_are_no_customers_are_refused(now, match):
 
 
 def test_a_horizon_of_no_days_is_refused():
-    with pytest.raises(ValueError, match="horizon_days is 0. Expected at least 1 day"):
+    with pytest.raises(ValueError, match=r"horizon_days is 0\. Expected at least 1 day"):
         fit_forecast(EXTREMES[1:2], horizon_days=0)
 
 

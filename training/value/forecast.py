@@ -36,7 +36,7 @@ class Forecast:
     """The numbers of one shop; alpha is in days, money in the shop's currency.
 
     Without `regression` the shop's past was too short, or too empty, to learn the order of customers and the range
-    from; `why` says so. Then MBG/NBD alone answers, the range is a simulation of it, and nothing is tested.
+    from; `reason` says so. Then MBG/NBD alone answers, the range is a simulation of it, and nothing is tested.
     """
 
     horizon_days: int
@@ -44,7 +44,7 @@ class Forecast:
     gamma_gamma: GammaGamma
     regression: Regression | None
     range: Range
-    why: str = ""
+    reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The numbers that `scoring.Scorer` wants, as plain lists, floats and None: JSON without loss."""
@@ -83,11 +83,11 @@ def fit_forecast(
     if horizon_days < 1:
         raise ValueError(f"horizon_days is {horizon_days}. Expected at least 1 day: give a later end.")
     now = checked(features_now, "features_now")
-    why = why_untested(now, features_then, orders_since, horizon_days)
+    reason = why_untested(now, features_then, orders_since, horizon_days)
     mbg_nbd, gamma_gamma = fit_mbg_nbd(_histories(now)), _gamma_gamma(now)
-    if why or features_then is None or orders_since is None or spend_since is None:
+    if reason or features_then is None or orders_since is None or spend_since is None:
         simulated = _range_simulated(now, mbg_nbd, gamma_gamma, horizon_days)
-        return Forecast(horizon_days, mbg_nbd, gamma_gamma, None, simulated, why)
+        return Forecast(horizon_days, mbg_nbd, gamma_gamma, None, simulated, reason)
     then = checked(features_then, "features_then")
     orders, spend = _since(then, orders_since, "orders_since"), _since(then, spend_since, "spend_since")
     learnt = fit_regression(then, orders)

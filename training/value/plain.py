@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from training.value.scoring import Floats, histories
+from training.value.scoring import Floats
 from training.value.window import Since
 
 QUINTILES = 5
@@ -30,7 +30,7 @@ def plain_ways(values: Floats, recent: Since, segment: NDArray[Any] | None = Non
     - last days: spend and orders lately.
     """
     recency, frequency, monetary, average, tenure = values.T
-    rate = histories(recency, frequency, tenure).repeats / np.maximum(tenure, 1.0)
+    rate = (frequency - 1) / np.maximum(tenure, 1.0)
     rfm = sum(quantile_group(column, QUINTILES) for column in (-recency, frequency, monetary))
     ways = {
         "Monetary": (monetary, monetary),

@@ -71,7 +71,8 @@ def _behind_best(tests: Sequence[Backtest], limits: Limits) -> str:
     if ours >= best - limits.behind_best:
         return ""
     return (
-        f"{name} alone ranks customers better by what they spent: {best:.3f} against {ours:.3f} (rank correlation). "
+        f"A plain way, {name}, ranks customers better by what they spent: {best:.3f} against {ours:.3f} (rank "
+        f"correlation). "
         f"Expected at most {limits.behind_best:g} less."
     )
 
@@ -151,7 +152,8 @@ def _mean_off(seen: Sequence[tuple[float, float]]) -> tuple[float, float]:
 def _without_level(groups: Sequence[Group], place: int, ratio: bool) -> tuple[float, float]:
     """How far a group is from its expectation, and the standard error, once the level of all groups is taken off.
 
-    As a share of the expectation with `ratio`, else as a difference. A place that has no group is right.
+    With `ratio` as a share of the expectation, else as a difference of two shares, whose error is that of chance if
+    the expectation were right: nobody of five bought says little. A place that has no group is right.
     """
     if len(groups) < -place:
         return 0.0, 0.0
@@ -162,7 +164,8 @@ def _without_level(groups: Sequence[Group], place: int, ratio: bool) -> tuple[fl
     )
     group = groups[place]
     if not ratio:
-        return group.came - group.expected - (came - expected), group.error
+        chance = np.sqrt(group.expected * (1 - group.expected) / group.customers)
+        return group.came - group.expected - (came - expected), float(max(chance, group.error))
     at_level = group.expected * came / max(expected, 1e-12)
     return (group.came / at_level - 1, group.error / at_level) if at_level > 0 else (0.0, 0.0)
 

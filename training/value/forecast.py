@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from training.shop import MIN_CUSTOMERS
 from training.value.gamma_gamma import GammaGamma, fit_gamma_gamma
 from training.value.interval import Range, fit_range
 from training.value.mbg_nbd import fit_mbg_nbd
@@ -23,7 +24,6 @@ from training.value.scoring import (
 )
 from training.value.simulation import draw_orders, draw_spend
 
-MIN_CUSTOMERS = 50
 MIN_BUYERS = 20  # in the days since: about three for each column of the regressions
 HISTORY_IN_HORIZONS = 2  # that the oldest customer must reach back
 SIMULATED_ROWS = 20_000

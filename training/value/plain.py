@@ -31,7 +31,7 @@ def plain_ways(values: Floats, recent: Since, segment: NDArray[Any] | None = Non
     """
     recency, frequency, monetary, average, tenure = values.T
     rate = (frequency - 1) / np.maximum(tenure, 1.0)
-    rfm = sum(quantile_group(column, QUINTILES) for column in (-recency, frequency, monetary))
+    rfm = rfm_scores(recency, frequency, monetary).sum(axis=1)
     ways = {
         "Monetary": (monetary, monetary),
         "Frequency": (frequency, frequency),
@@ -42,6 +42,14 @@ def plain_ways(values: Floats, recent: Since, segment: NDArray[Any] | None = Non
     if segment is not None:
         ways["segment mean"] = (group_mean(monetary, segment), group_mean(frequency, segment))
     return ways
+
+
+def rfm_scores(recency: Floats, frequency: Floats, monetary: Floats) -> Floats:
+    """(n,) each to (n, 3): each scored 1 to QUINTILES by quintile, the best highest. Equal values share a score.
+
+    Source: Hughes (1994), "Strategic database marketing".
+    """
+    return np.column_stack([quantile_group(column, QUINTILES) for column in (-recency, frequency, monetary)])
 
 
 def quantile_group(values: Floats, groups: int) -> Floats:

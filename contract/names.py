@@ -26,7 +26,12 @@ OUTPUTS = (  # the model's answer for a customer: (type of an MLflow schema, col
     ("double", "likely_to_buy"),
 )
 FORECAST_OUTPUTS = ("expected_orders", "expected_spend", "spend_low", "spend_high", "likely_to_buy")
-GROUP_FORECAST = ("expected_spend", "expected_low", "expected_high", "value_at_risk")  # of a segment, and of a state
+GROUP_FORECAST = (
+    "expected_spend",
+    "expected_low",
+    "expected_high",
+    "value_at_risk",
+)  # of a segment, and of a state
 
 # Artifacts of a training's run, by their paths.
 FEATURE_TABLE = "data/features.parquet"

@@ -23,7 +23,7 @@ HORIZON_DAYS = 90
 
 
 @dataclass(frozen=True)
-class Test:
+class PastTest:
     """A forecast as it would have been made at `as_of`, beside what came; groups: as `group_totals` has them."""
 
     as_of: datetime
@@ -42,7 +42,7 @@ class Outlook:
     horizon_days: int
     limits: Limits
     forecast: Forecast
-    tests: Sequence[Test]
+    tests: Sequence[PastTest]
     verdict: Verdict
 
     @property
@@ -130,7 +130,7 @@ def look_ahead(past: Past, horizon_days: int = HORIZON_DAYS, limits: Limits | No
     """
     limits = limits or Limits()
     forecast, _ = _fitted(past, 0, horizon_days)
-    tests: list[Test] = []
+    tests: list[PastTest] = []
     why = ""
     for number in range(MOST_CUT_OFFS):
         test = _test(past, horizon_days + number * STEP, horizon_days)
@@ -158,14 +158,14 @@ def mean_groups(groups: Sequence[Sequence[Any]]) -> list[dict[str, float]]:
     ]
 
 
-def _judged(tests: Sequence[Test], limits: Limits, why: str) -> Verdict:
+def _judged(tests: Sequence[PastTest], limits: Limits, why: str) -> Verdict:
     """The verdict; without a test, `why` there is none is its reason."""
     if tests:
         return judge([test.backtest for test in tests], limits)
     return Verdict(False, (f"The forecast could not be tested on the past. {why}".strip(),), ())
 
 
-def _test(past: Past, days: int, horizon_days: int) -> tuple[Test, Forecast] | str:
+def _test(past: Past, days: int, horizon_days: int) -> tuple[PastTest, Forecast] | str:
     """The test at the cut-off of so many days ago and the forecast there, or why there is none."""
     now = past.long_enough(days, HISTORY_IN_HORIZONS * horizon_days)
     if isinstance(now, str):
@@ -175,7 +175,7 @@ def _test(past: Past, days: int, horizon_days: int) -> tuple[Test, Forecast] | s
     answer, came = forecast.score(values), between(now.customers, past.earlier(days - horizon_days).customers)
     own = past.segmented(days)
     result = backtest(values, answer, came, recent, own.segmenter.labels_)
-    return Test(now.as_of, result, group_totals(own.same_as, own.state, answer, came)), forecast
+    return PastTest(now.as_of, result, group_totals(own.same_as, own.state, answer, came)), forecast
 
 
 def _fitted(past: Past, days: int, horizon_days: int) -> tuple[Forecast, Since]:

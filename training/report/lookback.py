@@ -57,9 +57,10 @@ def look_back(past: Past, scored: pd.DataFrame) -> Lookback:
     fitted anew, and its segments are matched with today's as those of a retraining are.
     """
     missing: dict[str, str] = {}
-    moved = _moved(past, scored)
-    if isinstance(moved, str):
-        missing["movement"], moved = moved, None
+    movement = _movement(past, scored)
+    if isinstance(movement, str):
+        missing["movement"] = movement
+    moved = None if isinstance(movement, str) else movement
     cut_offs = _cut_offs(past)
     if isinstance(cut_offs, str):
         missing["forward"] = cut_offs
@@ -69,7 +70,7 @@ def look_back(past: Past, scored: pd.DataFrame) -> Lookback:
     return Lookback(moved, ahead, evidence_of(cut_offs, len(names_of_today)), missing)
 
 
-def _moved(past: Past, scored: pd.DataFrame) -> Movement | str:
+def _movement(past: Past, scored: pd.DataFrame) -> Movement | str:
     """Who moved in the last MOVED_OVER days, or why that is not known."""
     before = past.long_enough(MOVED_OVER, BEFORE_MOVED)
     if isinstance(before, str):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from contract.names import FORECAST_OUTPUTS
 from training.clustering.segmenter import Segmenter
 from training.identity import Segments
 
@@ -93,6 +94,11 @@ def answers(path: Path, customers: pd.DataFrame) -> pd.DataFrame:
     model, context = SegmentModel(), PythonModelContext(artifacts(path), None)
     model.load_context(context)
     return model.predict(context, customers)
+
+
+def with_numbers(answers: pd.DataFrame) -> pd.DataFrame:
+    """A model's answers with the forecast's columns as float64: None, where there is no forecast, is nan."""
+    return answers.astype({name: "float64" for name in FORECAST_OUTPUTS if name in answers})
 
 
 def requirements() -> list[str]:

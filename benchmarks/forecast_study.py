@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from training.features import FEATURES
-from training.segmenter import Segmenter
+from contract.names import FEATURES
+from training.clustering.segmenter import Segmenter
 from training.shop import Reading, Shop, count_customers
 from training.value.backtest import Backtest, Group, Rank, backtest, spearman
 from training.value.forecast import fit_forecast

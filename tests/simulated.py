@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from training.features import FEATURES
+from contract.names import FEATURES
 
 
 def features_at(orders, day):

@@ -9,8 +9,8 @@ import pytest
 import scipy.stats
 from simulated import features_at, mbg_nbd_shop, shop_of, subscription, values_at
 
-from training.features import FEATURES
-from training.forward import rfm_tiers
+from contract.names import FEATURES
+from training.report.forward import rfm_tiers
 from training.value.backtest import OURS, Backtest, Group, Rank, backtest, groups, spearman
 from training.value.forecast import fit_forecast
 from training.value.plain import plain_ways

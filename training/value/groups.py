@@ -95,6 +95,3 @@ class GroupsBefore:
     def as_json(self) -> list[dict[str, Any]]:
         """One record a cut-off and group."""
         return self.table.to_dict("records")
-
-
-NO_GROUPS = GroupsBefore(pd.DataFrame())

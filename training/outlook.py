@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from contract.names import FEATURES, FORECAST_DAYS, FORECAST_HOLDS, FORECAST_STATE
+from training.report.forward import eta_squared
 from training.report.past import MOST_CUT_OFFS, STEP, Past
 from training.value.backtest import OURS, Backtest, backtest
 from training.value.forecast import HISTORY_IN_HORIZONS, Forecast, fit_forecast
 from training.value.groups import GroupsBefore, group_totals
+from training.value.plain import quantile_group
 from training.value.scoring import Floats
 from training.value.verdict import Limits, Verdict, judge
 from training.value.window import Since, between, lately
@@ -24,11 +26,16 @@ HORIZON_DAYS = 90
 
 @dataclass(frozen=True)
 class PastTest:
-    """A forecast as it would have been made at `as_of`, beside what came; groups: as `group_totals` has them."""
+    """A forecast as it would have been made at `as_of`, beside what came.
+
+    groups: as `group_totals` has them; tiers: eta squared of the log of spend between as many tiers of expected spend
+    as there are segments, to stand beside that of the segments in the forward check.
+    """
 
     as_of: datetime
     backtest: Backtest
     groups: pd.DataFrame
+    tiers: float
 
     @property
     def day(self) -> str:
@@ -97,7 +104,8 @@ class Outlook:
             values |= {f"forecast_rank_spend{name}": spend, f"forecast_rank_orders{name}": orders}
         if self.tests:
             level = {f"forecast_expected_to_actual_{name}": value for name, value in self.level().items()}
-            values |= {**level, "forecast_covered": self.covered()}
+            tiers = float(np.mean([test.tiers for test in self.tests]))
+            values |= {**level, "forecast_covered": self.covered(), "forecast_eta_squared_tiers_log": tiers}
         return {name: value for name, value in values.items() if np.isfinite(value)}
 
     def as_json(self) -> dict[str, Any]:
@@ -175,7 +183,9 @@ def _test(past: Past, days: int, horizon_days: int) -> tuple[PastTest, Forecast]
     answer, came = forecast.score(values), between(now.customers, past.earlier(days - horizon_days).customers)
     own = past.segmented(days)
     result = backtest(values, answer, came, recent, own.segmenter.labels_)
-    return PastTest(now.as_of, result, group_totals(own.same_as, own.state, answer, came)), forecast
+    totals = group_totals(own.same_as, own.state, answer, came)
+    tiers = quantile_group(answer["expected_spend"], len(past.segments.names))
+    return PastTest(now.as_of, result, totals, eta_squared(np.log1p(came.spend), tiers)), forecast
 
 
 def _fitted(past: Past, days: int, horizon_days: int) -> tuple[Forecast, Since]:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from simulated import mbg_nbd_shop, shop_of, subscription
 
+from contract.forecast_words import FORECAST_WORDS, SEASON
 from contract.names import (
     EVIDENCE,
     FEATURES,
@@ -27,13 +28,13 @@ from contract.names import (
     SCORED_CUSTOMERS,
     SUMMARY,
 )
-from contract.words import SEASON
 from training import gate
 from training.clustering.sweep import Limits
 from training.outlook import look_ahead, mean_groups
 from training.report.past import Past
 from training.score import score_sources
 from training.shop import Reading, Shop, count_customers
+from training.store import artifact
 from training.train import Assignment, Settings, train_challenger
 from training.value.backtest import Group
 from training.value.scoring import COLUMNS, Scorer
@@ -333,3 +334,15 @@ def test_the_gate_tells_of_a_forecast_that_is_lost(client, good, paying):  # noq
     assert kept["forecast"].holds
     other = [rule.name for rule in gate.rules_on_table(client, 1, 2, ANY_SEGMENTS, gate.Tolerance())]
     assert "forecast" not in other  # where the champion has none, none is missed
+
+
+def test_each_column_of_the_forecast_has_words():
+    assert set(FORECAST_WORDS) == {*FORECAST_OUTPUTS, *GROUP_FORECAST}
+    for label, meaning in FORECAST_WORDS.values():
+        assert label
+        assert meaning.format(days=90).endswith(".")
+
+
+def test_a_model_of_before_has_no_forecast_and_its_answers_stay_as_they_are():
+    answers = pd.DataFrame({"segment": [0], "distance": [1.5]})
+    pd.testing.assert_frame_equal(artifact.with_numbers(answers), answers)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from contract.words import SEASON, amount, counted, listed, percent, whole
+from contract.forecast_words import SEASON
+from contract.words import amount, counted, listed, percent, whole
 from training.outlook import Outlook
 from training.value.backtest import OURS
 

@@ -16,6 +16,7 @@ from training.states import shop_gap, states
 
 STEP = 30  # days from one cut-off to the next
 MOST_CUT_OFFS = 12
+NOBODY = 1e-9  # a share of customers that is nobody, as a rate that a Segmenter takes
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Past:
         return then
 
     def _segment(self, then: Shop) -> Segmented:
-        share = self.segmenter.anomalies_.mean()
+        share = max(float(self.segmenter.anomalies_.mean()), NOBODY)
         again = clone(self.segmenter).set_params(eps=None, anomaly_rate=share, init=None)
         again.fit(then.customers[list(FEATURES)].to_numpy())
         unnamed = [""] * len(again.kmeans_.cluster_centers_)

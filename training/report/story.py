@@ -100,7 +100,9 @@ def files(
         labels = fitted.segmenter.labels_[ordinary]
         values = silhouette_samples(evaluate.points[ordinary], labels)
         drawn["silhouette_plot"] = figures.silhouette_plot(values, labels, names)
-    if past.forward and (past.forward.groups["kind"] == "segment").any():  # some segment was there at a cut-off
+    if (
+        past.forward and (past.forward.groups["kind"] == "segment").any()
+    ):  # some segment was there at a cut-off
         drawn["forward"] = figures.forward(past.forward.groups, past.forward.days)
     pictures = {name: figures.picture(figure) for name, figure in drawn.items()}
     report = render_report(

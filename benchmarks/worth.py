@@ -3,8 +3,12 @@
     python benchmarks/worth.py FILE [FILE...] [--seeds 5]
 
 Each file is trained on by `segments train` in a folder of its own, with the weights that are the default and with all
-weights alike, and the figures are those that the runs hold: nothing is worked out here. d is eta squared of the log of
-spend less that of RFM tiers of the same number, its mean and its range over the cut-offs.
+weights alike, and the figures are those that the runs hold. d is eta squared of the log of spend less that of RFM tiers
+of the same number, its mean and its range over the cut-offs.
+
+A second table has, for the default weights, as many tiers of the expected spend beside the segments and RFM tiers (eta
+squared of the log of spend), and rank correlations with spend. Gradient boosting of the days before each cut-off, the
+bound of what five numbers can say, is worked out here: no product would ship it.
 """
 
 from __future__ import annotations
@@ -15,12 +19,22 @@ import os
 import subprocess
 import sys
 import tempfile
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from forecast_study import boosted, numbers
 
-from contract.names import FORWARD, MODEL, PROFILES
+from contract.names import FORECAST, FORECAST_STATE, FORWARD, MODEL, PROFILES
+from training.report.forward import eta_squared
+from training.shop import Reading, count_customers
+from training.value.backtest import spearman
+from training.value.plain import quantile_group
+from training.value.window import between
 
+HORIZON = 90  # days, the default of `segments train`
 ALIKE = "Recency=1,Frequency=1,Monetary=1,AverageOrderValue=1,Tenure=1"
 
 
@@ -33,6 +47,23 @@ def trained(file: Path, *options: str) -> dict[str, object]:
         if done.returncode:
             return {"result": done.stderr.strip().splitlines()[-1]}
         return figures(f"sqlite:///{folder}/mlruns/mlflow.db")
+
+
+def bound(file: Path, cut_offs: list[str], horizon: int, tiers: int) -> dict[str, float]:
+    """Gradient boosting at the cut-offs of a training: its rank with spend, and eta squared of its tiers."""
+    shop = count_customers([str(file)], Reading())
+    rows = []
+    for day in cut_offs:
+        days = (shop.as_of.date() - date.fromisoformat(day)).days
+        before, now, after = (
+            shop.earlier(ago) if ago else shop for ago in (days + horizon, days, days - horizon)
+        )
+        came = between(now.customers, after.customers)
+        expected, _ = boosted(numbers(before), between(before.customers, now.customers), numbers(now))
+        group = quantile_group(expected, tiers)
+        rows.append((spearman(expected, came.spend), eta_squared(np.log1p(came.spend), group)))
+    rank, explained = np.mean(rows, axis=0)
+    return {"boosting rank": float(rank), "boosting tiers": float(explained)}
 
 
 def figures(store: str) -> dict[str, object]:
@@ -69,7 +100,31 @@ def figures(store: str) -> dict[str, object]:
         "same sizes": metrics["forward_eta_squared_rfm_same_sizes_log"],
         "25 cells": metrics["forward_eta_squared_rfm_cells_log"],
         "top share": metrics["forward_top_share_segments"],
+        "outlook": outlook(artifact(FORECAST), metrics),
     }
+
+
+def outlook(kept: dict[str, Any], metrics: dict[str, float]) -> dict[str, object]:
+    """What a run says of its forecast, beside segments and RFM: a row of the second table."""
+    if not kept["backtests"]:
+        return {FORECAST_STATE: "not tested"}
+    ranks = {row["way"]: row["spend"] for row in kept["ranks"]}
+    return {
+        FORECAST_STATE: "holds" if kept["holds"] else "does not hold",
+        "cut_offs": [test["cut_off"] for test in kept["backtests"]],
+        "segments": metrics["forward_eta_squared_segments_log"],
+        "RFM tiers": metrics["forward_eta_squared_rfm_log"],
+        "expected tiers": metrics["forecast_eta_squared_tiers_log"],
+        **{f"{way} rank": ranks[way] for way in ("forecast", "segment mean", "RFM sum", "Monetary")},
+    }
+
+
+def beside(file: Path, row: dict[str, Any]) -> dict[str, object]:
+    """A file's row of the second table, from its row of the first."""
+    own = row.get("outlook", {FORECAST_STATE: row.get("result", "")})
+    days = own.get("cut_offs", [])
+    more = bound(file, days, HORIZON, row["k"]) if days else {}
+    return {"shop": file.name, **own, "cut_offs": len(days), **more}
 
 
 def main() -> None:
@@ -86,7 +141,11 @@ def main() -> None:
             rows.append(
                 {"shop": file.name, "weights": f"default, seed {seed}", **trained(file, "--seed", str(seed))}
             )
-    print(pd.DataFrame(rows).to_string(index=False, float_format="%.3f"))
+    table = pd.DataFrame(rows)
+    print(table.drop(columns="outlook", errors="ignore").to_string(index=False, float_format="%.3f"))
+    firsts = {row["shop"]: row for row in rows if row["weights"] == "default, seed 0"}
+    second = [beside(file, firsts[file.name]) for file in given.files]
+    print("\n" + pd.DataFrame(second).to_string(index=False, float_format="%.3f"))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,19 @@ OUTPUTS = (  # the model's answer for a customer: (type of an MLflow schema, col
     ("double", "anomaly_score"),
     ("string", "anomaly_reason"),
     ("double", "distance"),
+    ("double", "expected_orders"),  # the forecast: null where it does not hold on the shop's past
+    ("double", "expected_spend"),
+    ("double", "spend_low"),
+    ("double", "spend_high"),
+    ("double", "likely_to_buy"),
 )
+FORECAST_OUTPUTS = ("expected_orders", "expected_spend", "spend_low", "spend_high", "likely_to_buy")
+GROUP_FORECAST = (
+    "expected_spend",
+    "expected_low",
+    "expected_high",
+    "value_at_risk",
+)  # of a segment, and of a state
 
 # Artifacts of a training's run, by their paths.
 FEATURE_TABLE = "data/features.parquet"
@@ -35,12 +47,18 @@ MOVEMENT = "movement.json"
 FALLEN = "fallen.csv"
 FORWARD = "forward.json"
 EVIDENCE = "evidence.json"
+FORECAST = "forecast.json"
 FACTS = "facts.json"
 REPORT = "report.html"
 FIGURES = "figures"
 GATE = "gate.json"
 DRIFT = "drift.json"
 SEGMENTER = "segmenter.skops"  # inside the logged model
+
+# In the metadata of a model, and tags of its version.
+FORECAST_STATE = "forecast"  # FORECAST_HOLDS, or why the model gives no forecast
+FORECAST_HOLDS = "holds"
+FORECAST_DAYS = "forecast_days"  # that the forecast looks ahead
 
 # Tags of a model version, and of its run.
 DIGEST_TAG = "sha256"  # the digest of the model's files

@@ -26,9 +26,11 @@ from training.options import (
     day_of,
     engine_option,
     features_of,
+    forecast_limits_of,
     gate_options,
     limit_options,
     limits_of,
+    outlook_options,
     reading_of,
     reading_options,
     source_options,
@@ -116,6 +118,7 @@ def demo(folder: Path) -> None:
 )
 @limit_options
 @gate_options
+@outlook_options
 @click.option("--resume/--no-resume", default=False, help="Go on with an interrupted training of these data.")
 @click.option("--promote/--no-promote", default=False, help="Promote the model if the gate passes.")
 @click.option("--storage", default="", help="A database for the trials, to share them: sqlite:///study.db.")
@@ -149,7 +152,11 @@ def train(
             "--worker was given without --storage. Expected the --storage of the training for which it works. Add it."
         )
     names = features_of(features)
-    limits, tolerance = limits_of(options), tolerance_of(options)
+    limits, tolerance, forecast_limits = (
+        limits_of(options),
+        tolerance_of(options),
+        forecast_limits_of(options),
+    )
     rate = anomaly_rate_of(anomaly_rate, limits)
     sources, demo_data = _sources(inputs)
     reading = reading_of(options)
@@ -180,7 +187,9 @@ def train(
             if bar.n == bar.total and not worker:
                 bar.set_description("Testing stability, fitting, drawing")
 
-        settings = Settings(limits, trials, seed, names, weights_of_text(weights), rate)
+        settings = Settings(
+            limits, trials, seed, names, weights_of_text(weights), rate, options["horizon"], forecast_limits
+        )
         assignment = Assignment(shop, reading, settings, demo_data)
         if worker:
             work_on_study(assignment, storage, show)
@@ -189,7 +198,7 @@ def train(
         outcome = train_challenger(assignment, in_words(sources), resume, show, storage)
     click.echo("\n" + "\n".join(outcome.lines) + "\n")
     print_segments(outcome.profiles)
-    click.echo("\n" + "\n".join([*outcome.warnings, outcome.identity]))
+    click.echo("\n" + "\n".join([outcome.outlook, *outcome.warnings, outcome.identity]))
     click.echo(f"Registered as version {outcome.version}, alias 'challenger' (run {outcome.run_id}).")
     if promote and not _promote(str(outcome.version), limits, tolerance):
         sys.exit(1)

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.names import CHAMPION, DATA_DIGEST_TAG, FEATURE_TABLE, FEATURES, GATE, MODEL
+from contract.names import (
+    CHAMPION,
+    DATA_DIGEST_TAG,
+    FEATURE_TABLE,
+    FEATURES,
+    FORECAST_HOLDS,
+    FORECAST_STATE,
+    GATE,
+    MODEL,
+)
 from training import endpoint, shop
 from training.clustering.evaluate import silhouette
 from training.clustering.segmenter import symmetric_log1p
@@ -248,6 +257,7 @@ def _rules_of_comparison(
         yield Rule("champion", "can be compared", f"cannot be loaded: {type(error).__name__}", False, True)
         return
     yield _signature(challenger, champion)
+    yield from _forecast(challenger, champion)
     features, expected = challenger.segments.features, champion.segments.features
     yield Rule("features", ", ".join(expected), ", ".join(features), features == expected, True)
     if features != expected:
@@ -283,6 +293,18 @@ def _signature(challenger: _ScoredVersion, champion: _ScoredVersion) -> Rule:
         f"gives no {name} ({kind})" for name, kind in old_outputs.items() if new_outputs.get(name) != kind
     ]
     return Rule("signature", "fits the champion's callers", ", ".join(broken) or "fits", not broken, True)
+
+
+def _forecast(challenger: _ScoredVersion, champion: _ScoredVersion) -> Iterator[Rule]:
+    """The rule that a forecast which people have is not taken from them unnoticed; none where they have none."""
+    new, old = (
+        (scored.model.metadata.metadata or {}).get(
+            FORECAST_STATE, "has none: made before there were forecasts"
+        )
+        for scored in (challenger, champion)
+    )
+    if old == FORECAST_HOLDS:
+        yield Rule("forecast", "holds on the past, as the champion's", str(new), new == FORECAST_HOLDS, True)
 
 
 def _silhouette(

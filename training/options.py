@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from training.clustering.sweep import Limits
     from training.gate import Tolerance
     from training.shop import Reading
+    from training.value.verdict import Limits as ForecastLimits
 
 
 Parameters = ParamSpec("Parameters")
@@ -65,11 +66,25 @@ class GateOptions(TypedDict):
     max_moved: float
 
 
+class OutlookOptions(TypedDict):
+    """The options of `outlook_options`."""
+
+    horizon: int
+    forecast_behind_best: float
+    forecast_least_rank: float
+    forecast_quintile_within: float
+    forecast_tenth_within: float
+    forecast_covered_from: float
+    forecast_covered_to: float
+    forecast_level_factor: float
+    forecast_level_within: float
+
+
 class PromoteOptions(LimitOptions, GateOptions):
     """The options that `segments promote` shares with `segments train`."""
 
 
-class TrainOptions(ReadingOptions, LimitOptions, GateOptions):
+class TrainOptions(ReadingOptions, LimitOptions, GateOptions, OutlookOptions):
     """The options that `segments train` shares with other commands."""
 
 
@@ -254,6 +269,89 @@ def gate_options(command: Command[Parameters, Result]) -> Command[Parameters, Re
         ),
     ]
     return _decorated(command, options)
+
+
+def outlook_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
+    """How far the forecast looks ahead, and what it must keep on the past before anything of it is shown."""
+    options = [
+        click.option(
+            "--horizon",
+            default=90,
+            type=click.IntRange(1, 3650),
+            help="Days that the forecast looks ahead; it wants three times as many of history.",
+        ),
+        click.option(
+            "--forecast-behind-best",
+            default=0.03,
+            callback=_share,
+            help="How much lower than the best plain way's its rank correlation with spend may be.",
+        ),
+        click.option(
+            "--forecast-least-rank",
+            default=0.1,
+            callback=_share,
+            help="Lowest rank correlation with spend.",
+        ),
+        click.option(
+            "--forecast-quintile-within",
+            default=0.25,
+            callback=_share,
+            help="How far the orders of each of the upper three fifths may be from expectation, as a share.",
+        ),
+        click.option(
+            "--forecast-tenth-within",
+            default=0.15,
+            callback=_share,
+            help="How far the share who bought may be from the probability, in each tenth of customers.",
+        ),
+        click.option(
+            "--forecast-covered-from",
+            default=0.75,
+            callback=_share,
+            help="Fewest customers whose spend is in the range, as a share.",
+        ),
+        click.option(
+            "--forecast-covered-to",
+            default=0.95,
+            callback=_share,
+            help="Most customers whose spend is in the range, as a share.",
+        ),
+        click.option(
+            "--forecast-level-factor",
+            default=2.0,
+            type=click.FloatRange(1),
+            help="How many times too high or too low the orders expected in all may be.",
+        ),
+        click.option(
+            "--forecast-level-within",
+            default=0.1,
+            callback=_share,
+            help="How far they may be off, as a share, without a caution.",
+        ),
+    ]
+    return _decorated(command, options)
+
+
+def forecast_limits_of(options: OutlookOptions) -> ForecastLimits:
+    """What a forecast must keep, from a command's options. Raises InputError when nothing can keep it."""
+    from training.value.verdict import Limits
+
+    least, most = options["forecast_covered_from"], options["forecast_covered_to"]
+    if least > most:
+        raise InputError(
+            f"--forecast-covered-from {least:g} and --forecast-covered-to {most:g} leave nothing between. Expected the "
+            "first no higher than the second. Change one of them."
+        )
+    return Limits(
+        behind_best=options["forecast_behind_best"],
+        least_rank=options["forecast_least_rank"],
+        quintile_within=options["forecast_quintile_within"],
+        tenth_within=options["forecast_tenth_within"],
+        covered_from=least,
+        covered_to=most,
+        level_factor=options["forecast_level_factor"],
+        level_within=options["forecast_level_within"],
+    )
 
 
 def tolerance_of(options: GateOptions) -> Tolerance:

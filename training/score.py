@@ -83,7 +83,7 @@ def score_customers(
     """
     from mlflow.exceptions import MlflowException
 
-    from training.store import registry
+    from training.store import artifact, registry
 
     scorer = registry.load(client, version)
     table = feature_table(sources)
@@ -102,7 +102,8 @@ def score_customers(
         answers = scorer.predict(features)
     except MlflowException as error:
         raise InputError(error.message) from None
-    return ScoredCustomers(customers.assign(**features).join(answers), as_of, scorer.metadata.metadata or {})
+    rows = customers.assign(**features).join(artifact.with_numbers(answers))
+    return ScoredCustomers(rows, as_of, scorer.metadata.metadata or {})
 
 
 def counted_as_in_training(reading: Reading, scorer: PyFuncModel, version: int) -> Reading:
@@ -159,7 +160,7 @@ def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output:
         session,
         f"models:/{MODEL}/{version}",
         env_manager="local",
-        result_type=", ".join(f"{name} {kind}" for kind, name in OUTPUTS),
+        result_type=_answer_type(model_rules),
     )
     from pyspark.sql.functions import lit, struct
 
@@ -169,6 +170,12 @@ def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output:
     scored.select(*table.columns, "answer.*", *stamped).write.mode("overwrite").parquet(output)
     written = session.read.parquet(output)
     return written.count(), written.filter("is_anomaly").count()
+
+
+def _answer_type(scorer: PyFuncModel) -> str:
+    """The columns of a model's answers as Spark writes them: its own, for a model of before has fewer."""
+    outputs = scorer.metadata.signature.outputs
+    return ", ".join(f"{column.name} {str(column.type).removeprefix('DataType.')}" for column in outputs)
 
 
 def feature_table(sources: Sequence[str]) -> pd.DataFrame | None:

@@ -31,11 +31,17 @@ from training.clustering.sweep import (
 )
 from training.clustering.weights import DEFAULT_WEIGHTS, weights_of, written
 from training.errors import InputError, Rejected
+from training.outlook import HORIZON_DAYS, Outlook, look_ahead
 from training.profiles import profile
 from training.remedy import fewer_features
 from training.report import story
 from training.report.advice import advice_on_leavers
+from training.report.expectation import cell_expectation, shop_total, with_expectation
+from training.report.figures import picture
+from training.report.forecast_figures import forecast_figure
 from training.report.lookback import AHEAD, Lookback, look_back
+from training.report.outlook_story import outlook_line, outlook_sentences
+from training.report.past import Past
 from training.report.portrait import state_grid, with_evidence
 from training.returns import with_returns_note
 from training.shop import Reading, Shop, check_usable, constant_note, varying
@@ -43,6 +49,8 @@ from training.states import shop_gap
 from training.store import artifact, registry, tracking
 from training.store.connection import connect
 from training.store.trial_log import TrialLog
+from training.value.groups import GroupsBefore
+from training.value.verdict import Limits as ForecastLimits
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -61,6 +69,8 @@ class Settings:
     features: Sequence[str] = FEATURES
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     anomaly_rate: float = ANOMALY_RATE
+    horizon_days: int = HORIZON_DAYS
+    forecast_limits: ForecastLimits = field(default_factory=ForecastLimits)
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,8 @@ class Assignment:
             "trials": self.settings.trials,
             "seed": self.settings.seed,
             **asdict(self.settings.limits),
+            "horizon": self.settings.horizon_days,
+            **{f"forecast_{name}": value for name, value in asdict(self.settings.forecast_limits).items()},
         }
 
     @property
@@ -146,6 +158,7 @@ class Outcome:
     profiles: pd.DataFrame
     identity: str
     warnings: list[str]
+    outlook: str
 
 
 def train_challenger(
@@ -173,8 +186,10 @@ def train_challenger(
         choice = choose(trials, evaluate, given.settings.anomaly_rate)
         predecessor = registry.predecessor(client, given.kind, given.features, given.weights)
         segmentation = _fit(given, evaluate, choice.winner, predecessor)
-        model_uri, answers = _answers(given, choice, segmentation)
-        result = _result(given, evaluate, trials, choice, segmentation, answers)
+        past = _past(given, segmentation)
+        outlook = look_ahead(past, given.settings.horizon_days, given.settings.forecast_limits)
+        model_uri, answers = _answers(given, choice, segmentation, outlook)
+        result = _result(given, evaluate, trials, choice, segmentation, past, outlook, answers)
         _log_result(client, run_id, result)
         if choice.rejected:
             _reject(run_id, given, result)
@@ -182,7 +197,9 @@ def train_challenger(
         _end(result.note, "done")
     tracking.journal_path(run_id).unlink(missing_ok=True)
     profiles, identity_line = result.fitted.profiles, str(segmentation.identity)
-    return Outcome(run_id, version, result.lines, profiles, identity_line, result.warnings)
+    return Outcome(
+        run_id, version, result.lines, profiles, identity_line, result.warnings, result.outlook_line
+    )
 
 
 def work_on_study(given: Assignment, storage: str, progress: Callable[[Trial], None] | None = None) -> None:
@@ -220,6 +237,23 @@ class _Result:
     segmentation: _Segmentation
     fitted: story.Fitted
     past: Lookback
+    outlook: Outlook
+
+    @property
+    def groups_before(self) -> GroupsBefore | None:
+        """What the ranges of groups are learnt from; None where the forecast does not hold."""
+        return self.outlook.groups_before if self.outlook.holds else None
+
+    @property
+    def shop_total(self) -> dict[str, float | None] | None:
+        """What all customers together are expected to bring; None where the forecast does not hold."""
+        before = self.groups_before
+        return None if before is None else shop_total(self.fitted.scored, before)
+
+    @property
+    def outlook_line(self) -> str:
+        """What is expected of all customers, or why nothing is said of it."""
+        return outlook_line(self.outlook, self.shop_total)
 
     @property
     def band(self) -> Band:
@@ -239,7 +273,7 @@ class _Result:
     @property
     def note(self) -> str:
         """The outcome as the description of run and version."""
-        return "\n".join(f"- {line}" for line in (*self.lines, *self.warnings))
+        return "\n".join(f"- {line}" for line in (*self.lines, self.outlook_line, *self.warnings))
 
     @property
     def version_tags(self) -> dict[str, str]:
@@ -255,6 +289,7 @@ class _Result:
             "k": str(winner.k),
             "min_samples": str(winner.min_samples),
             **{name: f"{value:.6g}" for name, value in numbers.items()},
+            **self.outlook.record,
             **self.segmentation.identity.tags(),
         }
 
@@ -274,7 +309,11 @@ class _Result:
         without = without_anomaly_removal(
             self.evaluate.weighted, fitted.segmenter.anomalies_, winner.k, self.given.settings.seed
         )
-        return values | without | self.past.metrics
+        return values | without | self.past.metrics | self.outlook.metrics() | self._expected_metrics()
+
+    def _expected_metrics(self) -> dict[str, float]:
+        numbers = {f"forecast_{name}": value for name, value in (self.shop_total or {}).items()}
+        return {name: float(value) for name, value in numbers.items() if value is not None}
 
     def files(self, metrics: Mapping[str, float], curve: pd.DataFrame) -> dict[str, Any]:
         """The artifacts of the run, by path."""
@@ -299,6 +338,7 @@ class _Result:
                 "advice_on_fallen": self._advice_on_fallen(),
             },
             names.EVIDENCE: self._evidence(),
+            names.FORECAST: self._forecast(),
             names.CHOICE: asdict(self.choice),
             names.IDENTITY: self.segmentation.identity.as_dict(),
             names.TRIALS: _trial_table(self.trials),
@@ -315,6 +355,8 @@ class _Result:
             method,
             self.warnings,
         )
+        if self.outlook.tests:
+            data[f"{names.FIGURES}/forecast.png"] = picture(forecast_figure(self.outlook)).png
         return data | self.past.files | pictures
 
     def _advice_on_fallen(self) -> str:
@@ -324,8 +366,18 @@ class _Result:
     def _evidence(self) -> dict[str, Any]:
         """What such customers did next, and the grid of segments and states with it."""
         cut_offs = [] if self.past.forward is None else self.past.forward.by_cut_off.cut_off.tolist()
-        grid = state_grid(self.fitted.scored, self.fitted.profiles, self.past.evidence)
+        scored, before, days = self.fitted.scored, self.groups_before, self.outlook.horizon_days
+        grid = [
+            cell | cell_expectation(cell, scored, before, days)
+            for cell in state_grid(scored, self.fitted.profiles, self.past.evidence)
+        ]
         return {"days": AHEAD, "cut_offs": cut_offs, **self.past.evidence.as_json(), "grid": grid}
+
+    def _forecast(self) -> dict[str, Any]:
+        """The forecast, its tests and its verdict, what is expected of all customers, and all that in sentences."""
+        shop = self.shop_total
+        sentences = outlook_sentences(self.outlook, shop)
+        return {**self.outlook.as_json(), "shop": shop, "sentences": sentences}
 
 
 def _run_to_resume(client: MlflowClient, fingerprint: str) -> str:
@@ -399,18 +451,28 @@ def _fit(
     return _Segmentation(*identity.keep(segmenter, profiles, given.features, predecessor))
 
 
-def _answers(given: Assignment, choice: Choice, segmentation: _Segmentation) -> tuple[str, pd.DataFrame]:
+def _past(given: Assignment, segmentation: _Segmentation) -> Past:
+    """The shop's earlier days, under the segments of today."""
+    names_of_today = segmentation.profiles.name.tolist()
+    segments = identity.segments_of(segmentation.segmenter, given.features, names_of_today)
+    return Past(given.shop, segmentation.segmenter, segments)
+
+
+def _answers(
+    given: Assignment, choice: Choice, segmentation: _Segmentation, outlook: Outlook
+) -> tuple[str, pd.DataFrame]:
     """The model's answers for all customers, which must be the training's; logged, its URI, unless it is rejected."""
     customers, segmenter = given.shop.customers, segmentation.segmenter
     values = customers[list(FEATURES)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / names.SEGMENTER
         typical = np.median(values, axis=0)
-        artifact.write(path, segmenter, FEATURES, segmentation.profiles.name, typical, shop_gap(customers))
+        gap, segment_names = shop_gap(customers), segmentation.profiles.name
+        artifact.write(path, segmenter, FEATURES, segment_names, typical, gap, outlook.numbers)
         if choice.rejected:
             uri, answers = "", artifact.answers(path, values)
         else:
-            metadata = _metadata(given, choice.winner)
+            metadata = _metadata(given, choice.winner) | outlook.record
             uri, answers = registry.log_model(path, values, artifact.requirements(), metadata)
     registry.check_answers(answers, segmenter.labels_, segmenter.anomalies_)
     return uri, answers
@@ -436,19 +498,20 @@ def _result(
     trials: list[Trial],
     choice: Choice,
     segmentation: _Segmentation,
+    past: Past,
+    outlook: Outlook,
     answers: pd.DataFrame,
 ) -> _Result:
     """What the past says of the segmentation, and everything else that is told of it."""
     plane = principal_map(given.standardised())
-    scored = with_returns_note(given.shop.customers, given.reading.returns).join(answers)
+    customers = with_returns_note(given.shop.customers, given.reading.returns)
+    scored = customers.join(artifact.with_numbers(answers))
     scored["pca_1"], scored["pca_2"] = plane.coordinates.T
-    segments = identity.segments_of(
-        segmentation.segmenter, given.features, segmentation.profiles.name.tolist()
-    )
-    past = look_back(given.shop, segmentation.segmenter, segments, scored)
-    profiles = with_evidence(segmentation.profiles, scored, past.evidence)
+    lookback = look_back(past, scored)
+    profiles = with_evidence(segmentation.profiles, scored, lookback.evidence)
+    profiles = with_expectation(profiles, scored, outlook.groups_before if outlook.holds else None)
     fitted = story.Fitted(segmentation.segmenter, profiles, scored, plane)
-    return _Result(given, evaluate, trials, choice, segmentation, fitted, past)
+    return _Result(given, evaluate, trials, choice, segmentation, fitted, lookback, outlook)
 
 
 def _reject(run_id: str, given: Assignment, result: _Result) -> NoReturn:

@@ -12,11 +12,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from contract.words import ALTERNATIVES, percent
+from training.value.plain import QUINTILES, quantile_group, rfm_scores
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-RFM_CLASSES = 5  # quintiles
 
 
 @dataclass(frozen=True)
@@ -171,26 +170,12 @@ def _group_means(values: Floats, group: Ints) -> Floats:
     return (np.bincount(index, weights=values) / np.bincount(index))[index]
 
 
-def rfm_scores(customers: pd.DataFrame) -> pd.DataFrame:
-    """One row per customer: Recency, Frequency and Monetary each scored 1 to 5 by quintile, the best 5.
-
-    Equal values share a score. Source: Hughes (1994), "Strategic database marketing".
-    """
-    columns = {
-        "Recency": -customers.Recency,
-        "Frequency": customers.Frequency,
-        "Monetary": customers.Monetary,
-    }
-    return pd.DataFrame({name: np.ceil(RFM_CLASSES * v.rank(pct=True)) for name, v in columns.items()})
-
-
 def rfm_tiers(customers: pd.DataFrame, tiers: int) -> Ints:
     """(n,) tier of each customer by the sum of their RFM scores, 0 (worst) to `tiers` - 1, of about equal size.
 
     Equal sums share a tier.
     """
-    score = rfm_scores(customers).sum(axis=1)
-    return (np.ceil(tiers * score.rank(pct=True)) - 1).to_numpy(dtype=np.int64)
+    return (quantile_group(_rfm_scores(customers).sum(axis=1), tiers) - 1).astype(np.int64)
 
 
 def rfm_of_sizes(customers: pd.DataFrame, sizes: Ints) -> Ints:
@@ -198,7 +183,7 @@ def rfm_of_sizes(customers: pd.DataFrame, sizes: Ints) -> Ints:
 
     Of equal sums, who spent more comes later.
     """
-    score = rfm_scores(customers).sum(axis=1).to_numpy()
+    score = _rfm_scores(customers).sum(axis=1)
     order = np.lexsort((customers.Monetary.to_numpy(), score))
     group = np.empty(len(order), dtype=np.int64)
     group[order] = np.repeat(np.arange(len(sizes)), sizes)
@@ -207,9 +192,14 @@ def rfm_of_sizes(customers: pd.DataFrame, sizes: Ints) -> Ints:
 
 def rfm_cells(customers: pd.DataFrame) -> Ints:
     """(n,) one of 25 cells: the score of Recency, and that of Frequency and Monetary together."""
-    scores = rfm_scores(customers)
-    worth = np.ceil(RFM_CLASSES * (scores.Frequency + scores.Monetary).rank(pct=True))
-    return (RFM_CLASSES * (scores.Recency - 1) + worth - 1).to_numpy(dtype=np.int64)
+    recency, frequency, monetary = _rfm_scores(customers).T
+    worth = quantile_group(frequency + monetary, QUINTILES)
+    return (QUINTILES * (recency - 1) + worth - 1).astype(np.int64)
+
+
+def _rfm_scores(customers: pd.DataFrame) -> Floats:
+    columns = (customers[name].to_numpy(dtype=np.float64) for name in ("Recency", "Frequency", "Monetary"))
+    return rfm_scores(*columns)
 
 
 def _top_share(cut_offs: Sequence[CutOff], grouped: Sequence[dict[str, Ints]], name: str) -> float:

@@ -1,8 +1,8 @@
-"""A fitted segmenter as the one artifact that `model.py` is served with."""
+"""What `model.py` is served with: a fitted segmenter with the numbers of its forecast, and the formula of these."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from contract.names import FORECAST_OUTPUTS
 from training.clustering.segmenter import Segmenter
 from training.identity import Segments
 
+FORMULA = Path(__file__).parents[1] / "value" / "scoring.py"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scipy", "scikit-learn", "skops", "uvloop")
 
 
@@ -23,11 +25,14 @@ def write(
     names: Sequence[str],
     typical: NDArray[np.float64],
     gap: float,
+    forecast: Mapping[str, object] | None = None,
 ) -> Path:
     """Write a fitted segmenter to `path` as skops: plain scikit-learn objects, numbers and texts, no code.
 
     features: the d input columns, in fit order; names: one per segment; typical: (d,) medians;
-    gap: the shop's median days between two orders of a customer, nan where nobody came back.
+    gap: the shop's median days between two orders of a customer, nan where nobody came back;
+    forecast: the numbers of `training.value.scoring.Scorer`, which wants the features in the order of FEATURES; None
+    where the shop cannot carry a forecast.
     """
     import skops.io
 
@@ -49,10 +54,16 @@ def write(
             "names": list(names),
             "typical": np.asarray(typical, dtype=np.float64),
             "gap": float(gap),
+            "forecast": None if forecast is None else dict(forecast),
         },
         path,
     )
     return path
+
+
+def artifacts(path: Path) -> dict[str, str]:
+    """The files that the model is logged with, by their names; `path` is the one that `write` wrote."""
+    return {"segmenter": str(path), "forecast_formula": str(FORMULA)}
 
 
 def read_segments(path: Path) -> Segments:
@@ -80,9 +91,14 @@ def answers(path: Path, customers: pd.DataFrame) -> pd.DataFrame:
 
     from training.store.model import SegmentModel
 
-    model, context = SegmentModel(), PythonModelContext({"segmenter": str(path)}, None)
+    model, context = SegmentModel(), PythonModelContext(artifacts(path), None)
     model.load_context(context)
     return model.predict(context, customers)
+
+
+def with_numbers(answers: pd.DataFrame) -> pd.DataFrame:
+    """A model's answers with the forecast's columns as float64: None, where there is no forecast, is nan."""
+    return answers.astype({name: "float64" for name in FORECAST_OUTPUTS if name in answers})
 
 
 def requirements() -> list[str]:

@@ -1,15 +1,17 @@
 """The registered model: it takes the metrics of customers, and gives segment, anomaly flag and reason.
 
-MLflow ships this file itself ("models from code") with one artifact, `segmenter.skops`, and runs it
-wherever the model is served. It must therefore import nothing of this project.
+MLflow ships this file itself ("models from code") with two artifacts, `segmenter.skops` and the formula of the forecast
+as text, and runs it wherever the model is served. It must therefore import nothing of this project.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeAlias
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -31,6 +33,7 @@ PROBLEMS_NAMED = 5
 MIN_ROWS_PER_THREAD = 5_000  # with fewer rows, starting a thread takes longer than its work
 MAX_ROWS_PER_THREAD = 131_072
 SORTED_FROM_ROWS = 5_000  # with fewer rows, sorting them takes longer than it saves
+FORECAST_COLUMNS = ("expected_orders", "expected_spend", "spend_low", "spend_high", "likely_to_buy")
 LEAF_SAMPLES = 24  # core samples in a leaf of the tree: the fastest of 6 to 32 for customers of another day
 
 Texts: TypeAlias = NDArray[np.object_] | ExtensionArray
@@ -46,6 +49,13 @@ class Placement(NamedTuple):
     core_sample: NDArray[np.intp]
 
 
+class Formula(Protocol):
+    """What the artifact `forecast_formula` calls a Scorer."""
+
+    def score(self, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """(n, 5) metrics to (n,) each of FORECAST_COLUMNS."""
+
+
 class SegmentModel(PythonModel):
     """Scaler, KMeans and DBSCAN in one.
 
@@ -54,7 +64,7 @@ class SegmentModel(PythonModel):
     segment order and in the weighted space); span and density_scaler (DBSCAN's space: the difference of the two
     features of `span` in the place of the first, and its own StandardScaler); dbscan (eps, min_samples,
     core_samples); names (one per segment); typical (median of each feature); gap (the shop's median days between two
-    orders, nan where nobody came back).
+    orders, nan where nobody came back); forecast (the numbers of the formula, None where the shop cannot carry one).
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -72,6 +82,7 @@ class SegmentModel(PythonModel):
         span = fitted["span"]
         self.span: list[int] | None = span if span and set(span) <= set(self.columns.tolist()) else None
         self.gap: float = fitted["gap"]
+        self.formula = _formula(context.artifacts, fitted.get("forecast"))
         self.centres: NDArray[np.float64] = fitted["kmeans"].cluster_centers_
         self.eps: float = fitted["dbscan"]["eps"]
         self.core_samples: NDArray[np.float64] = fitted["dbscan"]["core_samples"]
@@ -95,11 +106,14 @@ class SegmentModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, object] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
-        """(n, 5) metrics to n rows: segment, segment_name, state, is_anomaly, anomaly_score, anomaly_reason, distance.
+        """(n, 5) metrics to n rows: segment, segment_name, state, is_anomaly, anomaly_score, anomaly_reason, distance,
+        expected_orders, expected_spend, spend_low, spend_high, likely_to_buy.
 
         anomaly_score is the distance to the nearest core sample in units of eps: a customer above 1 is an
         anomaly. distance is the Euclidean distance to the segment's centre in the weighted space.
         state says where the customer stands between two orders: one-time, active, due or late.
+        The last five say what to expect in the days of the forecast; where the shop cannot carry one they are None,
+        and the model's metadata say why.
 
         Raises MlflowException (HTTP 400) that names row and column when a value cannot be a customer's.
         """
@@ -134,7 +148,14 @@ class SegmentModel(PythonModel):
             "anomaly_score": placement.core_distance / self.eps,
             "anomaly_reason": texts.take(reason),
             "distance": placement.distance,
+            **self._forecast(values),
         }
+
+    def _forecast(self, values: NDArray[np.float64]) -> Columns:
+        """(n, 5) metrics to (n,) each of FORECAST_COLUMNS, all None without a forecast: JSON has no nan."""
+        if self.formula is None:
+            return {name: np.full(len(values), None, dtype=object) for name in FORECAST_COLUMNS}
+        return {**self.formula.score(values)}
 
     def _state(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
         """(n, 5) metrics to (n,) indices of STATES, by the customer's own gap between two orders.
@@ -289,6 +310,21 @@ def _number_text(value: float) -> str:
     if value >= 1e12:
         return f"{value:.3g}"
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.2f}"
+
+
+def _formula(artifacts: Mapping[str, str], numbers: Mapping[str, object] | None) -> Formula | None:
+    """The formula with the numbers of this model; None without numbers.
+
+    Its text is compiled here: an import would leave compiled code in the model's folder, and a name in sys.modules
+    that two models of different releases would share.
+    """
+    if numbers is None:
+        return None
+    path = Path(artifacts["forecast_formula"])
+    module = ModuleType(path.stem)
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)
+    formula: Formula = module.Scorer(numbers)
+    return formula
 
 
 def _refusal(problem: str) -> MlflowException:

@@ -48,7 +48,7 @@ def log_model(
     logged = mlflow.pyfunc.log_model(
         name="model",
         python_model=str(Path(__file__).with_name("model.py")),
-        artifacts={"segmenter": str(segmenter)},
+        artifacts=artifact.artifacts(segmenter),
         signature=signature,
         input_example=customers.head(2),
         pip_requirements=list(requirements),

@@ -19,7 +19,17 @@ import numpy as np
 
 from contract.integrity import Tampered, checked_copy
 from contract.mlflow_setup import database_file, prepare, store_address
-from contract.names import CHAMPION, FEATURES, MODEL, MOVEMENT, PROFILES, SCORED_CUSTOMERS, SUMMARY
+from contract.names import (
+    CHAMPION,
+    EVIDENCE,
+    FEATURES,
+    FORWARD,
+    MODEL,
+    MOVEMENT,
+    PROFILES,
+    SCORED_CUSTOMERS,
+    SUMMARY,
+)
 from serving import queries
 from serving.snapshot import Scorer, Snapshot
 
@@ -191,21 +201,39 @@ def load(address: str, version: ModelVersion) -> Snapshot:
         customers = _part(SCORED_CUSTOMERS, lambda: _read_customers(fetch(SCORED_CUSTOMERS)))
         profiles = _part(PROFILES, lambda: _read_json(fetch(PROFILES)))
         summary = _part(SUMMARY, lambda: _read_json(fetch(SUMMARY)))
-        movement = None
-        missing = summary.get("missing")  # None: of a version from before there was movement
-        if missing is not None and "movement" not in missing:
-            movement = _part(MOVEMENT, lambda: _read_json(fetch(MOVEMENT)))
-        scorer = _part("model", lambda: _load_scorer(address, version, Path(folder) / "model"))
+        past = {
+            name: _part(path, partial(_fetched_json, fetch, path))
+            for name, path in _of_the_past(summary, customers).items()
+        }
+        scorer, gap = _part("model", lambda: _load_scorer(address, version, Path(folder) / "model"))
     _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
     number = int(version.version)
-    snapshot = _part("tables", lambda: Snapshot.of(number, customers, profiles, summary, scorer, movement))
+    snapshot = _part(
+        "tables", lambda: Snapshot.of(number, customers, profiles, summary, scorer, gap=gap, **past)
+    )
     _check_that_it_answers(snapshot)
     return snapshot
 
 
+def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[str, str]:
+    """What the version's training says of the past: the paths of movement, forward check and evidence, where it has
+    them."""
+    missing = summary.get("missing")  # None: of a version from before there was movement
+    paths = {}
+    if missing is not None and "movement" not in missing:
+        paths["movement"] = MOVEMENT
+    if (
+        "state" in customers
+    ):  # so it is of a training that writes evidence, and a forward check of several cut-offs
+        paths["evidence"] = EVIDENCE
+        if "forward" not in (missing or {}):
+            paths["forward"] = FORWARD
+    return paths
+
+
 def _check_that_it_answers(snapshot: Snapshot) -> None:
     """Before anyone asks: a version that cannot answer must not become the snapshot."""
-    for query in queries.FIXED:
+    for query in queries.fixed(snapshot):
         _part(query.__name__, partial(snapshot.answer, query))
     if snapshot.movement:
         _part(MOVEMENT, lambda: queries.movement(snapshot, 1, 1))
@@ -241,8 +269,15 @@ def _read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _load_scorer(address: str, version: ModelVersion, folder: Path) -> Scorer:
-    """The model as a plain call: a frame, and MLflow's own checks of it, cost more than the answer."""
+def _fetched_json(fetch: Callable[[str], Path], path: str) -> Any:
+    return _read_json(fetch(path))
+
+
+def _load_scorer(address: str, version: ModelVersion, folder: Path) -> tuple[Scorer, float | None]:
+    """The model as a plain call, and the shop's gap that it keeps, None where it keeps none.
+
+    A plain call, because a frame, and MLflow's own checks of it, cost more than the answer.
+    """
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -261,7 +296,7 @@ def _load_scorer(address: str, version: ModelVersion, folder: Path) -> Scorer:
         rows = zip(*(answer.tolist() for answer in answers.values()), strict=True)
         return [dict(zip(answers, row, strict=True)) for row in rows]
 
-    return score
+    return score, getattr(model, "gap", None)
 
 
 def _check_answers(scorer: Scorer, customers: pd.DataFrame) -> None:

@@ -72,6 +72,14 @@ def test_a_training_killed_in_its_sweep_and_at_its_registration_is_resumed(new_f
     assert int(client.get_model_version_by_alias("customer-segments", "challenger").version) == 1
 
 
+TRIALS = 13  # the ten that try each number of segments once, and three that the sampler chose
+
+
+def evaluator():
+    points = np.random.default_rng(0).normal(size=(60, 2))
+    return Evaluator(points, points, np.arange(1.0, 61), Limits(), 0)
+
+
 CUTS = {
     "a torn line": lambda text: text[:-9],
     "half": lambda text: text[: len(text) // 2],
@@ -82,18 +90,16 @@ CUTS = {
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 def test_a_study_whose_journal_was_cut_goes_on_to_the_same_trials(tmp_path, cut):
-    points = np.random.default_rng(0).normal(size=(60, 2))
     journal = tmp_path / "a.journal"
-    whole = list(run_trials(Evaluator(points, Limits(), 0), 6, 0, journal, "a"))
+    whole = list(run_trials(evaluator(), TRIALS, 0, journal, "a", 0.015))
     journal.write_bytes(cut(journal.read_bytes()))
-    assert list(run_trials(Evaluator(points, Limits(), 0), 6, 0, journal, "a")) == whole
+    assert list(run_trials(evaluator(), TRIALS, 0, journal, "a", 0.015)) == whole
 
 
 def test_a_resumed_study_does_not_fit_again(tmp_path, monkeypatch):
-    points = np.random.default_rng(0).normal(size=(60, 2))
-    whole = list(run_trials(Evaluator(points, Limits(), 0), 6, 0, tmp_path / "a.journal", "a"))
+    whole = list(run_trials(evaluator(), TRIALS, 0, tmp_path / "a.journal", "a", 0.015))
     monkeypatch.setattr(Evaluator, "_fit", lambda *_: pytest.fail("fitted again"))
-    assert list(run_trials(Evaluator(points, Limits(), 0), 6, 0, tmp_path / "a.journal", "a")) == whole
+    assert list(run_trials(evaluator(), TRIALS, 0, tmp_path / "a.journal", "a", 0.015)) == whole
 
 
 def test_a_training_at_work_cannot_be_resumed_by_another(new_store, tmp_path):

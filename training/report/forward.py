@@ -11,18 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from contract.words import percent
+from contract.words import ALTERNATIVES, percent
 from training.value.plain import QUINTILES, quantile_group, rfm_scores
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-# What the segments are compared with, each as people call it.
-ALTERNATIVES = {
-    "rfm": "as many RFM tiers of equal size",
-    "rfm_same_sizes": "RFM sums cut at the segments' own sizes",
-    "rfm_cells": "25 RFM cells",
-}
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,8 @@ def write_as_before(path, segmenter, features, names, typical):
             "columns": [int(column) for column in segmenter.columns],
             "scaler": segmenter.scaler_,
             "kmeans": segmenter.kmeans_,
+            "span": None,
+            "density_scaler": segmenter.scaler_,
             "dbscan": {
                 "eps": float(segmenter.eps_),
                 "min_samples": int(segmenter.min_samples),

@@ -21,6 +21,7 @@ from training.report.forward import (
     spend_between,
 )
 from training.report.lookback import look_back
+from training.report.past import Past
 from training.shop import Reading, count_customers
 
 
@@ -149,7 +150,7 @@ def past_of(shop):
     values = shop.customers[list(FEATURES)].to_numpy()
     segmenter = Segmenter(2, anomaly_rate=0.02, min_samples=5, order_by=2, random_state=0).fit(values)
     scored = shop.customers.assign(segment=segmenter.labels_, is_anomaly=segmenter.anomalies_)
-    return look_back(shop, segmenter, segments_of(segmenter, FEATURES, ["Low", "High"]), scored)
+    return look_back(Past(shop, segmenter, segments_of(segmenter, FEATURES, ["Low", "High"])), scored)
 
 
 def test_a_shop_with_a_past_is_checked(tmp_path):

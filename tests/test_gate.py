@@ -13,7 +13,7 @@ from made_up import customers, fit, register
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
-from contract.names import FEATURE_TABLE, FEATURES, MODEL, OUTPUTS, SEGMENTER
+from contract.names import FEATURE_TABLE, FEATURES, FORECAST_OUTPUTS, MODEL, OUTPUTS, SEGMENTER
 from training import endpoint, gate
 from training.cli import main
 from training.clustering.sweep import Limits
@@ -154,6 +154,8 @@ def write_as_before(path, segmenter, features, names, typical):
             "columns": [int(column) for column in segmenter.columns],
             "scaler": segmenter.scaler_,
             "kmeans": segmenter.kmeans_,
+            "span": None,
+            "density_scaler": segmenter.scaler_,
             "dbscan": {
                 "eps": float(segmenter.eps_),
                 "min_samples": int(segmenter.min_samples),
@@ -174,7 +176,8 @@ def champion_without_weights(client, tmp_path):
     for new, old in {
         'fitted["weights"]': "np.ones(5)",
         'fitted["gap"]': 'float("nan")',
-        '            "state": self.states[kind].take(self._state(values)),\n': "",
+        "            **self._forecast(values),\n": "",
+        '            "state": self.states[text_array].take(self._state(values)),\n': "",
     }.items():
         assert new in code
         code = code.replace(new, old)
@@ -184,7 +187,8 @@ def champion_without_weights(client, tmp_path):
     numbers = table[list(FEATURES)]
     typical = numbers.median().to_numpy()
     file = write_as_before(tmp_path / SEGMENTER, segmenter, FEATURES, profiles.name, typical)
-    outputs = Schema([ColSpec(kind, name) for kind, name in OUTPUTS if name != "state"])
+    later = ("state", *FORECAST_OUTPUTS)
+    outputs = Schema([ColSpec(kind, name) for kind, name in OUTPUTS if name not in later])
     with mlflow.start_run(experiment_id="1") as run:
         logged = mlflow.pyfunc.log_model(
             name="model",
@@ -235,11 +239,13 @@ def test_demo_never_replaces_real_data_but_real_data_replace_demo(client, verdic
 
 
 def test_a_signature_that_breaks_the_champions_callers_fails(client, verdict, monkeypatch):
-    monkeypatch.setattr(registry, "OUTPUTS", (*OUTPUTS[:-1], ("float", "distance")))
+    others = tuple((kind, name) for kind, name in OUTPUTS if name != "distance")
+    monkeypatch.setattr(registry, "OUTPUTS", (*others, ("float", "distance")))
     assert verdict(register(client, customers(seed=1, **SHOP)))[0] == {
         "signature": "gives no distance (double)"
     }
-    monkeypatch.setattr(registry, "OUTPUTS", (*OUTPUTS[:-1], ("double", "distance"), ("long", "more")))
+    monkeypatch.setattr(registry, "OUTPUTS", (*OUTPUTS, ("long", "more")))
+    assert verdict(register(client, customers(seed=1, **SHOP)))[0] == {}
 
 
 def test_a_table_that_is_not_the_trainings_any_more_ends_it(client, verdict):

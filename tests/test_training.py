@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contract.names import FEATURES, MODEL
+from contract.names import FEATURES, FORECAST_OUTPUTS, MODEL
 from training.demo import planted
 
 
@@ -74,7 +74,8 @@ def test_the_list_of_the_unusual_is_as_long_as_wanted(run):
 
 def test_the_parent_says_what_came_out_and_of_what(run):
     note = run.data.tags["mlflow.note.content"].splitlines()
-    assert len(note) == 5
+    assert len(note) == 6
+    assert note[5].startswith("- In the next 90 days these customers are expected to place ")
     assert note[0].startswith("- 1,463 customers from 40,548 lines (demo data), as of 2024-12-21")
     assert run.data.tags["data"] == "demo"
     assert run.data.tags["code_version"]
@@ -110,8 +111,9 @@ def test_figures_and_report_are_there(client, run):
         "fallen.csv",
         "forward.json",
         "evidence.json",
+        "forecast.json",
     } <= names()
-    assert len(names("figures")) == 11
+    assert len(names("figures")) == 14
     assert names("data") == {"data/customers.parquet", "data/features.parquet", "data/funnel.json"}
 
 
@@ -178,6 +180,7 @@ def test_the_version_carries_signature_example_and_tags(version):
         "anomaly_score",
         "anomaly_reason",
         "distance",
+        *FORECAST_OUTPUTS,
     ]
     assert model.saved_input_example_info is not None
     assert version.tags["data"] == "demo"

@@ -111,11 +111,12 @@ def files(
         values = silhouette_samples(evaluate.weighted[ordinary], labels)
         drawn["silhouette_plot"] = figures.silhouette_plot(values, labels, names)
     drawn["states"] = figures.state_grid(grid, dict(zip(fitted.profiles.segment, names, strict=True)))
+    if past.forward:
+        drawn["foretold"] = figures.foretold(past.forward)
     if (
         past.forward and (past.forward.groups["kind"] == "segment").any()
     ):  # some segment was there at a cut-off
         drawn["forward"] = figures.forward(past.forward.groups, past.forward.days)
-        drawn["foretold"] = figures.foretold(past.forward)
     pictures = {name: figures.picture(figure) for name, figure in drawn.items()}
     report = render_report(
         title="Customer segments",

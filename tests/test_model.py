@@ -7,9 +7,12 @@ from mlflow.exceptions import MlflowException
 
 from contract.names import FEATURES
 from training.clustering.segmenter import Segmenter
+from training.clustering.weights import DEFAULT_WEIGHTS, weights_of
+from training.states import shop_gap
 from training.store import artifact as package
 from training.store import registry, tracking
 
+WEIGHTS = weights_of(FEATURES, DEFAULT_WEIGHTS)
 GOOD = {"Recency": 20.0, "Frequency": 3.0, "Monetary": 300.0, "AverageOrderValue": 100.0, "Tenure": 200.0}
 
 
@@ -38,13 +41,16 @@ def trained(tmp_path_factory, new_store):
     with new_store(folder) as client:
         customers = made_up_customers()
         values = customers.to_numpy()
-        segmenter = Segmenter(3, anomaly_rate=0.03, order_by=2, random_state=0).fit(values)
+        segmenter = Segmenter(
+            3, anomaly_rate=0.03, min_samples=15, weights=WEIGHTS, order_by=2, random_state=0
+        ).fit(values)
         artifact = package.write(
             folder / "segmenter.skops",
             segmenter,
             FEATURES,
             ["Low", "Medium", "High"],
             np.median(values, axis=0),
+            shop_gap(customers),
         )
         with mlflow.start_run(experiment_id=tracking.experiment_id(client)):
             uri, _ = registry.log_model(artifact, customers, package.requirements(), {})
@@ -74,9 +80,9 @@ def test_the_score_is_above_one_exactly_for_anomalies(trained):
     assert ((answers.anomaly_score > 1) == answers.is_anomaly).all()
 
 
-def test_distance_is_to_the_segments_centre(trained):
+def test_distance_is_to_the_segments_centre_in_the_weighted_space(trained):
     segmenter, customers, model = trained
-    points = segmenter.scaler_.transform(np.log1p(customers.to_numpy()))
+    points = segmenter.scaler_.transform(np.log1p(customers.to_numpy())) * [0.7, 1, 1, 0.25, 0.25]
     own = segmenter.kmeans_.cluster_centers_[segmenter.labels_]
     assert np.allclose(model.predict(customers).distance, np.linalg.norm(points - own, axis=1))
 
@@ -95,7 +101,8 @@ def test_very_many_rows_which_threads_share_are_answered_as_few_are(model):
 
 
 def test_a_frame_and_plain_arrays_hold_the_same(model):
-    customers = made_up_customers(200, seed=3).assign(Monetary=lambda some: some.Monetary * 30)
+    customers = made_up_customers(200, seed=3)
+    customers[["Monetary", "AverageOrderValue"]] *= 30
     plain = model.unwrap_python_model().answers(customers.to_numpy())
     framed = model.predict(customers)
     assert framed.is_anomaly.any()

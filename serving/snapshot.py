@@ -51,7 +51,8 @@ class Snapshot:
 
     customers: one sequence per column, all of one length; rows: customer_id to its index in them;
     by_spending: indices of each segment's customers, biggest spenders first; unusual: indices of the
-    anomalies, most unusual first; movement: what the training's movement.json says, None when there is none.
+    anomalies, most unusual first; movement: what the training's movement.json says, None when there is none;
+    registered: when the version came into the registry, in seconds since 1970.
     """
 
     version: int
@@ -65,6 +66,7 @@ class Snapshot:
     unusual: np.ndarray
     scorer: Scorer
     movement: Mapping[str, Any] | None = None
+    registered: float = 0.0
     _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -76,6 +78,7 @@ class Snapshot:
         summary: Mapping[str, Any],
         scorer: Scorer,
         movement: Mapping[str, Any] | None = None,
+        registered: float = 0.0,
     ) -> Snapshot:
         """The snapshot of a version from its scored customers (one row each), profiles, summary and movement."""
         segment = customers["segment"].to_numpy()
@@ -101,6 +104,7 @@ class Snapshot:
             unusual=anomalies[np.argsort(-score[anomalies], kind="stable")],
             scorer=scorer,
             movement=movement,
+            registered=registered,
         )
 
     def __len__(self) -> int:

@@ -91,11 +91,10 @@ def home() -> Response:
 @api.get("/health", tags=[ABOUT], responses=answers(schemas.Health, 503))
 def health() -> Response:
     """Is a champion loaded, and which; stale says why it may not be the newest. 503 while it is being loaded."""
-    try:
-        snapshot, stale = _snapshot(), _follower().stale
-    except errors.NotReady as problem:
-        problem.state = "failed" if _follower().problem else "loading"
-        raise
+    _follower().start()
+    if _follower().snapshot is None:
+        raise errors.NotReady(_not_ready(), state="failed" if _follower().problem else "loading")
+    snapshot, stale = _snapshot(), _follower().stale
     return _json(
         dict(
             status="ok",
@@ -293,13 +292,15 @@ def _follower() -> Follower[Snapshot]:
 
 def _snapshot() -> Snapshot:
     """The snapshot that this request is answered from, from its first line to its last."""
-    snapshot = _follower().current(wait=0)
+    snapshot = _follower().current()
     if snapshot is None:
-        raise errors.NotReady(
-            _follower().stale or "The champion is being loaded. Ask again in a few seconds."
-        )
+        raise errors.NotReady(_not_ready())
     g.snapshot = snapshot
     return snapshot
+
+
+def _not_ready() -> str:
+    return _follower().stale or "The champion is being loaded. Ask again in a few seconds."
 
 
 def _moved() -> Snapshot:

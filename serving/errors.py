@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 class NotReady(ServiceUnavailable):
     """There is nothing to answer from yet. state: loading or failed, where /health is to say it."""
 
-    state: str | None = None
+    def __init__(self, description: str, state: str | None = None) -> None:
+        super().__init__(description)
+        self.state = state
 
 
 def register(app: Flask) -> None:

@@ -212,7 +212,7 @@ def _records_values(rows: list[object]) -> Values:
     _check_count(len(rows))
     first = rows[0]
     names = [name for name in FEATURES if name in first] if isinstance(first, dict) else []
-    if len(names) >= len(NEEDED):
+    if set(NEEDED).issubset(names):
         try:
             values = _matrix(list(map(itemgetter(*names), rows)))  # type: ignore[arg-type]  # else TypeError
         except (KeyError, TypeError):

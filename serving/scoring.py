@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contract.names import CHAMPION, FEATURES, MODEL
 from serving import forms
-from serving.champion import Follower, LoadedModel, load_model
+from serving.champion import FIRST_LOOK_SECONDS, Follower, LoadedModel, load_model
 from serving.errors import RETRY_AFTER_SECONDS
 from serving.metrics import OTHER, Metrics
 from serving.request_log import RequestLog
@@ -29,6 +29,7 @@ MAX_BYTES = 16 * 1024 * 1024
 AT_ONCE_BYTES = 32 * 1024  # a body this small is answered sooner than a thread begins
 ROWS_PER_PART = 20_000  # written at a time; between two parts the work stops if nobody waits any more
 TIMEOUT_SECONDS = 60.0
+LOOK_AGAIN_SECONDS = 0.05  # for the model that is being loaded
 MODEL_VARIABLE = "SEGMENTS_MODEL"  # models:/NAME/3 or models:/NAME@champion
 VERSION_COLUMN_VARIABLE = "SEGMENTS_VERSION_COLUMN"
 JSON_HEADER = (b"content-type", b"application/json")
@@ -89,6 +90,8 @@ class Endpoint:
             await _live(receive, send)
         elif scope["type"] == "http":
             started, model = time.perf_counter(), self.follower.snapshot
+            if model is None and scope["path"] == "/invocations":
+                model = await self._first_model()
             answer = await self._answer(scope, receive, model)
             if answer is not None:
                 await _send(scope, send, answer, model)
@@ -128,6 +131,13 @@ class Endpoint:
         finally:
             gone.set()  # the thread stops at its next part
             client.cancel()
+
+    async def _first_model(self) -> LoadedModel | None:
+        """The model, waited for where it is being loaded; meanwhile /health goes on saying so."""
+        deadline = time.monotonic() + FIRST_LOOK_SECONDS
+        while self.follower.snapshot is None and not self.follower.problem and time.monotonic() < deadline:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        return self.follower.snapshot
 
     def _predictions(self, body: bytes, kind: str, model: LoadedModel, gone: threading.Event) -> Answer:
         try:

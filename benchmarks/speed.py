@@ -30,7 +30,7 @@ import usual
 from training.clustering import compiled, kmeans
 from training.clustering.density import Neighbours, cluster_counts, eps_for_rate, neighbours
 from training.clustering.evaluate import silhouette
-from training.clustering.sweep import RESTARTS, Evaluator, Limits
+from training.clustering.sweep import ANOMALY_RATE, RESTARTS, Evaluator, Limits
 
 PARTS = ("tracked", "noise", "silhouette", "kmeans", "growth")
 MIN_SAMPLES = (5, 10, 15, 20)  # of the noise plane
@@ -233,12 +233,12 @@ def grow(base: str, n: int) -> None:
     points = customers.points(np.load(base), n)
     small = customers.points(np.load(base), 30_000)
     search(small, 2)  # compiled and imported
-    seconds, evaluate = timed(lambda: Evaluator(points, Limits(), 0))
+    seconds, evaluate = timed(lambda: Evaluator(points, points, points[:, 2], Limits(), 0))
     with tempfile.TemporaryDirectory() as folder:
         search_seconds, trials = timed(
-            lambda: list(run_trials(evaluate, 50, 0, Path(folder) / "journal", "growth"))
+            lambda: list(run_trials(evaluate, 50, 0, Path(folder) / "journal", "growth", ANOMALY_RATE))
         )
-    choice_seconds, choice = timed(lambda: choose(trials, evaluate))
+    choice_seconds, choice = timed(lambda: choose(trials, evaluate, ANOMALY_RATE))
     status = Path("/proc/self/status").read_text()  # of this program alone; getrusage keeps what began it
     memory = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e6
     winner = choice.winner
@@ -256,7 +256,16 @@ def search(points: np.ndarray, trials: int) -> list:
     from training.clustering.sweep import run_trials
 
     with tempfile.TemporaryDirectory() as folder:
-        return list(run_trials(Evaluator(points, Limits(), 0), trials, 0, Path(folder) / "journal", "search"))
+        return list(
+            run_trials(
+                Evaluator(points, points, points[:, 2], Limits(), 0),
+                trials,
+                0,
+                Path(folder) / "journal",
+                "search",
+                ANOMALY_RATE,
+            )
+        )
 
 
 def main() -> None:

@@ -99,6 +99,18 @@ WORDS = {
         less="buying over a shorter time",
     ),
 }
+STATE_MEANINGS = {
+    "one-time": "ordered once, or on one day only, so there is no usual time between two orders",
+    "active": "last ordered no longer ago than their usual time between two orders",
+    "due": "last ordered longer ago than their usual time between two orders, up to twice as long",
+    "late": "last ordered more than twice their usual time between two orders ago",
+}
+# What segments are compared with when they are held against later spend, each as people call it.
+ALTERNATIVES = {
+    "rfm": "as many RFM tiers of equal size",
+    "rfm_same_sizes": "RFM sums cut at the segments' own sizes",
+    "rfm_cells": "25 RFM cells",
+}
 FEATURE_NAME = re.compile(rf"\b({'|'.join((*FEATURES, SPAN))})\b")
 
 

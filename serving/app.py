@@ -28,11 +28,24 @@ from serving import (
     schemas,
 )
 from serving.champion import Follower, load
-from serving.documentation import ABOUT, ANALYTICS, CUSTOMER_ID, PAGING, ROWS, SCORING, SEGMENT, answers, asks
+from serving.documentation import (
+    ABOUT,
+    ANALYTICS,
+    CUSTOMER_ID,
+    PAGING,
+    ROWS,
+    SCORING,
+    SEGMENT,
+    STATE,
+    answers,
+    asks,
+)
 from serving.snapshot import Snapshot, as_json
 
 CSV_EXAMPLE = "customer_id,Recency,...,model_version,as_of\r\n12347,2,...,3,2011-12-10T12:50:00\r\n"
 FALLEN_EXAMPLE = "customer_id,...,model_version,as_of\r\n17353,...,3,2011-12-10T12:50:00\r\n"
+UNKNOWN_MOVEMENT = "It is not known who moved."
+UNKNOWN_STATES = "The states of the customers are not known."
 EXTENSION = "champion"
 
 api = APIBlueprint("api", __name__, operation_id_callback=lambda name, path, method: name)  # noqa: ARG005
@@ -130,6 +143,20 @@ def segments() -> Response:
     return _fixed(queries.segments)
 
 
+@api.get("/analytics/states", tags=[ANALYTICS], responses=answers(schemas.States, 404, 503))
+def states() -> Response:
+    """Each segment and state: customers, money, what such customers did next, and what to do."""
+    _known(UNKNOWN_STATES, queries.no_states)
+    return _fixed(queries.states)
+
+
+@api.get("/analytics/forward", tags=[ANALYTICS], responses=answers(schemas.Forward, 404, 503))
+def forward() -> Response:
+    """How much of later spend the segments told at earlier dates, beside plain RFM."""
+    _known("It is not known how well the segments tell later spend.", queries.no_forward)
+    return _fixed(queries.forward)
+
+
 @api.get("/analytics/summary", tags=[ANALYTICS], responses=answers(schemas.Summary, 503))
 def summary() -> Response:
     """Mean Recency, Frequency and Monetary of each segment."""
@@ -187,7 +214,7 @@ def anomalies_csv() -> Response:
 )
 def movement() -> Response:
     """Who moved from which segment to which lately, and who left the best one, biggest spenders first."""
-    snapshot = _moved()
+    snapshot = _known(UNKNOWN_MOVEMENT, queries.no_movement)
     return _json(queries.movement(snapshot, *checks.page_and_limit(request.args)))
 
 
@@ -198,7 +225,7 @@ def movement() -> Response:
 )
 def movement_csv() -> Response:
     """All who left the best segment lately as a file for spreadsheets, biggest spenders first."""
-    snapshot = _moved()
+    snapshot = _known(UNKNOWN_MOVEMENT, queries.no_movement)
     return _csv(snapshot, queries.fallen_csv(snapshot), "fallen")
 
 
@@ -206,27 +233,25 @@ def movement_csv() -> Response:
     "/analytics/segments/<segment>/customers",
     tags=[ANALYTICS],
     responses=answers(schemas.SegmentPage, 400, 404, 503),
-    openapi_extensions=asks(path=SEGMENT, query=PAGING),
+    openapi_extensions=asks(path=SEGMENT, query=STATE | PAGING),
 )
 def segment_customers() -> Response:
-    """A segment's customers, biggest spenders first."""
-    snapshot = _snapshot()
-    number = checks.segment(_from_path("segment"), snapshot.by_spending)
-    return _json(queries.segment_customers(snapshot, number, *checks.page_and_limit(request.args)))
+    """A segment's customers, of one state or of all, biggest spenders first."""
+    snapshot, number, state = _audience()
+    return _json(queries.segment_customers(snapshot, number, state, *checks.page_and_limit(request.args)))
 
 
 @api.get(
     "/analytics/segments/<segment>/customers.csv",
     tags=[ANALYTICS],
-    responses=answers("text/csv", 404, 503, example=CSV_EXAMPLE),
-    openapi_extensions=asks(path=SEGMENT),
+    responses=answers("text/csv", 400, 404, 503, example=CSV_EXAMPLE),
+    openapi_extensions=asks(path=SEGMENT, query=STATE),
 )
 def segment_csv() -> Response:
-    """A segment's customers as a file for spreadsheets: the audience of a campaign."""
-    snapshot = _snapshot()
-    number = checks.segment(_from_path("segment"), snapshot.by_spending)
-    lines = queries.audience_csv(snapshot, snapshot.by_spending[number])
-    return _csv(snapshot, lines, f"segment-{number}-customers")
+    """A segment's customers, of one state or of all, as a file for spreadsheets: the audience of a campaign."""
+    snapshot, number, state = _audience()
+    lines = queries.audience_csv(snapshot, queries.of_segment(snapshot, number, state))
+    return _csv(snapshot, lines, f"segment-{number}-{state + '-' if state else ''}customers")
 
 
 @api.post(
@@ -303,12 +328,22 @@ def _not_ready() -> str:
     return _follower().stale or "The champion is being loaded. Ask again in a few seconds."
 
 
-def _moved() -> Snapshot:
-    """The snapshot, if it knows who moved."""
+def _known(problem: str, why_not: Callable[[Snapshot], str | None]) -> Snapshot:
+    """The snapshot, if it knows what is asked for; otherwise NotFound says the `problem` and why."""
     snapshot = _snapshot()
-    if reason := queries.no_movement(snapshot):
-        raise NotFound(f"It is not known who moved. {reason}")
+    if reason := why_not(snapshot):
+        raise NotFound(f"{problem} {reason}")
     return snapshot
+
+
+def _audience() -> tuple[Snapshot, int, str | None]:
+    """The snapshot, and the segment and the state that were asked for."""
+    snapshot = _snapshot()
+    number = checks.segment(_from_path("segment"), snapshot.by_spending)
+    state = checks.state(request.args)
+    if state is not None and (reason := queries.no_states(snapshot)):
+        raise NotFound(f"{UNKNOWN_STATES} {reason}")
+    return snapshot, number, state
 
 
 def _from_path(name: str) -> str:

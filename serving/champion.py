@@ -20,7 +20,17 @@ import numpy as np
 
 from contract.integrity import Tampered, checked_copy
 from contract.mlflow_setup import database_file, prepare, store_address
-from contract.names import CHAMPION, FEATURES, MODEL, MOVEMENT, PROFILES, SCORED_CUSTOMERS, SUMMARY
+from contract.names import (
+    CHAMPION,
+    EVIDENCE,
+    FEATURES,
+    FORWARD,
+    MODEL,
+    MOVEMENT,
+    PROFILES,
+    SCORED_CUSTOMERS,
+    SUMMARY,
+)
 from serving import queries
 from serving.checks import quotient_problem
 from serving.snapshot import Scorer, Snapshot
@@ -221,23 +231,42 @@ def load(address: str, version: ModelVersion) -> Snapshot:
         customers = _part(SCORED_CUSTOMERS, lambda: _read_customers(fetch(SCORED_CUSTOMERS)))
         profiles = _part(PROFILES, lambda: _read_json(fetch(PROFILES)))
         summary = _part(SUMMARY, lambda: _read_json(fetch(SUMMARY)))
-        movement = None
-        missing = summary.get("missing")  # None: of a version from before there was movement
-        if missing is not None and "movement" not in missing:
-            movement = _part(MOVEMENT, lambda: _read_json(fetch(MOVEMENT)))
-        scorer = _part("model", lambda: _load_scorer(address, version))
+        past = {
+            name: _part(path, partial(_fetched_json, fetch, path))
+            for name, path in _of_the_past(summary, customers).items()
+        }
+        scorer, gap = _part("model", lambda: _load_scorer(address, version))
     _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
     number, registered = int(version.version), version.creation_timestamp / 1000
     snapshot = _part(
-        "tables", lambda: Snapshot.of(number, customers, profiles, summary, scorer, movement, registered)
+        "tables",
+        lambda: Snapshot.of(
+            number, customers, profiles, summary, scorer, gap=gap, registered=registered, **past
+        ),
     )
     _check_that_it_answers(snapshot)
     return snapshot
 
 
+def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[str, str]:
+    """What the version's training says of the past: the paths of movement, forward check and evidence, where it has
+    them."""
+    missing = summary.get("missing")  # None: of a version from before there was movement
+    paths = {}
+    if missing is not None and "movement" not in missing:
+        paths["movement"] = MOVEMENT
+    if (
+        "state" in customers
+    ):  # so it is of a training that writes evidence, and a forward check of several cut-offs
+        paths["evidence"] = EVIDENCE
+        if "forward" not in (missing or {}):
+            paths["forward"] = FORWARD
+    return paths
+
+
 def _check_that_it_answers(snapshot: Snapshot) -> None:
     """Before anyone asks: a version that cannot answer must not become the snapshot."""
-    for query in queries.FIXED:
+    for query in queries.fixed(snapshot):
         _part(query.__name__, partial(snapshot.answer, query))
     if snapshot.movement:
         _part(MOVEMENT, lambda: queries.movement(snapshot, 1, 1))
@@ -273,13 +302,21 @@ def _read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def _fetched_json(fetch: Callable[[str], Path], path: str) -> Any:
+    return _read_json(fetch(path))
+
+
 def load_model(address: str, version: ModelVersion) -> LoadedModel:
     """The model of a version, without the tables of its training. Raises Unreadable."""
     _prepare(address)
     with tempfile.TemporaryDirectory() as folder:
         model = _part("model", lambda: _load_python_model(address, version, Path(folder)))
     loaded = LoadedModel(
-        int(version.version), version.creation_timestamp / 1000, model.answers, model.features
+        int(version.version),
+        version.creation_timestamp / 1000,
+        model.answers,
+        model.features,
+        getattr(model, "gap", None),
     )
     _part("answer", lambda: loaded.answers(np.ones((1, len(FEATURES)))))
     return loaded
@@ -287,12 +324,13 @@ def load_model(address: str, version: ModelVersion) -> LoadedModel:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A version's model; registered: when it came into the registry, in seconds since 1970."""
+    """A version's model. registered: when it came into the registry, in seconds since 1970; gap: None in old ones."""
 
     version: int
     registered: float
     model_answers: Callable[[np.ndarray], Mapping[str, np.ndarray]]
     features: Sequence[str]
+    gap: float | None
 
     def answers(self, values: np.ndarray) -> dict[str, list[Any]]:
         """(n, 5) values in the order of FEATURES to columns of n answers. Raises ValueError in words."""
@@ -319,15 +357,18 @@ def _load_python_model(address: str, version: ModelVersion, folder: Path) -> Any
     return mlflow.pyfunc.load_model(str(copy), suppress_warnings=True).unwrap_python_model()
 
 
-def _load_scorer(address: str, version: ModelVersion) -> Scorer:
-    """The model as a plain call: a frame, and MLflow's own checks of it, cost more than the answer."""
+def _load_scorer(address: str, version: ModelVersion) -> tuple[Scorer, float | None]:
+    """The model as a plain call, and the shop's gap that it keeps, None where it keeps none.
+
+    A plain call, because a frame, and MLflow's own checks of it, cost more than the answer.
+    """
     model = load_model(address, version)
 
     def score(columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
         answers = model.answers(np.column_stack([columns[name] for name in FEATURES]).astype(np.float64))
         return [dict(zip(answers, row, strict=True)) for row in zip(*answers.values(), strict=True)]
 
-    return score
+    return score, model.gap
 
 
 def _check_answers(scorer: Scorer, customers: pd.DataFrame) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from werkzeug.exceptions import BadRequest, NotFound, UnsupportedMediaType
 
-from contract.names import FEATURES
+from contract.names import FEATURES, STATES
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_ROWS = 10_000
@@ -39,6 +39,14 @@ def segment(text: str, known: Collection[int]) -> int:
         names = ", ".join(str(number) for number in sorted(known))
         raise NotFound(f"There is no segment {shown(text)}. Expected one of: {names}.")
     return number
+
+
+def state(query: Mapping[str, str]) -> str | None:
+    """`state` of a query string, None where it is not given."""
+    text = query.get("state")
+    if text is not None and text not in STATES:
+        raise BadRequest(f"state {shown(text)} is not known. Expected one of: {', '.join(STATES)}.")
+    return text
 
 
 def customers(payload: object) -> tuple[dict[str, list[float]], bool]:

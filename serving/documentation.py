@@ -13,6 +13,7 @@ from flask import Blueprint, Response, jsonify, render_template
 from flask_openapi3 import Info, OpenAPI, Tag
 from pydantic import BaseModel
 
+from contract.names import STATES
 from serving import schemas
 from serving.champion import NO_CHAMPION, Follower
 from serving.checks import DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGE, MAX_ROWS
@@ -40,6 +41,9 @@ CUSTOMER_ID = {
 PAGING = {
     "page": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 1},
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+}
+STATE = {
+    "state": {"type": "string", "enum": list(STATES), "description": "Only customers who are in this state"}
 }
 ROWS = {
     "required": True,

@@ -11,11 +11,12 @@ from flask import Flask, request
 
 from contract import colours, words
 from contract.names import FEATURES
-from serving import queries
+from serving import evidence, queries
 from serving.charting_library import installed_release
 from serving.snapshot import Snapshot
 
 ROWS_SHOWN = 20
+FEW_CUSTOMERS, FEW_SHARE = 5, 0.1  # up to which number, and share of a segment, customers are said to be few
 WORDS_OF_THE_TEMPLATE = (
     words.whole,
     words.number,
@@ -27,6 +28,7 @@ WORDS_OF_THE_TEMPLATE = (
     words.day,
     words.titled,
     words.plainly,
+    words.verb,
 )
 STRONG = 0.5  # correlation from which a feature is said to grow along an axis of the map
 
@@ -48,9 +50,15 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "overview": queries.overview(snapshot),
         "segments": segments,
+        "by_number": {segment["segment"]: segment for segment in segments},
         "top": max(segments, key=lambda segment: segment["revenue_share"] or 0),
         "moved": _moved(snapshot, [segment["segment"] for segment in segments]),
         "no_movement": queries.no_movement(snapshot),
+        "states": evidence.grid(snapshot),
+        "no_states": queries.no_states(snapshot),
+        "foretold": evidence.foretold(snapshot),
+        "forward": snapshot.forward,
+        "no_forward": queries.no_forward(snapshot),
         "unusual": queries.anomalies(snapshot, 1, ROWS_SHOWN),
         "example": snapshot.row(snapshot.by_spending[segments[0]["segment"]][0]),
         "features": features,
@@ -60,6 +68,7 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
             "root": request.script_root,
             "rows": ROWS_SHOWN,
             "segments": segments,
+            "states": {} if queries.no_states(snapshot) else words.STATE_MEANINGS,
             "labels": {name: feature.label for name, feature in words.WORDS.items()},
             "names": list(FEATURES),  # in this order: tojson sorts the keys of features
             "features": features,
@@ -70,16 +79,24 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
 
 def _segments(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Each segment's profile, colour and shape, most valuable first."""
-    worth = queries.worth(snapshot)
+    worth, after = queries.worth(snapshot), evidence.of_segments(snapshot)
     segments = [
         {
             **profile,
             "colour": colours.segment_variable(profile["segment"]),
             "shape": colours.segment_shape(profile["segment"]),
+            "after": after.get(profile["segment"]),
+            "few": _few(profile),
         }
         for profile in queries.segments(snapshot)["segments"]
     ]
     return sorted(segments, key=lambda segment: worth[segment["segment"]], reverse=True)
+
+
+def _few(profile: Mapping[str, Any]) -> bool:
+    """Whether so few customers bring half of the segment's money that it is theirs, and not the segment's."""
+    half_by = profile.get("half_by")
+    return half_by is not None and half_by <= min(FEW_CUSTOMERS, FEW_SHARE * profile["customers"])
 
 
 def _moved(snapshot: Snapshot, order: Sequence[int]) -> dict[str, Any] | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from contract.names import FEATURES
+from contract.names import FEATURES, STATES
+from contract.words import STATE_MEANINGS
 from serving.snapshot import ROW, Snapshot
 
 SPLITS_A_CELL = re.compile(r"([;\t\r\n]\s*)(?=[=+\-@])")
@@ -46,6 +47,8 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         outcome=snapshot.summary.get("outcome", []),
         setting=snapshot.summary.get("setting", {}),
         metrics=snapshot.summary.get("metrics", {}),
+        warnings=snapshot.summary.get("warnings", []),
+        rejected=snapshot.summary.get("rejected") or None,
     )
 
 
@@ -89,12 +92,12 @@ def customer_map(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def worth(snapshot: Snapshot) -> dict[int, float]:
-    """Mean Monetary of each segment's ordinary customers, by its number; -inf where there are none."""
+    """Median Monetary of each segment's ordinary customers, by its number; -inf where there are none."""
     spent = np.asarray(snapshot.customers["Monetary"], dtype=float)
     ordinary = np.isfinite(spent)
     ordinary[snapshot.unusual] = False
     return {
-        segment: float(own.mean()) if len(own := spent[indices[ordinary[indices]]]) else -np.inf
+        segment: float(np.median(own)) if len(own := spent[indices[ordinary[indices]]]) else -np.inf
         for segment, indices in snapshot.by_spending.items()
     }
 
@@ -110,7 +113,57 @@ def typical(snapshot: Snapshot) -> dict[str, Any]:
     return {"median": medians, "axes": axes}
 
 
-FIXED = (overview, segments, summary, customer_map)  # they ask nothing but the snapshot
+def no_states(snapshot: Snapshot) -> str | None:
+    """Why the states of this version's customers are not known, or None when they are."""
+    if snapshot.evidence is not None:
+        return None
+    return f"Version {snapshot.version} was trained before states were kept. Train anew: `segments train --promote`."
+
+
+def states(snapshot: Snapshot) -> dict[str, Any]:
+    """Each segment and state: customers, money, what such customers did next, what to do. `no_states` must be None.
+
+    The most valuable segment comes first; a cell has evidence only where enough customers were in it before.
+    """
+    evidence = snapshot.evidence or {}
+    value, order = worth(snapshot), list(STATES)
+    names = {profile["segment"]: profile["name"] for profile in snapshot.profiles}
+    cells = sorted(evidence["grid"], key=lambda cell: (-value[cell["segment"]], order.index(cell["state"])))
+    return _stamped(
+        snapshot,
+        usual_gap=snapshot.gap,
+        meanings=STATE_MEANINGS,
+        days=evidence["days"],
+        cut_offs=evidence["cut_offs"],
+        shop=evidence["shop"],
+        left_best=evidence["left_best"],
+        cells=[{"segment": cell["segment"], "name": names[cell["segment"]]} | cell for cell in cells],
+    )
+
+
+def no_forward(snapshot: Snapshot) -> str | None:
+    """Why it is not known how well the segments tell later spend, or None when it is."""
+    if snapshot.forward is not None:
+        return None
+    return snapshot.summary.get("missing", {}).get("forward") or (
+        f"Version {snapshot.version} was trained before the check at several dates was kept. Train anew: "
+        "`segments train --promote`."
+    )
+
+
+def forward(snapshot: Snapshot) -> dict[str, Any]:
+    """How much of later spend the segments tell, beside plain RFM. `no_forward` must be None."""
+    return _stamped(snapshot, **(snapshot.forward or {}))
+
+
+def fixed(snapshot: Snapshot) -> list[Callable[[Snapshot], dict[str, Any]]]:
+    """The queries that ask nothing but the snapshot, and that this one can answer."""
+    queries: list[Callable[[Snapshot], dict[str, Any]]] = [overview, segments, summary, customer_map]
+    if snapshot.evidence is not None:
+        queries.append(states)
+    if snapshot.forward is not None:
+        queries.append(forward)
+    return queries
 
 
 def find(snapshot: Snapshot, typed: str) -> int | None:
@@ -134,11 +187,21 @@ def anomalies(snapshot: Snapshot, page: int, limit: int) -> dict[str, Any]:
     return _stamped(snapshot, **_page(snapshot, snapshot.unusual, page, limit))
 
 
-def segment_customers(snapshot: Snapshot, segment: int, page: int, limit: int) -> dict[str, Any]:
-    """A page of a segment's customers, biggest spenders first. `segment` must be one of the snapshot's."""
+def of_segment(snapshot: Snapshot, segment: int, state: str | None) -> np.ndarray:
+    """Indices of a segment's customers, only those in the `state` where one is given, biggest spenders first."""
+    return snapshot.by_spending[segment] if state is None else snapshot.by_state[segment, state]
+
+
+def segment_customers(
+    snapshot: Snapshot, segment: int, state: str | None, page: int, limit: int
+) -> dict[str, Any]:
+    """A page of a segment's customers, of those in a `state` or of all, biggest spenders first.
+
+    `segment` must be one of the snapshot's.
+    """
     name = next(profile["name"] for profile in snapshot.profiles if profile["segment"] == segment)
-    indices = snapshot.by_spending[segment]
-    return _stamped(snapshot, segment=segment, name=name, **_page(snapshot, indices, page, limit))
+    asked = {"segment": segment, "name": name} | ({} if state is None else {"state": state})
+    return _stamped(snapshot, **asked, **_page(snapshot, of_segment(snapshot, segment, state), page, limit))
 
 
 def no_movement(snapshot: Snapshot) -> str | None:
@@ -157,7 +220,8 @@ def movement(snapshot: Snapshot, page: int, limit: int) -> dict[str, Any]:
     """
     answer = dict(snapshot.movement or {})
     fallen = answer.pop("fallen")
-    return _stamped(snapshot, **answer, **_paged(fallen, page, limit))
+    advice = snapshot.summary.get("advice_on_fallen") or None
+    return _stamped(snapshot, **answer, advice=advice, **_paged(fallen, page, limit))
 
 
 def fallen_csv(snapshot: Snapshot) -> Iterator[str]:

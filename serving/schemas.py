@@ -16,6 +16,7 @@ FEATURE_EXAMPLE: dict[str, Any] = {
 SCORE_EXAMPLE = {
     "segment": 2,
     "segment_name": "High-value active",
+    "state": "active",
     "is_anomaly": False,
     "anomaly_score": 0.41,
     "anomaly_reason": "",
@@ -25,18 +26,31 @@ ROW_EXAMPLE = {
     "customer_id": "12347",
     **FEATURE_EXAMPLE,
     "Returned": 0.0,
+    "returns_note": "",
     "country": "Iceland",
     **SCORE_EXAMPLE,
 }
 ANOMALY_EXAMPLE = ROW_EXAMPLE | {
-    "customer_id": "12346",
-    "Monetary": 77183.6,
-    "AverageOrderValue": 77183.6,
-    "Frequency": 1,
+    "customer_id": "16446",
+    "Monetary": 2.9,
+    "AverageOrderValue": 1.45,
+    "Frequency": 2,
+    "Returned": 168469.6,
+    "returns_note": "returned 168,470 of 168,473",
     "is_anomaly": True,
     "anomaly_score": 3.2,
-    "anomaly_reason": "AverageOrderValue unusually high: 77,184 (typical 283)",
+    "anomaly_reason": "AverageOrderValue unusually low: 1.45 (typical 283)",
     "distance": 6.1,
+}
+EVIDENCE_EXAMPLE = {
+    "days": 90,
+    "cut_offs": 4,
+    "customers": 71.5,
+    "bought_again": 0.73,
+    "bought_again_se": 0.05,
+    "mean_spend": 912.4,
+    "mean_spend_se": 131.2,
+    "total_spend": 65236.6,
 }
 STAMP_EXAMPLE = {"model_version": 3, "as_of": "2011-12-10T12:50:00"}
 SEGMENT_EXAMPLE = {
@@ -47,6 +61,7 @@ SEGMENT_EXAMPLE = {
     "revenue": 6956951.5,
     "revenue_share": 0.839,
     "anomalies": 18,
+    "half_by": 77,
     "mean_Recency": 29.5,
     "mean_Frequency": 8.8,
     "mean_Monetary": 4517.5,
@@ -57,7 +72,19 @@ SEGMENT_EXAMPLE = {
     "median_Monetary": 2199.2,
     "median_AverageOrderValue": 361.0,
     "median_Tenure": 300,
-    "action": "Reward and keep: early access, a personal contact, no discounts needed.",
+    "state_one-time": 12,
+    "state_active": 1102,
+    "state_due": 301,
+    "state_late": 125,
+    "share_new": 0.05,
+    "share_active": 0.72,
+    "share_lapsed": 0.08,
+    "next_bought_again": 0.9,
+    "next_bought_again_se": 0.01,
+    "next_mean_spend": 1412.5,
+    "next_mean_spend_se": 160.2,
+    "next_total_spend": 1101750.0,
+    "action": "90% bought again within 90 days as things were, 1,569 each: they come back without a discount.",
 }
 
 
@@ -153,6 +180,8 @@ class Overview(Stamp):
             "outcome": ["33 customers (0.76%) are anomalies: they fit no pattern."],
             "setting": {"k": 3, "eps": 0.9857, "min_samples": 5},
             "metrics": {"silhouette": 0.3208, "stability": 0.962},
+            "warnings": ["k = 5 was not tried."],
+            "rejected": None,
         }
     )
     data: str = Field(description="real or demo")
@@ -164,6 +193,8 @@ class Overview(Stamp):
     outcome: list[str] = Field(description="What the training came to, in sentences")
     setting: dict[str, Any] = Field(description="The chosen k, eps and min_samples")
     metrics: dict[str, Any]
+    warnings: list[str] = Field(description="What to know of how the result came about")
+    rejected: str | None = Field(description="Why the segmentation was rejected; null: it was not")
 
 
 class Profile(SegmentCount):
@@ -183,6 +214,21 @@ class Profile(SegmentCount):
     median_AverageOrderValue: float
     median_Tenure: float
     action: str
+    half_by: int | None = Field(
+        default=None, description="The fewest customers who bring half of the segment's money"
+    )
+    next_bought_again: float | None = Field(
+        default=None, description="Share of such customers who bought in the days after; null: not known"
+    )
+    next_bought_again_se: float | None = Field(default=None, description="Its standard error")
+    next_mean_spend: float | None = Field(
+        default=None,
+        description="Money per such customer in the days after, those who bought nothing included",
+    )
+    next_mean_spend_se: float | None = Field(default=None, description="Its standard error")
+    next_total_spend: float | None = Field(
+        default=None, description="Money of all such customers in the days after"
+    )
 
 
 class Segments(Stamp):
@@ -190,6 +236,102 @@ class Segments(Stamp):
 
     model_config = _with(STAMP_EXAMPLE | {"segments": [SEGMENT_EXAMPLE]})
     segments: list[Profile]
+
+
+class Evidence(BaseModel):
+    """What such customers did in the days after a cut-off: means over the cut-offs."""
+
+    model_config = _with(EVIDENCE_EXAMPLE)
+    days: int
+    cut_offs: int = Field(description="Dates of the past at which there were such customers")
+    customers: float = Field(description="How many there were")
+    bought_again: float = Field(description="Share who bought anything")
+    bought_again_se: float = Field(description="Its standard error")
+    mean_spend: float = Field(description="Money per customer, those who bought nothing included")
+    mean_spend_se: float | None = Field(description="Its standard error")
+    total_spend: float = Field(description="Money of all of them")
+
+
+class Cell(BaseModel):
+    """The customers of one segment who are in one state."""
+
+    segment: int
+    name: str
+    state: str
+    customers: int
+    revenue: float = Field(description="Money they have spent so far")
+    evidence: Evidence | None = Field(description="What such customers did next; null: not known")
+    action: str = Field(description="What to do; empty where there is nobody")
+
+
+class States(Stamp):
+    """Segments by state: who is there, what they are worth, what such customers did next, and what to do."""
+
+    model_config = _with(
+        STAMP_EXAMPLE
+        | {
+            "usual_gap": 56.5,
+            "meanings": {"late": "last ordered more than twice their usual time between two orders ago"},
+            "days": 90,
+            "cut_offs": ["2011-09-11", "2011-08-12", "2011-07-13", "2011-06-13"],
+            "shop": EVIDENCE_EXAMPLE,
+            "left_best": None,
+            "cells": [
+                {"segment": 2, "name": "High-value active", "state": "late", "customers": 38}
+                | {"revenue": 101250.0, "evidence": EVIDENCE_EXAMPLE}
+                | {"action": "73% bought again within 90 days as things were, 1,250 each."}
+            ],
+        }
+    )
+    usual_gap: float | None = Field(
+        description="The shop's median days between two orders; null where nobody came back"
+    )
+    meanings: dict[str, str] = Field(description="Each state in words")
+    days: int = Field(description="Days after a cut-off in which spend was counted")
+    cut_offs: list[str] = Field(
+        description="The dates of the past, latest first; none: the past is too short"
+    )
+    shop: Evidence | None = Field(description="What all customers did")
+    left_best: Evidence | None = Field(description="What those did who had just left the best segment")
+    cells: list[Cell] = Field(description="The most valuable segment first")
+
+
+class Difference(BaseModel):
+    """How much more the segments tell than an alternative, with the standard error."""
+
+    difference: float
+    standard_error: float
+
+
+class Forward(Stamp):
+    """How much of later spend the segments told at earlier dates, beside plain RFM."""
+
+    model_config = _with(
+        STAMP_EXAMPLE
+        | {
+            "days": 90,
+            "eta_squared": {"segments_log": 0.243, "rfm_log": 0.213},
+            "ahead": {"rfm": {"difference": 0.03, "standard_error": 0.005}},
+            "top_share": {"segments": 0.71, "rfm_same_sizes": 0.7},
+            "by_cut_off": [{"cut_off": "2011-09-11", "customers": 3203, "segments_log": 0.25}],
+            "groups": [
+                {"kind": "segment", "group": 2, "name": "High-value active", "customers": 640.5}
+                | {"mean_spend": 1412.5, "bought_again": 0.9}
+            ],
+            "sentences": ["They explain 24% of the variance of the log of that spend (eta squared)."],
+        }
+    )
+    days: int
+    eta_squared: dict[str, float | None] = Field(
+        description="Share of the variance of spend, or of its log (_log), between the groups; means over the dates"
+    )
+    ahead: dict[str, Difference] = Field(description="Of the log: segments less each alternative")
+    top_share: dict[str, float | None] = Field(
+        description="Share of that spend which the highest group brought, of segments and of RFM"
+    )
+    by_cut_off: list[dict[str, Any]] = Field(description="One row per date, latest first")
+    groups: list[dict[str, Any]] = Field(description="Each segment, and each of as many RFM tiers")
+    sentences: list[str]
 
 
 class Means(BaseModel):
@@ -224,6 +366,10 @@ class Score(BaseModel):
     model_config = _with(SCORE_EXAMPLE)
     segment: int
     segment_name: str
+    state: str | None = Field(
+        default=None,
+        description="one-time, active, due or late; absent of versions from before there were states",
+    )
     is_anomaly: bool
     anomaly_score: float = Field(description="Above 1 is an anomaly")
     anomaly_reason: str = Field(description="Empty when not an anomaly")
@@ -241,6 +387,10 @@ class Row(Score):
     AverageOrderValue: float
     Tenure: float = Field(description="Days since the first purchase")
     Returned: float | None = Field(default=None, description="Money given back")
+    returns_note: str | None = Field(
+        default=None,
+        description="What those gave back who returned half or more of what they bought; empty for all others",
+    )
     country: str | None = None
 
 
@@ -273,6 +423,7 @@ class SegmentPage(Page):
     )
     segment: int
     name: str
+    state: str | None = Field(default=None, description="The state that was asked for; absent: all")
 
 
 class Move(BaseModel):
@@ -315,6 +466,7 @@ class Movement(Stamp):
                 | {"to_name": "Low-value lapsed", "customers": 132}
                 | {"Monetary_before": 114240.28, "Monetary_after": 113867.73},
             ],
+            "advice": "Of those who left it before, 62% bought again within 90 days and spent 714 each.",
             "total": 132,
             "page": 1,
             "limit": 50,
@@ -328,10 +480,13 @@ class Movement(Stamp):
     )
     from_as_of: str
     to_as_of: str
-    best: int = Field(description="The segment of the highest mean Monetary of ordinary customers")
+    best: int = Field(description="The segment whose ordinary customers are worth most")
     best_name: str
     sentences: list[str]
     moves: list[Move]
+    advice: str | None = Field(
+        description="What to do with those who left the best segment; null: nobody left it, or not known"
+    )
     total: int = Field(description="Customers who left the best segment")
     page: int
     limit: int

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from contract.names import FEATURES
+from contract.names import FEATURES, STATES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,9 +20,11 @@ ROW = (
     "customer_id",
     *FEATURES,
     "Returned",
+    "returns_note",
     "country",
     "segment",
     "segment_name",
+    "state",
     "is_anomaly",
     "anomaly_score",
     "anomaly_reason",
@@ -50,9 +52,11 @@ class Snapshot:
     """A champion, ready to answer. It never changes: a new champion is a new snapshot.
 
     customers: one sequence per column, all of one length; rows: customer_id to its index in them;
-    by_spending: indices of each segment's customers, biggest spenders first; unusual: indices of the
-    anomalies, most unusual first; movement: what the training's movement.json says, None when there is none;
-    registered: when the version came into the registry, in seconds since 1970.
+    by_spending: indices of each segment's customers, biggest spenders first; by_state: the same of each segment and
+    state; unusual: indices of the anomalies, most unusual first. gap: the shop's usual days between two orders.
+    movement, evidence, forward: what the training's files of these names say, None where there is none. A version from
+    before there were states has no by_state, gap, evidence and forward. registered: when the version came into the
+    registry, in seconds since 1970.
     """
 
     version: int
@@ -66,6 +70,10 @@ class Snapshot:
     unusual: np.ndarray
     scorer: Scorer
     movement: Mapping[str, Any] | None = None
+    evidence: Mapping[str, Any] | None = None
+    forward: Mapping[str, Any] | None = None
+    by_state: Mapping[tuple[int, str], np.ndarray] = field(default_factory=dict)
+    gap: float | None = None
     registered: float = 0.0
     _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
 
@@ -78,9 +86,12 @@ class Snapshot:
         summary: Mapping[str, Any],
         scorer: Scorer,
         movement: Mapping[str, Any] | None = None,
+        evidence: Mapping[str, Any] | None = None,
+        forward: Mapping[str, Any] | None = None,
+        gap: float | None = None,
         registered: float = 0.0,
     ) -> Snapshot:
-        """The snapshot of a version from its scored customers (one row each), profiles, summary and movement."""
+        """The snapshot of a version from its scored customers (one row each) and what its training's files say."""
         segment = customers["segment"].to_numpy()
         spent = customers["Monetary"].to_numpy()
         score = customers["anomaly_score"].to_numpy()
@@ -88,6 +99,9 @@ class Snapshot:
         anomalies = np.flatnonzero(customers["is_anomaly"].to_numpy())
         columns = {
             name: _column(name, customers[name]) for name in (*ROW, "pca_1", "pca_2") if name in customers
+        }
+        by_spending = {
+            int(profile["segment"]): biggest[segment[biggest] == profile["segment"]] for profile in profiles
         }
         return cls(
             version=version,
@@ -97,13 +111,14 @@ class Snapshot:
             profiles=_finite(profiles),
             customers=columns,
             rows={customer: index for index, customer in enumerate(columns["customer_id"])},
-            by_spending={
-                int(profile["segment"]): biggest[segment[biggest] == profile["segment"]]
-                for profile in profiles
-            },
+            by_spending=by_spending,
+            by_state=_by_state(by_spending, customers["state"].to_numpy()) if "state" in customers else {},
             unusual=anomalies[np.argsort(-score[anomalies], kind="stable")],
             scorer=scorer,
-            movement=movement,
+            movement=_finite(movement),
+            evidence=_finite(evidence),
+            forward=_finite(forward),
+            gap=_finite(gap),
             registered=registered,
         )
 
@@ -138,6 +153,13 @@ class Snapshot:
         if text is None:
             text = self._answers[query.__name__] = as_json(query(self))
         return text
+
+
+def _by_state(by_spending: Mapping[int, np.ndarray], state: np.ndarray) -> dict[tuple[int, str], np.ndarray]:
+    """Indices of the customers of each segment and state, in the order of `by_spending`."""
+    return {
+        (segment, name): own[state[own] == name] for segment, own in by_spending.items() for name in STATES
+    }
 
 
 def _column(name: str, values: pd.Series) -> Sequence[Any]:

@@ -11,8 +11,10 @@ from contract.names import FEATURES
 from training import identity
 from training.clustering.evaluate import stability
 from training.clustering.segmenter import Segmenter
+from training.clustering.weights import DEFAULT_WEIGHTS, weights_of
 from training.profiles import profile
 from training.shop import digest
+from training.states import shop_gap
 from training.store import artifact, registry, tracking
 
 # Recency, Frequency, AverageOrderValue, Tenure of the typical customer
@@ -39,31 +41,53 @@ def customers(seed=0, spread=0.25, **groups):
     return table
 
 
-def fit(table, k=3, rate=0.02, features=FEATURES, seed=0):
-    """A fitted segmenter, numbered by mean Monetary, and its profiles."""
-    columns = [FEATURES.index(name) for name in features]
+def fit(table, k=3, rate=0.019, features=FEATURES, seed=0, weights=DEFAULT_WEIGHTS):
+    """A fitted segmenter, numbered by median Monetary, and its profiles."""
     segmenter = Segmenter(
-        k, anomaly_rate=rate, columns=columns, order_by=FEATURES.index("Monetary"), random_state=seed
+        k,
+        anomaly_rate=rate,
+        min_samples=15,
+        columns=[FEATURES.index(name) for name in features],
+        weights=weights_of(features, weights),
+        order_by=FEATURES.index("Monetary"),
+        random_state=seed,
     ).fit(table[list(FEATURES)].to_numpy())
     return segmenter, profile(table, segmenter.labels_, segmenter.anomalies_, FEATURES)
 
 
-def register(client, table, kind="real", k=3, rate=0.02, features=FEATURES, seed=0, aligned=True):
+def register(
+    client,
+    table,
+    kind="real",
+    k=3,
+    rate=0.019,
+    features=FEATURES,
+    seed=0,
+    aligned=True,
+    weights=DEFAULT_WEIGHTS,
+):
     """Register a model of `table` as a training would; its version. Not `aligned`: numbered as if alone."""
-    segmenter, profiles = fit(table, k, rate, features, seed)
+    segmenter, profiles = fit(table, k, rate, features, seed, weights)
     nobody = identity.Predecessor(None, None, "there is no champion")
-    predecessor = registry.predecessor(client, kind, features) if aligned else nobody
+    champion = registry.predecessor(client, kind, features, weights_of(features, weights))
+    predecessor = champion if aligned else nobody
     segmenter, profiles, decided = identity.keep(segmenter, profiles, features, predecessor)
     run = mlflow.start_run(experiment_id=tracking.experiment_id(client))
     with run as parent, tempfile.TemporaryDirectory() as folder:
         path = artifact.write(
-            Path(folder) / "segmenter.skops", segmenter, FEATURES, profiles.name, np.ones(5)
+            Path(folder) / "segmenter.skops",
+            segmenter,
+            FEATURES,
+            profiles.name,
+            np.ones(5),
+            shop_gap(table),
         )
         numbers = table[list(FEATURES)]
         uri, answers = registry.log_model(path, numbers, ["mlflow"], {})
         registry.check_answers(answers, segmenter.labels_, segmenter.anomalies_)
         tracking.log_files({"data/features.parquet": table})
         points = segmenter.scaler_.transform(np.log1p(numbers[list(features)].to_numpy()))
+        points = points * segmenter.weights_
         steady = stability(points[~segmenter.anomalies_], k, refits=3, n_init=1)
         tags = {"data": kind, "data_digest": digest(table), "stability": str(steady)} | decided.tags()
         return registry.register(client, parent.info.run_id, uri, tags, "made up")

@@ -7,6 +7,7 @@ from sklearn.metrics import silhouette_samples as usual_samples
 
 from training.clustering.evaluate import (
     companions,
+    flag_reproducibility,
     principal_map,
     silhouette,
     silhouette_samples,
@@ -74,6 +75,29 @@ def test_clear_segments_are_stable_and_arbitrary_ones_are_not():
     cloud = np.random.default_rng(0).normal(size=(600, 2))
     assert stability(clear, 3, refits=5) > 0.99
     assert stability(cloud, 7, refits=5) < 0.8
+
+
+def test_flags_of_the_same_odd_customers_hold_and_arbitrary_ones_do_not():
+    random = np.random.default_rng(0)
+    crowd = random.normal(0, 0.1, (300, 2))
+    odd = 50 + 10 * np.arange(12)[:, None] * np.ones(2)
+    assert flag_reproducibility(np.concatenate([crowd, odd]), 15, 12 / 312) > 0.8
+    assert 0 < flag_reproducibility(random.uniform(size=(300, 2)), 15, 12 / 300) < 0.6
+
+
+def test_where_nobody_is_flagged_the_flags_are_the_same():
+    assert flag_reproducibility(np.zeros((60, 2)), 15, 0.1) == 1
+    assert flag_reproducibility(np.random.default_rng(0).normal(size=(60, 2)), 15, 1e-9) == 1
+
+
+def test_reproducibility_of_flags_is_a_share_that_only_the_seed_decides():
+    points = np.random.default_rng(1).lognormal(size=(200, 3))
+    before = points.copy()
+    measured = [flag_reproducibility(points, 20, 0.05, seed=seed) for seed in (0, 0, 1)]
+    assert measured[0] == measured[1] != measured[2]
+    assert all(0 < value < 1 for value in measured)
+    assert np.array_equal(points, before)
+    assert 0 <= flag_reproducibility(points[:5], 20, 0.2) <= 1  # fewer customers than min_samples
 
 
 @pytest.mark.filterwarnings("error")

@@ -84,16 +84,30 @@ CUTS = {
 def test_a_study_whose_journal_was_cut_goes_on_to_the_same_trials(tmp_path, cut):
     points = np.random.default_rng(0).normal(size=(60, 2))
     journal = tmp_path / "a.journal"
-    whole = list(run_trials(Evaluator(points, Limits(), 0), 6, 0, journal, "a"))
+    whole = list(run_trials(Evaluator(points, points, points[:, 2], Limits(), 0), 6, 0, journal, "a", 0.015))
     journal.write_bytes(cut(journal.read_bytes()))
-    assert list(run_trials(Evaluator(points, Limits(), 0), 6, 0, journal, "a")) == whole
+    assert (
+        list(run_trials(Evaluator(points, points, points[:, 2], Limits(), 0), 6, 0, journal, "a", 0.015))
+        == whole
+    )
 
 
 def test_a_resumed_study_does_not_fit_again(tmp_path, monkeypatch):
     points = np.random.default_rng(0).normal(size=(60, 2))
-    whole = list(run_trials(Evaluator(points, Limits(), 0), 6, 0, tmp_path / "a.journal", "a"))
+    whole = list(
+        run_trials(
+            Evaluator(points, points, points[:, 2], Limits(), 0), 6, 0, tmp_path / "a.journal", "a", 0.015
+        )
+    )
     monkeypatch.setattr(Evaluator, "_fit", lambda *_: pytest.fail("fitted again"))
-    assert list(run_trials(Evaluator(points, Limits(), 0), 6, 0, tmp_path / "a.journal", "a")) == whole
+    assert (
+        list(
+            run_trials(
+                Evaluator(points, points, points[:, 2], Limits(), 0), 6, 0, tmp_path / "a.journal", "a", 0.015
+            )
+        )
+        == whole
+    )
 
 
 def test_a_training_at_work_cannot_be_resumed_by_another(new_store, tmp_path):

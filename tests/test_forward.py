@@ -10,7 +10,16 @@ import scipy.stats
 
 from contract.names import FEATURES
 from training.clustering.segmenter import Segmenter
-from training.report.forward import eta_squared, forward_check, rfm_tiers, spend_between
+from training.identity import segments_of
+from training.report.forward import (
+    CutOff,
+    difference,
+    eta_squared,
+    forward_check,
+    rfm_of_sizes,
+    rfm_tiers,
+    spend_between,
+)
 from training.report.lookback import look_back
 from training.shop import Reading, count_customers
 
@@ -64,12 +73,21 @@ def test_spend_is_what_came_after_and_never_below_zero():
     ]  # bought, did not, took back, took all back
 
 
+def cut_off(
+    customers, segment, spend, state="active", same_as=None, left_best=None, as_of=datetime(2024, 3, 1)
+):
+    """A cut-off whose customers are numbered from 0."""
+    count = len(spend)
+    numbered = customers.assign(customer_id=[str(n) for n in range(count)])
+    same = np.asarray(segment if same_as is None else same_as)
+    states = np.full(count, state, dtype=object)
+    return CutOff(as_of, 90, numbered, np.asarray(segment), same, states, np.asarray(spend, float), left_best)
+
+
 def test_a_check_whose_answer_is_known():
     days = np.array([40.0, 30, 20, 10])
     customers = rfm(days, 1 + 1 / days, 100 / days)
-    checked = forward_check(
-        customers, [0, 0, 1, 1], {0: "Low", 1: "High"}, [0, 2, 6, 8], datetime(2024, 3, 1), 90
-    )
+    checked = forward_check([cut_off(customers, [0, 0, 1, 1], [0, 2, 6, 8])], ("Low", "High"))
     assert checked.groups[checked.groups.kind == "segment"].to_dict("records") == [
         {"kind": "segment", "group": 0, "name": "Low", "customers": 2, "mean_spend": 1, "bought_again": 0.5},
         {"kind": "segment", "group": 1, "name": "High", "customers": 2, "mean_spend": 7, "bought_again": 1},
@@ -79,9 +97,37 @@ def test_a_check_whose_answer_is_known():
     logs = np.log([1, 3, 7, 9])
     expected = ((logs[2:].mean() - logs[:2].mean()) / 2) ** 2 / logs.var()
     assert checked.metrics["forward_eta_squared_segments_log"] == pytest.approx(expected)
-    assert "High 7.00 (100% bought again), Low 1.00 (50%)" in checked.sentences[0]
-    assert "The segments explain 90% of the variance" in checked.sentences[1]
+    assert checked.ahead["rfm"] == (0, 0)
+    assert checked.top_share == {"segments": 14 / 16, "rfm_same_sizes": 14 / 16}
+    assert any("not told apart from the segments" in sentence for sentence in checked.sentences)
     json.dumps(checked.as_json(), allow_nan=False)
+
+
+def test_the_standard_error_of_the_difference_is_that_of_a_bootstrap_of_customers():
+    """The same 400 customers at two cut-offs: who is drawn, is drawn at both."""
+    random = np.random.default_rng(0)
+    count = 400
+    kind = random.integers(0, 3, count)
+    one, other = kind, np.where(random.random(count) < 0.6, kind, random.integers(0, 3, count))
+    spends = [random.lognormal(kind, 1) * (random.random(count) < 0.3 + 0.2 * kind) for _ in range(2)]
+    customers = rfm(np.ones(count), np.ones(count), np.ones(count))
+
+    def ahead(rows):
+        cuts = [cut_off(customers.iloc[rows], one[rows], spend[rows]) for spend in spends]
+        groups = [{"segments": one[rows], "rfm": other[rows]}] * 2
+        return difference(cuts, groups, "segments", "rfm")
+
+    _, error = ahead(np.arange(count))
+    drawn = [ahead(random.integers(count, size=count))[0] for _ in range(600)]
+    assert error == pytest.approx(np.std(drawn), rel=0.2)
+
+
+def test_rfm_groups_of_the_segments_own_sizes_are_cut_from_the_worst():
+    customers = rfm([5.0, 4, 3, 2, 1], [1.0, 2, 3, 4, 5], [10.0, 20, 30, 40, 50])
+    assert rfm_of_sizes(customers, np.array([1, 3, 1])).tolist() == [0, 1, 1, 1, 2]
+    alike = rfm([5.0] * 4, [1.0] * 4, [7.0, 9.0, 8.0, 6.0])
+    assert np.bincount(rfm_of_sizes(alike, np.array([3, 1]))).tolist() == [3, 1]
+    assert rfm_of_sizes(alike, np.array([3, 1])).tolist() == [0, 1, 0, 0]  # 9 comes last
 
 
 def shop_of(tmp_path, days, ends=date(2024, 12, 1)):
@@ -103,7 +149,7 @@ def past_of(shop):
     values = shop.customers[list(FEATURES)].to_numpy()
     segmenter = Segmenter(2, anomaly_rate=0.02, min_samples=5, order_by=2, random_state=0).fit(values)
     scored = shop.customers.assign(segment=segmenter.labels_, is_anomaly=segmenter.anomalies_)
-    return look_back(shop, scored, segmenter, ["Low", "High"])
+    return look_back(shop, segmenter, segments_of(segmenter, FEATURES, ["Low", "High"]), scored)
 
 
 def test_a_shop_with_a_past_is_checked(tmp_path):
@@ -118,7 +164,10 @@ def test_a_shop_with_a_past_is_checked(tmp_path):
     groups = past.forward.groups
     assert groups[groups.kind == "segment"].bought_again.tolist() == [0, 1]
     assert past.forward.metrics["forward_eta_squared_segments"] > 0.99
-    assert past.forward.cut_off == datetime(2024, 9, 2, 23, 59, 59)
+    assert past.forward.by_cut_off.cut_off.tolist() == ["2024-09-02"]
+    assert past.evidence.segments[1].bought_again == 1
+    assert past.evidence.segments[0].bought_again == 0
+    assert past.evidence.shop.customers == 60
     assert set(past.files) == {"movement.json", "fallen.csv", "forward.json"}
 
 

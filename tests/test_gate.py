@@ -4,16 +4,20 @@ import json
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 from click.testing import CliRunner
-from made_up import customers, register
+from made_up import customers, fit, register
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
 
-from contract.names import FEATURE_TABLE, FEATURES, MODEL, OUTPUTS
+from contract.names import FEATURE_TABLE, FEATURES, MODEL, OUTPUTS, SEGMENTER
 from training import endpoint, gate
 from training.cli import main
 from training.clustering.sweep import Limits
-from training.store import history, registry
+from training.store import history, model, registry
 
 SHOP = {"lapsed": 120, "new": 80, "best": 60}
 
@@ -40,14 +44,20 @@ def verdict(client):
     return of
 
 
+def rules_of(client, version):
+    """The rules that a version is held against, beside the champion."""
+    champion = registry.version_of(client, "champion")
+    return list(gate.rules_on_table(client, version, champion, Limits(), gate.Tolerance()))
+
+
 @pytest.fixture(scope="module")
 def next_month(client):
     """A good challenger."""
     return register(client, customers(seed=1, **SHOP))
 
 
-OWN = ["table", "segments", "stability", "smallest_segment", "anomaly_rate"]
-BESIDE = ["data", "signature", "features", "silhouette", "identity", "moved"]
+OWN = ["table", "segments", "stability", "smallest_segment", "value_step", "anomaly_rate"]
+BESIDE = ["data", "signature", "features", "weights", "silhouette", "identity", "moved"]
 
 
 def test_a_model_of_the_next_month_passes_every_rule(verdict, next_month):
@@ -70,7 +80,8 @@ def test_the_first_model_is_judged_by_itself(client, verdict):
         ({"min_segments": 4}, "segments", "3"),
         ({"min_stability": 1.1}, "stability", "1.000"),
         ({"min_share": 0.24}, "smallest_segment", "23.1%"),
-        ({"min_anomaly_rate": 0.03}, "anomaly_rate", "1.9%"),
+        ({"min_value_step": 3}, "value_step", "2.86"),
+        ({"min_anomaly_rate": 0.03, "max_anomaly_rate": 0.05}, "anomaly_rate", "1.9%"),
         ({"max_anomaly_rate": 0.01}, "anomaly_rate", "1.9%"),
     ],
 )
@@ -103,6 +114,106 @@ def test_a_model_with_numbers_of_its_own_fails(client, verdict):
     assert set(broken) == {"identity"}
     assert "is the champion's 1" in broken["identity"]
     assert verdict(register(client, table))[0] == {}
+
+
+def test_segments_that_are_worth_the_same_fail_by_the_value_step(client, verdict):
+    table = customers(seed=1, **SHOP)
+    table.loc[120:199, ["Monetary", "AverageOrderValue"]] *= 0.4
+    broken, _ = verdict(register(client, table), max_moved=1)
+    assert set(broken) == {"value_step"}
+    assert 1 <= float(broken["value_step"]) < 1.25
+
+
+def test_a_name_that_gave_way_is_told_and_no_fault(client):
+    table = customers(seed=1, **SHOP)
+    money = ["Monetary", "AverageOrderValue"]
+    table.loc[:119, money] *= 1.7
+    table.loc[120:199, money] *= 0.4
+    rules = {rule.name: rule for rule in rules_of(client, register(client, table))}
+    assert rules["identity"].holds
+    assert "Low-value lapsed is now Medium-value lapsed" in rules["identity"].found
+
+
+OTHER = {"Recency": 1.0, "Frequency": 1.0, "Monetary": 1.0, "AverageOrderValue": 1.0, "Tenure": 1.0}
+
+
+def test_a_model_of_other_weights_cannot_be_compared(client, verdict):
+    version = register(client, customers(seed=1, **SHOP), weights=OTHER)
+    broken, asked = verdict(version)
+    assert broken == {"weights": "1, 1, 1, 1, 1"}
+    assert asked == [*OWN, "data", "signature", "features", "weights"]
+    tag = client.get_model_version(MODEL, str(version)).tags["identity.champion"]
+    assert tag == "version 1 is of other weights"
+
+
+def write_as_before(path, segmenter, features, names, typical):
+    """A model's file as release 0.1.0 wrote it: with no weights and no gap."""
+    skops.io.dump(
+        {
+            "features": list(features),
+            "columns": [int(column) for column in segmenter.columns],
+            "scaler": segmenter.scaler_,
+            "kmeans": segmenter.kmeans_,
+            "dbscan": {
+                "eps": float(segmenter.eps_),
+                "min_samples": int(segmenter.min_samples),
+                "core_samples": segmenter.core_samples_,
+            },
+            "names": list(names),
+            "typical": np.asarray(typical, dtype=np.float64),
+        },
+        path,
+    )
+    return path
+
+
+@pytest.fixture
+def champion_without_weights(client, tmp_path):
+    """Version 1 gives way to a champion as release 0.1.0 registered them, with code that knows no weights; put back."""
+    code = Path(model.__file__).read_text(encoding="utf-8")
+    for new, old in {
+        'fitted["weights"]': "np.ones(5)",
+        'fitted["gap"]': 'float("nan")',
+        '            "state": self.states[kind].take(self._state(values)),\n': "",
+    }.items():
+        assert new in code
+        code = code.replace(new, old)
+    (tmp_path / "model.py").write_text(code, encoding="utf-8")
+    table = customers(**SHOP)
+    segmenter, profiles = fit(table, weights=OTHER)
+    numbers = table[list(FEATURES)]
+    typical = numbers.median().to_numpy()
+    file = write_as_before(tmp_path / SEGMENTER, segmenter, FEATURES, profiles.name, typical)
+    outputs = Schema([ColSpec(kind, name) for kind, name in OUTPUTS if name != "state"])
+    with mlflow.start_run(experiment_id="1") as run:
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(tmp_path / "model.py"),
+            artifacts={"segmenter": str(file)},
+            signature=ModelSignature(Schema([ColSpec("double", name) for name in FEATURES]), outputs),
+            input_example=numbers.head(2),
+            pip_requirements=["mlflow"],
+        )
+        version = registry.register(client, run.info.run_id, logged.model_uri, {"data": "real"}, "")
+    client.set_registered_model_alias(MODEL, "champion", str(version))
+    yield version
+    client.set_registered_model_alias(MODEL, "champion", "1")
+
+
+def test_a_first_weighted_model_is_judged_by_its_own_limits_beside_one_without_weights(
+    client, verdict, champion_without_weights
+):
+    version = register(client, customers(seed=1, **SHOP))
+    broken, asked = verdict(version)
+    assert broken == {}
+    assert asked == [*OWN, "data", "signature", "features", "weights"]
+    (rule,) = [rule for rule in rules_of(client, version) if rule.name == "weights"]
+    assert rule.found == (
+        f"version {champion_without_weights} is of a release without weights: judged as a first model"
+    )
+    tag = client.get_model_version(MODEL, str(version)).tags["identity.champion"]
+    assert tag == f"version {champion_without_weights} is of a release without weights"
+    assert verdict(version, Limits(min_stability=1.1))[0] == {"stability": "1.000"}
 
 
 def test_a_model_of_other_features_cannot_be_compared(client, verdict):

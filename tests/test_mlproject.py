@@ -62,11 +62,19 @@ def test_mlflow_run_trains_in_its_own_run(new_folder):
     shop = new_folder("project")
     for name in ("MLproject", "conda.yaml", "requirements.lock"):
         shutil.copy(ROOT / name, shop.folder)
-    command = ["mlflow", "run", ".", "-e", "train", "--env-manager", "local", "-P", "trials=4"]
+    given = ["trials=4", "features=Recency,Frequency,Monetary", "weights=Recency=0.5", "anomaly_rate=0.01"]
+    parameters = [word for pair in given for word in ("-P", pair)]
+    command = ["mlflow", "run", ".", "-e", "train", "--env-manager", "local", *parameters]
     done = subprocess.run(command, cwd=shop.folder, env=shop.environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     client = mlflow.MlflowClient(shop.environment["MLFLOW_TRACKING_URI"])
     version = client.get_model_version_by_alias("customer-segments", "challenger")
     run = client.get_run(version.run_id)
     assert run.data.tags["mlflow.project.entryPoint"] == "train"
+    assert run.data.params["anomaly_rate"] == "0.01"
+    assert run.data.params["weights"] == "Recency=0.5"  # as the user wrote it
+    (output,) = run.outputs.model_outputs
+    model = Path(client.get_logged_model(output.model_id).artifact_location.removeprefix("file://"))
+    metadata = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))["metadata"]
+    assert metadata["weights"] == "Recency=0.5,Frequency=1,Monetary=1"
     assert run.info.status == "FINISHED"

@@ -49,9 +49,27 @@ def test_one_child_run_a_trial_with_what_the_compare_page_needs(trials):
         } <= set(trial.data.metrics)
 
 
-def test_the_winner_is_the_best_feasible_trial(run, trials):
-    feasible = [trial.data.metrics["silhouette"] for trial in trials if trial.data.metrics["feasible"]]
-    assert run.data.metrics["silhouette"] == max(feasible)
+def test_the_number_of_segments_is_that_of_the_highest_silhouette_within_the_limits(run, trials):
+    feasible = [trial for trial in trials if trial.data.metrics["feasible"]]
+    best = max(feasible, key=lambda trial: trial.data.metrics["silhouette"])
+    assert run.data.metrics["k"] == int(best.data.params["k"])
+    (winner,) = [t for t in trials if t.data.tags["trial"] == str(int(run.data.metrics["best_trial"]))]
+    assert {name: float(value) for name, value in winner.data.params.items()} == pytest.approx(
+        {name: run.data.metrics[name] for name in ("k", "eps", "min_samples")}
+    )
+
+
+def test_the_ten_first_trials_try_each_number_of_segments_once(trials):
+    numbers = {int(trial.data.tags["trial"]): int(trial.data.params["k"]) for trial in trials}
+    assert [numbers[number] for number in range(10)] == list(range(3, 13))
+
+
+def test_the_list_of_the_unusual_is_as_long_as_wanted(run):
+    assert run.data.params["anomaly_rate"] == "0.015"
+    assert run.data.metrics["anomaly_rate"] == pytest.approx(0.015, abs=0.002)
+    assert (
+        run.data.params["weights"] == "Recency=0.7,Frequency=1,Monetary=1,AverageOrderValue=0.25,Tenure=0.25"
+    )
 
 
 def test_the_parent_says_what_came_out_and_of_what(run):
@@ -72,7 +90,8 @@ def test_elbow_and_silhouette_are_metrics_by_step(client, run):
 
 
 def test_the_run_shows_what_removing_anomalies_was_worth(run):
-    assert run.data.metrics["silhouette"] > run.data.metrics["silhouette_on_all"]
+    assert run.data.metrics["silhouette_ordinary"] > run.data.metrics["silhouette"]
+    assert 0 < run.data.metrics["silhouette_on_all"] <= 1
     assert 0 < run.data.metrics["stability_on_all"] <= 1
 
 
@@ -90,6 +109,7 @@ def test_figures_and_report_are_there(client, run):
         "movement.json",
         "fallen.csv",
         "forward.json",
+        "evidence.json",
     } <= names()
     assert len(names("figures")) == 11
     assert names("data") == {"data/customers.parquet", "data/features.parquet", "data/funnel.json"}
@@ -111,10 +131,23 @@ def test_movement_ends_where_the_customers_are(store):
 def test_the_run_says_how_its_segments_hold_forward(run, store):
     checked = json.loads(store.artifact("forward.json").read_text())
     assert {f"forward_eta_squared_{name}": value for name, value in checked["eta_squared"].items()} == {
-        name: value for name, value in run.data.metrics.items() if name.startswith("forward_")
+        name: value for name, value in run.data.metrics.items() if name.startswith("forward_eta")
     }
     assert all(0 < value < 1 for value in checked["eta_squared"].values())
-    assert checked["cut_off"] == "2024-09-22T17:45:00"
+    assert checked["by_cut_off"][0]["cut_off"] == "2024-09-22"
+    assert len(checked["by_cut_off"]) > 1
+
+
+def test_the_grid_of_segments_and_states_holds_every_customer_and_all_the_money(store):
+    evidence = json.loads(store.artifact("evidence.json").read_text())
+    scored = pd.read_parquet(store.artifact("data/customers.parquet"))
+    assert len(evidence["grid"]) == 3 * 4
+    assert sum(cell["customers"] for cell in evidence["grid"]) == len(scored)
+    assert sum(cell["revenue"] for cell in evidence["grid"]) == pytest.approx(scored.Monetary.sum())
+    for cell in evidence["grid"]:
+        own = (scored.segment == cell["segment"]) & (scored.state == cell["state"])
+        assert cell["customers"] == own.sum()
+        assert bool(cell["action"]) == bool(cell["customers"])
 
 
 def test_the_planted_customers_are_the_anomalies(store):
@@ -125,10 +158,10 @@ def test_the_planted_customers_are_the_anomalies(store):
     assert (there.anomaly_reason != "").all()
 
 
-def test_segments_are_numbered_by_mean_monetary_and_three_are_low_medium_and_high(store):
+def test_segments_are_numbered_by_median_monetary_and_three_are_low_medium_and_high(store):
     profiles = json.loads(store.artifact("profiles.json").read_text())
-    means = [profile["mean_Monetary"] for profile in profiles]
-    assert means == sorted(means)
+    medians = [profile["median_Monetary"] for profile in profiles]
+    assert medians == sorted(medians)
     assert [p["name"].split()[0] for p in profiles] == ["Low-value", "Medium-value", "High-value"]
 
 
@@ -140,6 +173,7 @@ def test_the_version_carries_signature_example_and_tags(version):
     assert model.signature.outputs.input_names() == [
         "segment",
         "segment_name",
+        "state",
         "is_anomaly",
         "anomaly_score",
         "anomaly_reason",

@@ -113,7 +113,7 @@ def _warn_of_share(scored: ScoredCustomers, version: int) -> None:
             f"Warning: {flagged:,} of {customers:,} customers ({flagged / customers:.2%}) are flagged as anomalies. "
             f"Version {version} was trained to flag {band.rate:.2%}; expected {band}. These customers are not "
             "like those of its training, or they are a selection of them. If they are your whole shop, retrain with "
-            "`segments train`: eps fits only the data from which it was chosen (docs/model.md, Drift).",
+            "`segments train`: eps fits only the data from which it was chosen (docs/drift.md).",
             file=sys.stderr,
         )
 

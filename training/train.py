@@ -312,6 +312,7 @@ class _Result:
             curve,
             self.lines,
             method,
+            self.warnings,
         )
         return data | self.past.files | pictures
 
@@ -346,9 +347,12 @@ def _run_tags(given: Assignment) -> dict[str, str]:
 
 
 def _log_inputs(given: Assignment, source: str) -> None:
+    """Log parameters and data into the active run. What `mlflow run` has logged stays as the user wrote it."""
     import mlflow
 
-    mlflow.log_params(given.params)
+    run = mlflow.active_run()
+    logged = run.data.params if run else {}
+    mlflow.log_params({name: value for name, value in given.params.items() if name not in logged})
     tracking.log_data(given.shop.customers, source, given.shop.digest)
 
 

@@ -65,6 +65,7 @@ function draw(box, width = document.documentElement.classList.contains("paper") 
 
 function onPaper(paper) {
   document.documentElement.classList.toggle("paper", paper);
+  for (const hidden of document.querySelectorAll("details[data-print]")) hidden.open = paper;
   drawAll();
 }
 

@@ -1,22 +1,31 @@
 // Lists of customers, page by page: the audience of a segment, who left the best one, and the unusual customers.
-import { ask, element, known } from "./data.js";
+import { address, ask, element, known } from "./data.js";
 import { amount, counted, NOTHING, number, plainly, score, whole } from "./words.js";
 
 const COLUMNS = {
   audience: (row) => [
     money(row.Monetary), count(row.Frequency), money(row.AverageOrderValue), count(row.Recency), count(row.Tenure),
-    cell(row.country ?? NOTHING, "keep"), cell(row.is_anomaly ? plainly(row.anomaly_reason) : "no", "why"),
+    ...(row.state === undefined ? [] : [cell(row.state, "keep")]),
+    cell(row.country ?? NOTHING, "keep"), row.is_anomaly ? why(row) : cell("no", "why"),
   ],
   fallen: (row) => [
     cell(row.to_name, "keep"), money(row.Monetary_before), money(row.Monetary_after), count(row.Recency),
   ],
   unusual: (row) => [
-    cell(plainly(row.anomaly_reason), "why"), cell(score(row.anomaly_score), "n"), cell(row.segment_name, "keep"),
+    why(row), cell(score(row.anomaly_score), "n"), cell(row.segment_name, "keep"),
     money(row.Monetary), count(row.Frequency), count(row.Recency), cell(row.country ?? NOTHING, "keep"),
   ],
 };
 
 const cell = (text, kind = null) => element("td", { class: kind }, text);
+// Why a customer is unusual: what they gave back is the story of those who gave back much, and comes first.
+function why(row) {
+  const node = cell("", "why");
+  if (row.returns_note) node.append(element("b", {}, `${plainly(row.returns_note)}.`), " ");
+  node.append(plainly(row.anomaly_reason));
+  return node;
+}
+
 const money = (value) => cell(amount(value), "n");
 const count = (value) => cell(number(value), "n");
 
@@ -53,7 +62,8 @@ class List {
     const asked = ++this.asked;
     let answer;
     try {
-      answer = await ask(`${this.path}?page=${page}&limit=${known.rows}`);
+      const query = this.path.includes("?") ? "&" : "?";
+      answer = await ask(`${this.path}${query}page=${page}&limit=${known.rows}`);
     } catch (problem) {
       if (asked === this.asked) this.state.textContent = problem.message;
       return;
@@ -85,17 +95,30 @@ export function startLists() {
     if (box) new List(box).start(path, Number(box.dataset.pages), Number(box.dataset.total));
   }
 
-  const panel = document.getElementById("audience");
-  const title = document.getElementById("audience-title");
+  for (const [section, panel] of [["segments", "audience"], ["states", "cell"]]) {
+    const box = document.getElementById(panel);
+    if (box) startAudience(document.getElementById(section), box);
+  }
+}
+
+// What is chosen in a section, a segment or a cell of the grid, opens as a list in the section's panel.
+function startAudience(section, panel) {
+  const title = panel.querySelector("h3");
   const audience = new List(panel.querySelector(".list"));
   let opener = null;
-  document.getElementById("segments").addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-audience]");
-    if (!button) return;
-    opener = button;
-    title.textContent = `${button.dataset.title}: biggest spenders first`;
+  section.addEventListener("click", async (event) => {
+    const chosen = event.target.closest("[data-audience]");
+    if (!chosen || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    opener = chosen;
+    const { audience: segment, state, title: name } = chosen.dataset;
+    const query = state ? `?state=${encodeURIComponent(state)}` : "";
+    title.textContent = `${name}: biggest spenders first`;
+    say(panel, "advice", chosen.dataset.advice);
+    say(panel, "statistics", chosen.dataset.statistics);
+    panel.querySelector("[data-download]").href = address(`/analytics/segments/${segment}/customers.csv${query}`);
     panel.hidden = false;
-    await audience.open(`/analytics/segments/${button.dataset.audience}/customers`);
+    await audience.open(`/analytics/segments/${segment}/customers${query}`);
     title.focus({ preventScroll: true });
     panel.scrollIntoView({ block: "start" });
   });
@@ -103,4 +126,11 @@ export function startLists() {
     panel.hidden = true;
     opener?.focus();
   });
+}
+
+// A sentence of the chosen cell in the panel's line for it; no line where there is none.
+function say(panel, line, text) {
+  const box = panel.querySelector(`[data-${line}]`);
+  box.hidden = !text;
+  (box.querySelector("span") ?? box).textContent = text ?? "";
 }

@@ -63,15 +63,22 @@ async function show(id) {
 
 function card(customer) {
   const segment = segments.get(customer.segment);
-  const about = [customer.country, customer.Returned > 0 ? `${measure("Monetary", customer.Returned)} given back in returns` : null];
+  const returned = customer.Returned > 0 ? `${measure("Monetary", customer.Returned)} given back in returns` : null;
+  const about = [customer.country, customer.is_anomaly && customer.returns_note ? null : customer.returns_note || returned];
   const facts = element("div", {},
     element("h3", {}, swatch(customer.segment), `Customer ${customer.customer_id}: ${customer.segment_name}`),
     element("p", { class: "quiet" }, about.filter(Boolean).join(" · ")),
   );
-  facts.append(verdict(customer));
+  facts.append(...standing(customer), verdict(customer));
   if (segment) facts.append(element("p", { class: "action" }, element("b", {}, "What to do with the segment"), segment.action));
   facts.append(comparison(customer, segment));
   return facts;
+}
+
+// Where a customer, of the shop or made up, stands between two orders; nothing where the version does not know.
+export function standing({ state }) {
+  if (!state) return [];
+  return [element("p", {}, element("b", {}, `${plainly(state)}: `), `${known.states[state]}.`)];
 }
 
 // Whether a customer, of the shop or made up, is unusual, in words.
@@ -82,6 +89,7 @@ export function verdict(customer) {
   }
   return element("p", { class: "unusual" },
     element("b", {}, "Unusual. "),
+    customer.returns_note ? `${plainly(customer.returns_note)}. ` : "",
     `${plainly(customer.anomaly_reason)}. Anomaly score ${score}; above 1 is unusual.`);
 }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,15 +17,28 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from contract import colours
-from contract.names import FEATURES
-from contract.words import NOTHING, WORDS, amount, counted, measure, month_name, percent, titled
+from contract.names import FEATURES, STATES
+from contract.words import (
+    ALTERNATIVES,
+    NOTHING,
+    WORDS,
+    amount,
+    counted,
+    listed,
+    measure,
+    month_name,
+    percent,
+    titled,
+    verb,
+)
 from training.clustering.evaluate import Map
 from training.profiles import by_value
 from training.report.facts import links, revenue_curve, skewness, spearman
+from training.report.forward import Forward
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -42,7 +56,8 @@ DRAWN_AT_MOST = 5_000
 CURVE_POINTS = 2_000
 MONTH_LABELS = 18
 THOUSANDS = FuncFormatter(lambda value, _: _minus(f"{value:,.0f}" if value == round(value) else f"{value:g}"))
-SHARES = PercentFormatter(1)
+SHARES = FuncFormatter(lambda share, _: _minus(f"{100 * share:g}%"))
+TITLE_CHARACTERS_PER_INCH = 8.8
 
 
 @dataclass(frozen=True)
@@ -492,10 +507,128 @@ def forward(groups: pd.DataFrame, days: int) -> Figure:
     return figure
 
 
+def foretold(check: Forward) -> Figure:
+    """How much of later spend the segments explain, beside each way of plain RFM.
+
+    Bars are means over the cut-offs, dots single cut-offs, and whiskers the standard error of the difference from the
+    segments.
+    """
+    methods = ("segments", *ALTERNATIVES)
+    values = [check.eta_squared[f"{name}_log"] for name in methods]
+    errors = [0.0, *(check.ahead[name][1] for name in ALTERNATIVES)]
+    figure = _figure(_foretold_title(check), 9, 4.2)
+    axis = figure.subplots()
+    positions = [-float(place) for place in range(len(methods))]
+    axis.barh(positions, values, color=[SHOP] + [MUTED] * len(ALTERNATIVES), height=0.6)
+    above = [spot + 0.14 for spot in positions]
+    axis.errorbar(values[1:], above[1:], xerr=errors[1:], fmt="none", ecolor="black", capsize=4)
+    for name, spot in zip(methods, positions, strict=True):
+        own = check.by_cut_off[f"{name}_log"]
+        axis.plot(
+            own,
+            np.full(len(own), spot - 0.14),
+            "o",
+            color="white",
+            markeredgecolor="black",
+            markersize=5,
+            zorder=3,
+        )
+    axis.axvline(values[0], color=HIGHLIGHT, linestyle="--", linewidth=1)
+    reach = float(check.by_cut_off[[f"{name}_log" for name in methods]].max().max())
+    for value, spot in zip(values, positions, strict=True):
+        axis.text(1.06 * max(reach, max(values)), spot, percent(value), va="center", fontweight="bold")
+    axis.set_xlim(0, 1.2 * max(reach, max(values)))
+    texts = [
+        "the segments",
+        *(textwrap.fill(text[:1].upper() + text[1:], 24) for text in ALTERNATIVES.values()),
+    ]
+    axis.set_yticks(positions, [text[:1].upper() + text[1:] for text in texts])
+    axis.xaxis.set_major_formatter(SHARES)
+    axis.set_xlabel(
+        f"share of the variance of the log of spend in the next {check.days} days that lies between the groups\n"
+        f"bar: mean of {counted(len(check.by_cut_off), 'cut-off')}; dot: one cut-off; "
+        "whisker: ± standard error of the difference from the segments"
+    )
+    return figure
+
+
+def state_grid(cells: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> Figure:
+    """Segment by state: customers, money and what such customers did next; the more bought again, the darker.
+
+    `cells` are those of `portrait.state_grid`, most valuable segment first; `names` the segments' names.
+    """
+    order = list(dict.fromkeys(cell["segment"] for cell in cells))
+    figure = _figure(_state_title(cells, names), 11, 1.7 + 1.05 * len(order))
+    axis = figure.subplots()
+    scale = _scale(colours.SHEET, colours.MUTED)
+    by_place = {(cell["segment"], cell["state"]): cell for cell in cells}
+    grid = [[by_place[segment, state] for state in STATES] for segment in order]
+    shares = pd.DataFrame([[_bought_again(cell) for cell in row] for row in grid])
+    image = axis.imshow(shares, cmap=scale, vmin=0, vmax=1, aspect="auto")
+    _annotate(axis, pd.DataFrame([[_in_cell(cell) for cell in row] for row in grid]), shares.fillna(0), scale)
+    axis.set_xticks(range(len(STATES)), STATES)
+    axis.xaxis.tick_top()
+    axis.set_yticks(range(len(order)), [textwrap.fill(names[segment], 24) for segment in order])
+    axis.set_xticks(np.arange(len(STATES) - 1) + 0.5, minor=True)
+    axis.set_yticks(np.arange(len(order) - 1) + 0.5, minor=True)
+    axis.grid(which="minor", color=SHOP, linewidth=0.6)
+    axis.tick_params(which="both", length=0)
+    days = next((f" within {cell['evidence']['days']} days" for cell in cells if cell["evidence"]), "")
+    label = f"share who bought again{days}\n(in the past, ± standard error)"
+    figure.colorbar(image, ax=axis, label=label, shrink=0.9, format=SHARES)
+    return figure
+
+
+def _bought_again(cell: Mapping[str, Any]) -> float:
+    return cell["evidence"]["bought_again"] if cell["evidence"] and cell["customers"] else float("nan")
+
+
+def _in_cell(cell: Mapping[str, Any]) -> str:
+    """What a cell says of its customers: how many, their money, and what such customers did next."""
+    if not cell["customers"]:
+        return NOTHING
+    return f"{counted(cell['customers'], 'customer')}\nspent {amount(cell['revenue'])}\n{_after(cell['evidence'])}"
+
+
+def _after(evidence: Mapping[str, Any] | None) -> str:
+    if evidence is None:
+        return "next: not known"
+    share = evidence["bought_again"]
+    again = f"{percent(share)} ± {100 * evidence['bought_again_se']:.0f} bought again"
+    return f"{again},\n{amount(evidence['mean_spend'] / share)} each" if share else again
+
+
+def _state_title(cells: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> str:
+    late = next((cell for cell in cells if cell["state"] == "late" and cell["customers"]), None)
+    if late is None:
+        return "Segment by state: nobody is late"
+    count = late["customers"]
+    return (
+        f"{counted(count, 'customer')} of {names[late['segment']]} {verb(count, 'is', 'are')} late; "
+        f"{verb(count, 'this one has', 'they have')} spent {amount(late['revenue'])}"
+    )
+
+
+def _foretold_title(check: Forward) -> str:
+    told = percent(check.eta_squared["segments_log"])
+    kinds: dict[str, list[str]] = {"more than": [], "about as much as": [], "less than": []}
+    for name, (ahead, error) in check.ahead.items():
+        kind = "about as much as" if abs(ahead) <= 2 * error else "more than" if ahead > 0 else "less than"
+        kinds[kind].append(ALTERNATIVES[name])
+    beside = ", ".join(f"{kind} {listed(others)}" for kind, others in kinds.items() if others)
+    return f"Segments tell {told} of the differences in spend of the next {check.days} days: {beside}"
+
+
 def _figure(title: str, width: float, height: float) -> Figure:
     """An empty figure (inches) whose title wraps to its width."""
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
-    figure.suptitle(textwrap.fill(title, int(width * 9.5)), x=0.02, ha="left", fontsize=13, fontweight="bold")
+    figure.suptitle(
+        textwrap.fill(title, int(width * TITLE_CHARACTERS_PER_INCH)),
+        x=0.02,
+        ha="left",
+        fontsize=13,
+        fontweight="bold",
+    )
     return figure
 
 

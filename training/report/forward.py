@@ -11,18 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from contract.words import percent
+from contract.words import ALTERNATIVES, percent
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 RFM_CLASSES = 5  # quintiles
-# What the segments are compared with, each as people call it.
-ALTERNATIVES = {
-    "rfm": "as many RFM tiers of equal size",
-    "rfm_same_sizes": "RFM sums cut at the segments' own sizes",
-    "rfm_cells": "25 RFM cells",
-}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ MOVED_OVER = 30  # days
 AHEAD = 90  # days of spend that are held against the segments of before
 STEP = 30  # days from one cut-off to the next
 MOST_CUT_OFFS = 12
+NOBODY = 1e-9  # a share of customers that is nobody, as a rate that a Segmenter takes
 # A past too short makes everyone new. So: as long as the time compared, for movement; twice as long as the
 # time looked ahead, for the forward check, whose segments are fitted anew.
 BEFORE_MOVED = MOVED_OVER
@@ -104,7 +105,8 @@ def _cut_offs(
             return _with_leavers(cut_offs, fits) or (
                 f"All customers of {then.as_of:%Y-%m-%d} spent the same in the {AHEAD} days after it."
             )
-        again = clone(segmenter).set_params(eps=None, anomaly_rate=segmenter.anomalies_.mean(), init=None)
+        rate = max(segmenter.anomalies_.mean(), NOBODY)
+        again = clone(segmenter).set_params(eps=None, anomaly_rate=rate, init=None)
         again.fit(then.customers[list(FEATURES)].to_numpy())
         fits[then.as_of] = (again, then)
         same = same_segments(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -26,6 +27,9 @@ DESCRIPTIONS = {
     "customers as crosses and arrows for the features.",
     "forward": "Bars of the mean spend after the cut-off and of the share who bought again, by segment and by RFM "
     "tier.",
+    "foretold": "Bars of the share of later spend's variance that segments, RFM tiers, RFM sums and RFM cells "
+    "explain, with standard errors.",
+    "states": "Table of segments by state: customers, money, and the share who bought again, the more the darker.",
     "k_distance": "Curve of how isolated each customer is, sorted, and curve of the anomaly rate over eps; the eps "
     "used is marked in both.",
     "concentration": "Curve of the share of revenue over the share of customers, best customers first.",
@@ -41,6 +45,8 @@ DESCRIPTIONS = {
 def render_report(
     *,
     title: str,
+    rejected: str,
+    warnings: Sequence[str],
     outcome: Sequence[str],
     profiles: pd.DataFrame,
     scored: pd.DataFrame,
@@ -48,16 +54,21 @@ def render_report(
     funnel: Funnel,
     reasons: Sequence[str],
     movement: Sequence[str],
+    advice_on_fallen: str,
+    grid: Sequence[Mapping[str, Any]],
+    gap: float,
     forward: Sequence[str],
     method: Mapping[str, str],
     figures: Mapping[str, Picture],
 ) -> str:
     """The whole story as one HTML page without any outside request.
 
-    `outcome`, `reasons`, `movement` and `forward` are sentences; `profiles` has one row per segment, as
-    `profiles.profile` gives it; `scored` is customers plus segment_name, is_anomaly, anomaly_score and
-    anomaly_reason; `method` maps a setting's name to its value as the reader shall see it; `figures`
-    maps the names of `DESCRIPTIONS` to pictures, and those that are left out are left out of the page.
+    `rejected` says why the segmentation was rejected, "" when it was not; `warnings`, `outcome`, `reasons`,
+    `movement` and `forward` are sentences; `profiles` has one row per segment, as `portrait.with_evidence`
+    gives it; `grid` are the cells of `portrait.state_grid`, and `gap` is the shop's usual days between two
+    orders; `scored` is customers plus segment_name, is_anomaly, anomaly_score, anomaly_reason and
+    returns_note; `method` maps a setting's name to its value as the reader shall see it; `figures` maps the
+    names of `DESCRIPTIONS` to pictures, and those that are left out are left out of the page.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -76,9 +87,11 @@ def render_report(
         words.score,
         words.plainly,
         words.verb,
+        words.counted,
     )
     environment.filters |= {word.__name__: word for word in filters}
-    segments = profiles.set_index("segment", drop=False).loc[by_value(scored, len(profiles))]
+    order = by_value(scored, len(profiles))
+    segments = profiles.set_index("segment", drop=False).loc[order]
     unusual = scored[scored["is_anomaly"]].nlargest(UNUSUAL_SHOWN, "anomaly_score")
     return environment.get_template("report.html").render(
         title=title,
@@ -86,7 +99,13 @@ def render_report(
         shape=colours.segment_shape,
         colour=colours.segment_variable,
         words={name: words.WORDS[name] for name in FEATURES},
+        rejected=rejected,
+        warnings=warnings,
         outcome=outcome,
+        meanings=words.STATE_MEANINGS,
+        gap=None if math.isnan(gap) else round(gap),
+        grid=by_segments(grid, order),
+        names=dict(zip(profiles["segment"], profiles["name"], strict=True)),
         segments=segments.to_dict("records"),
         customers=len(scored),
         anomalies=int(scored["is_anomaly"].sum()),
@@ -95,10 +114,16 @@ def render_report(
         funnel=funnel,
         reasons=reasons,
         movement=movement,
+        advice_on_fallen=advice_on_fallen,
         forward=forward,
         method=method,
         images={name: _image(name, picture) for name, picture in figures.items()},
     )
+
+
+def by_segments(grid: Sequence[Mapping[str, Any]], order: Sequence[int]) -> list[Mapping[str, Any]]:
+    """The cells of the grid, those of the segment that is first in `order` first."""
+    return sorted(grid, key=lambda cell: order.index(cell["segment"]))
 
 
 def _image(name: str, picture: Picture) -> dict[str, str]:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from contract.words import percent
 from training.clustering.evaluate import silhouette_samples
+from training.profiles import by_value
 from training.report import figures
+from training.report.advice import advice_on_leavers
 from training.report.facts import monthly, shop_facts
-from training.report.page import render_report
+from training.report.page import by_segments, render_report
+from training.report.portrait import state_grid
+from training.states import shop_gap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,14 +72,20 @@ def files(
     curve: pd.DataFrame,
     outcome: Sequence[str],
     method: Mapping[str, str],
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The artifacts that people look at, by path: figures/*.png, facts.json and report.html.
 
-    `used` are the features of the distance; `method` is what the report's last section lists.
+    `used` are the features of the distance; `method` is what the report's last section lists; `warnings` are what the
+    reader should know of how the result came about.
     """
     months = monthly(shop.orders)
     facts = shop_facts(shop.customers, months, shop.funnel, shop.sampled_from)
     winner, names = choice.winner, fitted.profiles.name.tolist()
+    grid = by_segments(
+        state_grid(fitted.scored, fitted.profiles, past.evidence), by_value(fitted.scored, len(names))
+    )
+    fallen = len(past.movement.fallen) if past.movement else 0
     drawn = {
         "profiles": figures.profiles(fitted.profiles, fitted.scored),
         "pca_map": figures.pca_map(
@@ -100,11 +110,15 @@ def files(
         labels = fitted.segmenter.labels_[ordinary]
         values = silhouette_samples(evaluate.points[ordinary], labels)
         drawn["silhouette_plot"] = figures.silhouette_plot(values, labels, names)
+    drawn["states"] = figures.state_grid(grid, dict(zip(fitted.profiles.segment, names, strict=True)))
     if past.forward:
         drawn["forward"] = figures.forward(past.forward.groups, past.forward.days)
+        drawn["foretold"] = figures.foretold(past.forward)
     pictures = {name: figures.picture(figure) for name, figure in drawn.items()}
     report = render_report(
         title="Customer segments",
+        rejected=choice.rejected,
+        warnings=warnings,
         outcome=outcome,
         profiles=fitted.profiles,
         scored=fitted.scored,
@@ -112,6 +126,9 @@ def files(
         funnel=shop.funnel,
         reasons=choice.reasons,
         movement=past.movement.sentences if past.movement else [past.missing["movement"]],
+        advice_on_fallen=advice_on_leavers(past.evidence.left_best, fallen) if fallen else "",
+        grid=grid,
+        gap=shop_gap(shop.customers),
         forward=past.forward.sentences if past.forward else [past.missing["forward"]],
         method=method,
         figures=pictures,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from contract.mlflow_setup import STORE, database_file, store_address
 from contract.names import EXPERIMENT
-from training.errors import InputError
+from training.errors import InputError, Rejected
 from training.tables import write_table
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def training_run(
                 stack.enter_context(_training_lock(run.info.run_id))
             try:
                 yield run.info.run_id
+            except Rejected:  # its description is written: it says what there is to look at
+                raise
             except Exception as error:
                 with contextlib.suppress(Exception):  # the store itself may be what fails
                     mlflow.set_tag(NOTE_TAG, f"Failed: {error}")

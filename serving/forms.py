@@ -29,7 +29,7 @@ JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.par
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 MAX_ROWS = 500_000
 MAX_PARQUET_BYTES = 64 * 1024 * 1024  # of the five columns, before compression
-COLUMNS_NAMED = 10
+COLUMNS_NAMED = 5
 NEEDED = tuple(name for name in FEATURES if name != OPTIONAL)
 ORDERS, MONEY = NEEDED.index("Frequency"), NEEDED.index("Monetary")
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)

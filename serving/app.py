@@ -27,7 +27,7 @@ from serving import (
     queries,
     schemas,
 )
-from serving.champion import Follower, load
+from serving.champion import Follower
 from serving.documentation import (
     ABOUT,
     ANALYTICS,
@@ -65,7 +65,7 @@ def create_app() -> OpenAPI:
     app.url_map.merge_slashes = False  # an id may hold two in a row
     app.url_map.strict_slashes = False
     app.url_map.converters["anything"] = AnyText
-    app.extensions[EXTENSION] = Follower(load)
+    app.extensions[EXTENSION] = Follower[Snapshot]()
 
     token = os.environ.get("SEGMENTS_API_TOKEN", "")
     if token:

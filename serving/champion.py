@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -65,7 +65,7 @@ Loaded = TypeVar("Loaded", bound=Versioned)
 
 
 class Follower(Generic[Loaded]):
-    """Holds what `read` loads of the version called `name`, and swaps it for a new one when the alias moves.
+    """Holds what `read` loads of the version called `name`, its snapshot, and swaps it when the alias moves.
 
     A thread looks at the alias every two seconds and loads a new champion beside the old one; the swap
     is one assignment. Whatever fails, the old snapshot stays and `problem` says why. `name` is an alias or the
@@ -74,10 +74,10 @@ class Follower(Generic[Loaded]):
 
     def __init__(
         self,
-        read: Callable[[str, ModelVersion], Loaded],
         address: str | None = None,
         every: float = LOOK_EVERY_SECONDS,
         name: str = CHAMPION,
+        read: Callable[[str, ModelVersion], Loaded] | None = None,
     ) -> None:
         self.read = read
         self.address = address or store_address()
@@ -164,7 +164,8 @@ class Follower(Generic[Loaded]):
 
     def _load(self, version: ModelVersion, identity: tuple[str, ...]) -> None:
         try:
-            snapshot = self.read(self.address, version)
+            read = self.read or cast("Callable[[str, ModelVersion], Loaded]", load)
+            snapshot = read(self.address, version)
         except Exception as error:
             log.warning("Version %s cannot be loaded", version.version, exc_info=error)
             self._wait = (

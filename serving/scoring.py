@@ -65,7 +65,7 @@ def create_app() -> Endpoint:
     """The ASGI application for the version that SEGMENTS_MODEL names; the champion, which it follows, without it."""
     uri = os.environ.get(MODEL_VARIABLE) or f"models:/{MODEL}@{CHAMPION}"
     name = uri.replace("@", "/").rsplit("/", 1)[1]
-    follower = Follower(load_model, name=name)
+    follower = Follower(name=name, read=load_model)
     follower.start()
     return Endpoint(follower, bool(os.environ.get(VERSION_COLUMN_VARIABLE)))
 

@@ -344,6 +344,7 @@ def test_score_takes_one_object_or_a_list(client):
     assert set(one.json) == {
         "segment",
         "segment_name",
+        "state",
         "is_anomaly",
         "anomaly_score",
         "anomaly_reason",

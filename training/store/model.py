@@ -344,13 +344,8 @@ class SegmentModel(PythonModel):
                 ("Frequency", (column["Frequency"] >= 0) & (column["Frequency"] < 1), "at least 1 order")
             )
             rules.append(("Recency", column["Recency"] > column["Tenure"], "at most Tenure"))
-            rules.append(
-                (
-                    QUOTIENT,
-                    (column["Monetary"] >= 0) & (column["Frequency"] >= 1) & _off(column),
-                    "Monetary / Frequency",
-                )
-            )
+            sensible = (column["Monetary"] >= 0) & (column["Frequency"] >= 1) & (column[QUOTIENT] >= 0)
+            rules.append((QUOTIENT, sensible & _off(column), "Monetary / Frequency"))
         problems = [
             (row, f"Row {row}, column {name}: given {column[name][row]:g}, expected {expected}.")
             for name, broken, expected in rules

@@ -136,7 +136,7 @@ def main() -> None:
 
         ours = mlflow.pyfunc.load_model("models:/customer-segments@champion")
         (table,) = (folder / "mlruns" / "artifacts").glob("*/artifacts/data/features.parquet")
-        customers = pd.read_parquet(table)[ours.metadata.get_input_schema().input_names()]
+        customers = pd.read_parquet(table)[ours.metadata.signature.inputs.input_names()]
         setting = ours.unwrap_python_model()
         usual = _usual(folder, customers, len(setting.centres), setting.eps)
         assert (ours.predict(customers).is_anomaly == usual.predict(None, customers).is_anomaly).all()

@@ -522,6 +522,7 @@ def scoring():
 
     os.environ["SEGMENTS_MODEL"] = f"models:/{MODEL}/1"
     app, loop = create_app(), asyncio.new_event_loop()
+    app.follower.look()  # before the clock runs: the first request would wait for it
 
     def post(kind: bytes, content: bytes) -> tuple[int, bytes]:
         headers = [(b"content-type", kind), (b"content-length", str(len(content)).encode())]

@@ -231,8 +231,11 @@ def main() -> None:
         with server(folder, "serve", "/ping") as (process, address):
             bodies = [*([row] for row in ROWS), ROWS]
             requests = [("POST", "/invocations", json.dumps({"dataframe_records": rows})) for rows in bodies]
-            fixed = asyncio.run(answers_of("", address, requests))
-            scoring = asyncio.run(load(process, address, {"": fixed}, registry, options))
+            first = asyncio.run(answers_of("1", address, requests))
+            run("promote", "2", "--force", "the load wants two champions")
+            second = asyncio.run(answers_of("2", address, requests))
+            run("rollback")
+            scoring = asyncio.run(load(process, address, {"1": first, "2": second}, registry, options))
             whole &= report("`segments serve`", scoring)
     sys.exit(0 if whole else 1)
 

@@ -6,15 +6,27 @@ Every answer is made from one snapshot of the champion in memory; `champion.Foll
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from flask import Response, current_app, g, render_template, request
 from flask_openapi3 import APIBlueprint, OpenAPI
 from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter
 
-from contract.names import CHAMPION, MODEL
-from serving import access, charting_library, checks, documentation, errors, page, queries, schemas
+from contract.names import CHAMPION, FEATURES, MODEL
+from serving import (
+    access,
+    charting_library,
+    checks,
+    documentation,
+    errors,
+    forms,
+    observing,
+    page,
+    queries,
+    schemas,
+)
 from serving.champion import Follower
 from serving.documentation import (
     ABOUT,
@@ -53,12 +65,13 @@ def create_app() -> OpenAPI:
     app.url_map.merge_slashes = False  # an id may hold two in a row
     app.url_map.strict_slashes = False
     app.url_map.converters["anything"] = AnyText
-    app.extensions[EXTENSION] = Follower()
+    app.extensions[EXTENSION] = Follower[Snapshot]()
 
     token = os.environ.get("SEGMENTS_API_TOKEN", "")
     if token:
         access.require(app, token)
     app.before_request(app.extensions[EXTENSION].start)
+    observing.register(app)
     app.after_request(_name_version)
     app.after_request(access.add_headers)
     errors.register(app)
@@ -66,6 +79,8 @@ def create_app() -> OpenAPI:
     page.register(app)
     charting_library.register(app)
     documentation.register(app, bool(token), app.extensions[EXTENSION])
+    if not observing.before_a_fork():
+        app.extensions[EXTENSION].start()
     return app
 
 
@@ -88,7 +103,10 @@ def home() -> Response:
 
 @api.get("/health", tags=[ABOUT], responses=answers(schemas.Health, 503))
 def health() -> Response:
-    """Is a champion loaded, and which; stale says why it may not be the newest."""
+    """Is a champion loaded, and which; stale says why it may not be the newest. 503 while it is being loaded."""
+    _follower().start()
+    if _follower().snapshot is None:
+        raise errors.NotReady(_not_ready(), state="failed" if _follower().problem else "loading")
     snapshot, stale = _snapshot(), _follower().stale
     return _json(
         dict(
@@ -102,6 +120,15 @@ def health() -> Response:
             **({"stale": stale} if stale else {}),
         )
     )
+
+
+@api.get("/metrics", tags=[ABOUT], responses=answers("text/plain", example="segments_model_version 3.0\n"))
+def metrics() -> Response:
+    """Counts for Prometheus: requests, seconds, customers scored, anomalies, version and age of the model."""
+    snapshot = _follower().snapshot
+    version, registered = (snapshot.version, snapshot.registered) if snapshot else (None, 0.0)
+    text, kind = observing.metrics().text(version, registered)
+    return Response(text, content_type=kind)
 
 
 @api.get("/analytics/overview", tags=[ANALYTICS], responses=answers(schemas.Overview, 503))
@@ -234,14 +261,22 @@ def segment_csv() -> Response:
     openapi_extensions=asks(body=ROWS),
 )
 def score() -> Response:
-    """Customer metrics in, segment and anomaly flag out: an object for an object, a list for a list."""
+    """Customer metrics in, segment and anomaly flag out: an object for an object, a list for a list.
+
+    A body for /invocations is answered as /invocations answers it.
+    """
     snapshot = _snapshot()
     body = request.get_data()
     if request.content_length is None and len(body) >= checks.MAX_BYTES:
         raise RequestEntityTooLarge  # sent in chunks, werkzeug cuts it at the limit and says nothing
-    columns, single = checks.customers(body, request.is_json)
+    payload = checks.parsed(body, request.is_json)
     try:
-        scored = snapshot.scorer(columns)
+        if forms.form_of(payload):
+            values = forms.json_values(payload)
+            checks.check_count(len(values))
+            return _json({"predictions": _scored(snapshot, dict(zip(FEATURES, values.T, strict=True)))})
+        columns, single = checks.customers(payload)
+        scored = _scored(snapshot, columns)
     except ValueError as error:
         raise BadRequest(str(error)) from None
     return _json(scored[0] if single else scored)
@@ -260,6 +295,12 @@ def ui() -> Response | str:
     return render_template("ui.html", endpoints=_endpoints(), **page.content(snapshot))
 
 
+def _scored(snapshot: Snapshot, columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
+    scored = snapshot.scorer(columns)
+    observing.metrics().scored(len(scored), sum(row["is_anomaly"] for row in scored))
+    return scored
+
+
 def _endpoints() -> list[tuple[str, str, str]]:
     """(method, path, summary) of each."""
     return [
@@ -270,7 +311,7 @@ def _endpoints() -> list[tuple[str, str, str]]:
     ]
 
 
-def _follower() -> Follower:
+def _follower() -> Follower[Snapshot]:
     return current_app.extensions[EXTENSION]
 
 
@@ -278,11 +319,13 @@ def _snapshot() -> Snapshot:
     """The snapshot that this request is answered from, from its first line to its last."""
     snapshot = _follower().current()
     if snapshot is None:
-        raise errors.NotReady(
-            _follower().stale or "The champion is being loaded. Ask again in a few seconds."
-        )
+        raise errors.NotReady(_not_ready())
     g.snapshot = snapshot
     return snapshot
+
+
+def _not_ready() -> str:
+    return _follower().stale or "The champion is being loaded. Ask again in a few seconds."
 
 
 def _known(problem: str, why_not: Callable[[Snapshot], str | None]) -> Snapshot:

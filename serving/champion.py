@@ -11,9 +11,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from contract.names import (
     SUMMARY,
 )
 from serving import queries
+from serving.checks import quotient_problem
 from serving.snapshot import Scorer, Snapshot
 
 LOOK_EVERY_SECONDS = 2.0  # at the alias
@@ -51,17 +53,37 @@ Part = TypeVar("Part")
 log = logging.getLogger(__name__)
 
 
-class Follower:
-    """Holds the champion's snapshot, and swaps it for a new one when the alias moves.
+class Versioned(Protocol):
+    """What was loaded of a model version."""
+
+    @property
+    def version(self) -> int:
+        """Its number in the registry."""
+
+
+Loaded = TypeVar("Loaded", bound=Versioned)
+
+
+class Follower(Generic[Loaded]):
+    """Holds what `read` loads of the version called `name`, its snapshot, and swaps it when the alias moves.
 
     A thread looks at the alias every two seconds and loads a new champion beside the old one; the swap
-    is one assignment. Whatever fails, the old snapshot stays and `problem` says why.
+    is one assignment. Whatever fails, the old snapshot stays and `problem` says why. `name` is an alias or the
+    number of a version, which never moves.
     """
 
-    def __init__(self, address: str | None = None, every: float = LOOK_EVERY_SECONDS) -> None:
+    def __init__(
+        self,
+        address: str | None = None,
+        every: float = LOOK_EVERY_SECONDS,
+        name: str = CHAMPION,
+        read: Callable[[str, ModelVersion], Loaded] | None = None,
+    ) -> None:
+        self.read = read
         self.address = address or store_address()
         self.every = every
-        self.snapshot: Snapshot | None = None
+        self.name = name
+        self.snapshot: Loaded | None = None
         self.problem: str | None = None
         self._loaded: tuple[str, ...] = ()
         self._failed: tuple[str, ...] = ()
@@ -73,7 +95,7 @@ class Follower:
         self._looked = threading.Event()
         self._stopped = threading.Event()
 
-    def current(self, wait: float = FIRST_LOOK_SECONDS) -> Snapshot | None:
+    def current(self, wait: float = FIRST_LOOK_SECONDS) -> Loaded | None:
         """The snapshot to answer from; the first call of a process waits for the first look at the registry."""
         self.start()
         if self.snapshot is None:
@@ -115,7 +137,7 @@ class Follower:
     def look(self) -> None:
         """Look at the alias once, and load what it stands for if that is new."""
         try:
-            version = champion_version(self.address)
+            version = version_named(self.address, self.name)
         except Exception as error:
             problem = f"The registry cannot be reached ({type(error).__name__}). Check MLFLOW_TRACKING_URI."
             if problem != self.problem:
@@ -125,9 +147,9 @@ class Follower:
         self._news = time.monotonic()
         if version is None:
             self.problem = (
-                NO_CHAMPION
+                no_version(self.name)
                 if self.snapshot is None
-                else f"No version has the alias '{CHAMPION}' any more."
+                else f"No version has the alias '{self.name}' any more."
                 if _exists(self.address)
                 else "The registry is not there any more. Check MLFLOW_TRACKING_URI."
             )
@@ -142,7 +164,8 @@ class Follower:
 
     def _load(self, version: ModelVersion, identity: tuple[str, ...]) -> None:
         try:
-            snapshot = load(self.address, version)
+            read = self.read or cast("Callable[[str, ModelVersion], Loaded]", load)
+            snapshot = read(self.address, version)
         except Exception as error:
             log.warning("Version %s cannot be loaded", version.version, exc_info=error)
             self._wait = (
@@ -151,7 +174,7 @@ class Follower:
             self._failed, self._retry_at = identity, time.monotonic() + self._wait
             why = error if isinstance(error, Unreadable) else type(error).__name__
             self.problem = self._failure = (
-                f"Version {version.version} is champion but could not be loaded ({why}). "
+                f"Version {version.version} is {self.name} but could not be loaded ({why}). "
                 "Run `segments rollback`, or `segments train --promote` for a new one."
             )
             return
@@ -175,16 +198,24 @@ class Unreadable(Exception):
     """A part of a version that cannot be used; the message may be shown to anyone."""
 
 
-def champion_version(address: str) -> ModelVersion | None:
-    """The registry's record of the champion, or None when there is none."""
+def no_version(name: str) -> str:
+    """What to say where no version is called `name`."""
+    return NO_CHAMPION if name == CHAMPION else f"No version of {MODEL} is called '{name}'."
+
+
+def version_named(address: str, name: str) -> ModelVersion | None:
+    """The registry's record of the version that an alias or a number stands for, or None when there is none."""
     if not _exists(address):
         return None
     _prepare(address)
     import mlflow
     from mlflow.exceptions import MlflowException
 
+    client = mlflow.MlflowClient(address, address)
     try:
-        return mlflow.MlflowClient(address, address).get_model_version_by_alias(MODEL, CHAMPION)
+        if name.isdecimal():
+            return client.get_model_version(MODEL, name)
+        return client.get_model_version_by_alias(MODEL, name)
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
@@ -205,11 +236,14 @@ def load(address: str, version: ModelVersion) -> Snapshot:
             name: _part(path, partial(_fetched_json, fetch, path))
             for name, path in _of_the_past(summary, customers).items()
         }
-        scorer, gap = _part("model", lambda: _load_scorer(address, version, Path(folder) / "model"))
+        scorer, gap = _part("model", lambda: _load_scorer(address, version))
     _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
-    number = int(version.version)
+    number, registered = int(version.version), version.creation_timestamp / 1000
     snapshot = _part(
-        "tables", lambda: Snapshot.of(number, customers, profiles, summary, scorer, gap=gap, **past)
+        "tables",
+        lambda: Snapshot.of(
+            number, customers, profiles, summary, scorer, gap=gap, registered=registered, **past
+        ),
     )
     _check_that_it_answers(snapshot)
     return snapshot
@@ -273,30 +307,69 @@ def _fetched_json(fetch: Callable[[str], Path], path: str) -> Any:
     return _read_json(fetch(path))
 
 
-def _load_scorer(address: str, version: ModelVersion, folder: Path) -> tuple[Scorer, float | None]:
-    """The model as a plain call, and the shop's gap that it keeps, None where it keeps none.
+def load_model(address: str, version: ModelVersion) -> LoadedModel:
+    """The model of a version, without the tables of its training. Raises Unreadable."""
+    _prepare(address)
+    with tempfile.TemporaryDirectory() as folder:
+        model = _part("model", lambda: _load_python_model(address, version, Path(folder)))
+    loaded = LoadedModel(
+        int(version.version),
+        version.creation_timestamp / 1000,
+        model.answers,
+        model.features,
+        getattr(model, "gap", None),
+    )
+    _part("answer", lambda: loaded.answers(np.ones((1, len(FEATURES)))))
+    return loaded
 
-    A plain call, because a frame, and MLflow's own checks of it, cost more than the answer.
-    """
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A version's model. registered: when it came into the registry, in seconds since 1970; gap: None in old ones."""
+
+    version: int
+    registered: float
+    model_answers: Callable[[np.ndarray], Mapping[str, np.ndarray]]
+    features: Sequence[str]
+    gap: float | None
+
+    def answers(self, values: np.ndarray) -> dict[str, list[Any]]:
+        """(n, 5) values in the order of FEATURES to columns of n answers. Raises ValueError in words."""
+        from mlflow.exceptions import MlflowException
+
+        if tuple(self.features) != FEATURES:
+            values = values.take([FEATURES.index(name) for name in self.features], axis=1)
+        try:
+            answers = self.model_answers(values)
+        except MlflowException as error:
+            raise ValueError(error.message) from None
+        if problem := quotient_problem(dict(zip(self.features, values.T, strict=True))):
+            raise ValueError(problem)
+        return {name: answer.tolist() for name, answer in answers.items()}
+
+
+def _load_python_model(address: str, version: ModelVersion, folder: Path) -> Any:
     import mlflow
-    from mlflow.exceptions import MlflowException
 
     try:
         copy = checked_copy(mlflow.MlflowClient(address, address), version, folder)
     except Tampered:
         raise Unreadable("its model's files are not those that were registered") from None
-    model = mlflow.pyfunc.load_model(str(copy), suppress_warnings=True).unwrap_python_model()
+    return mlflow.pyfunc.load_model(str(copy), suppress_warnings=True).unwrap_python_model()
+
+
+def _load_scorer(address: str, version: ModelVersion) -> tuple[Scorer, float | None]:
+    """The model as a plain call, and the shop's gap that it keeps, None where it keeps none.
+
+    A plain call, because a frame, and MLflow's own checks of it, cost more than the answer.
+    """
+    model = load_model(address, version)
 
     def score(columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
-        values = np.column_stack([columns[name] for name in model.features]).astype(np.float64)
-        try:
-            answers = model.answers(values)
-        except MlflowException as error:
-            raise ValueError(error.message) from None
-        rows = zip(*(answer.tolist() for answer in answers.values()), strict=True)
-        return [dict(zip(answers, row, strict=True)) for row in rows]
+        answers = model.answers(np.column_stack([columns[name] for name in FEATURES]).astype(np.float64))
+        return [dict(zip(answers, row, strict=True)) for row in zip(*answers.values(), strict=True)]
 
-    return score, getattr(model, "gap", None)
+    return score, model.gap
 
 
 def _check_answers(scorer: Scorer, customers: pd.DataFrame) -> None:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from werkzeug.exceptions import BadRequest, NotFound, UnsupportedMediaType
 
 from contract.names import FEATURES, STATES
@@ -21,6 +23,7 @@ MAX_PAGE = 1_000_000
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 50
 OPTIONAL = "AverageOrderValue"
+OPTIONAL_TOLERANCE = 0.01  # share by which it may be off, and money, because shops round to cents
 PROBLEMS_NAMED = 5
 
 
@@ -46,32 +49,64 @@ def state(query: Mapping[str, str]) -> str | None:
     return text
 
 
-def customers(body: bytes, is_json: bool) -> tuple[dict[str, list[float]], bool]:
+def customers(payload: object) -> tuple[dict[str, list[float]], bool]:
     """Rows of a JSON body to the five columns, and whether the body was one object.
 
     AverageOrderValue may be left out; it is then Monetary / Frequency.
     """
-    if not is_json:
-        raise UnsupportedMediaType("Expected a JSON body. Send it with Content-Type: application/json.")
-    payload = _parsed(body)
     rows = [payload] if isinstance(payload, dict) else payload
     if not isinstance(rows, list):
         raise BadRequest(f"Given {shown(payload)}, expected one customer as an object, or a list of them.")
     if not rows:
         raise BadRequest("The list is empty. Expected at least one customer.")
-    if len(rows) > MAX_ROWS:
-        raise BadRequest(f"{len(rows):,} rows were given. Expected at most {MAX_ROWS:,}. Send them in parts.")
+    check_count(len(rows))
     problems: list[str] = []
     for number, row in enumerate(rows):
         problems += _problems(number, row)
     if problems:
         raise BadRequest(first_of(problems))
     columns = {name: [float(row[name]) for row in rows] for name in FEATURES if name != OPTIONAL}
-    columns[OPTIONAL] = [
-        float(row[OPTIONAL]) if OPTIONAL in row else row["Monetary"] / max(row["Frequency"], 1)
-        for row in rows
-    ]
+    exact = quotients(np.array(columns["Monetary"]), np.array(columns["Frequency"])).tolist()
+    columns[OPTIONAL] = [float(row.get(OPTIONAL, value)) for row, value in zip(rows, exact, strict=True)]
     return columns, isinstance(payload, dict)
+
+
+def parsed(body: bytes, is_json: bool) -> object:
+    """The JSON of a body."""
+    if not is_json:
+        raise UnsupportedMediaType("Expected a JSON body. Send it with Content-Type: application/json.")
+    return _parsed(body)
+
+
+def check_count(rows: int) -> None:
+    """Raise BadRequest when these are too many rows for POST /score."""
+    if rows > MAX_ROWS:
+        raise BadRequest(f"{rows:,} rows were given. Expected at most {MAX_ROWS:,}. Send them in parts.")
+
+
+def quotients(money: NDArray[np.float64], orders: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) Monetary / Frequency; 0 where one of them is impossible, which the model tells by its name."""
+    possible = (money >= 0) & (money < np.inf) & (orders >= 1)
+    return np.where(possible, money, 0.0) / np.where(possible, orders, 1.0)
+
+
+def quotient_problem(columns: Mapping[str, Sequence[float]]) -> str | None:
+    """Which rows have an AverageOrderValue that is not Monetary / Frequency; models of 0.1.0 do not look at it."""
+    given = np.asarray(columns[OPTIONAL], dtype=np.float64)
+    exact = quotients(np.asarray(columns["Monetary"], float), np.asarray(columns["Frequency"], float))
+    off = np.flatnonzero(np.abs(given - exact) > OPTIONAL_TOLERANCE * (exact + 1.0))
+    if not len(off):
+        return None
+    return first_of(
+        [f"Row {row}, column {OPTIONAL}: given {given[row]:g}, expected Monetary / Frequency." for row in off]
+    )
+
+
+def cell_problem(value: object) -> str | None:
+    """What is wrong with a cell of JSON that should be a number, None when it is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"given {shown(value)}, expected a number."
+    return None if is_finite(value) else f"given {shown(value)}, expected a finite number."
 
 
 def _between(query: Mapping[str, str], name: str, default: int, most: int) -> int:
@@ -109,10 +144,8 @@ def _problems(number: int, row: object) -> list[str]:
             problems.append(
                 f"Row {number}, column {shown(name)}: not known. Expected {', '.join(FEATURES)} only."
             )
-        elif isinstance(value, bool) or not isinstance(value, int | float):
-            problems.append(f"Row {number}, column {name}: given {shown(value)}, expected a number.")
-        elif not is_finite(value):
-            problems.append(f"Row {number}, column {name}: given {shown(value)}, expected a finite number.")
+        elif problem := cell_problem(value):
+            problems.append(f"Row {number}, column {name}: {problem}")
     return problems
 
 

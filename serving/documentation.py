@@ -17,6 +17,7 @@ from contract.names import STATES
 from serving import schemas
 from serving.champion import NO_CHAMPION, Follower
 from serving.checks import DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGE, MAX_ROWS
+from serving.snapshot import Snapshot
 
 REF = "#/components/schemas/"
 ANALYTICS, SCORING, ABOUT = (
@@ -121,7 +122,7 @@ def info() -> Info:
     )
 
 
-def register(app: OpenAPI, locked: bool, follower: Follower) -> None:
+def register(app: OpenAPI, locked: bool, follower: Follower[Snapshot]) -> None:
     """Serve /openapi.json and /apidocs. locked: a token is needed."""
     files = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
     app.register_blueprint(

@@ -21,7 +21,11 @@ log = logging.getLogger(__name__)
 
 
 class NotReady(ServiceUnavailable):
-    """There is nothing to answer from yet."""
+    """There is nothing to answer from yet. state: loading or failed, where /health is to say it."""
+
+    def __init__(self, description: str, state: str | None = None) -> None:
+        super().__init__(description)
+        self.state = state
 
 
 def register(app: Flask) -> None:
@@ -36,7 +40,9 @@ def _expected(error: HTTPException) -> HTTPException | Response:
     headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
     if isinstance(error, NotReady):
         headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
-    body = {"error": {"code": error.code, "name": error.name, "message": _message(error)}}
+    body: dict[str, object] = {"error": {"code": error.code, "name": error.name, "message": _message(error)}}
+    if isinstance(error, NotReady) and error.state:
+        body = {"status": error.state, **body}
     return Response(json.dumps(body) + "\n", error.code, headers, mimetype="application/json")
 
 

@@ -1,185 +1,241 @@
-"""The scoring endpoint: MLflow's own scoring server behind a check of what comes in.
+"""The scoring endpoint: MLflow's protocol for the champion, which it follows.
 
-MLflow's server turns "5" and true into numbers, puts tracebacks into some answers, repeats a malformed
-body whole and takes a body of any size. Here each of these is a plain 4xx that says what to do.
-
-Rows of JSON are read once, for the check and for the answer, and the answer is written in one go: MLflow's
-server, which walks through every value of it in Python, needs most of its time for that. Its answer is the
-same to the byte. Whatever is not plainly rows, and every error, goes through MLflow's server as it came.
+It takes every form that MLflow's own scoring server takes, and writes the same answer, to the byte. What differs:
+it follows the alias without a restart, bounds what comes in, refuses what is no number in words, never repeats a
+body, and says which version answered. Nothing of it needs MLflow's server or a frame.
 """
 
 from __future__ import annotations
 
 import asyncio
-import csv
-import gc
-import io
 import json
-import math
 import os
-import tempfile
-from collections.abc import Iterable
-from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from contract.integrity import checked_copy
-from serving.checks import first_of, is_finite, shown
+from contract.names import CHAMPION, FEATURES, MODEL
+from serving import forms
+from serving.champion import FIRST_LOOK_SECONDS, Follower, LoadedModel, load_model
+from serving.errors import RETRY_AFTER_SECONDS
+from serving.metrics import OTHER, Metrics
+from serving.request_log import RequestLog
 
 if TYPE_CHECKING:
-    from mlflow.pyfunc import PyFuncModel
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
 MAX_BYTES = 16 * 1024 * 1024
-JSON_TYPES = ("application/json", "application/json;charset=utf-8")
-FORMS = {"dataframe_split", "dataframe_records", "instances", "inputs"}
+AT_ONCE_BYTES = 32 * 1024  # a body this small is answered sooner than a thread begins
+ROWS_PER_PART = 20_000  # written at a time; between two parts the work stops if nobody waits any more
+TIMEOUT_SECONDS = 60.0
+LOOK_AGAIN_SECONDS = 0.05  # for the model that is being loaded
+MODEL_VARIABLE = "SEGMENTS_MODEL"  # models:/NAME/3 or models:/NAME@champion
+VERSION_COLUMN_VARIABLE = "SEGMENTS_VERSION_COLUMN"
+JSON_HEADER = (b"content-type", b"application/json")
+ABOUT = {
+    "name": MODEL,
+    "about": "The scoring endpoint: which segment a customer belongs to, and whether they are unusual.",
+    "endpoints": {
+        "GET /": "What this is",
+        "GET /health": "Is a model loaded, and which; 503 while it is being loaded",
+        "GET /ping": "As /health, for load balancers",
+        "GET /version": "MLflow's version",
+        "GET /metrics": "Counts for Prometheus",
+        "POST /invocations": f"Customers in one of {', '.join(forms.FORMS)}, CSV or Parquet; answers for all or none",
+    },
+    "columns": list(FEATURES),
+    "optional": ["AverageOrderValue"],
+}
 
 
-def create_app() -> ASGIApp:
-    """The ASGI application for the version that SEGMENTS_MODEL names, as models:/NAME/3.
+class Answer(NamedTuple):
+    """What is sent: status, body, and headers beside its length."""
 
-    Raises contract.integrity.Tampered when its files are not those that were registered.
-    """
-    import mlflow
-    from mlflow.pyfunc import scoring_server
-
-    name, version = os.environ["SEGMENTS_MODEL"].removeprefix("models:/").split("/")
-    client = mlflow.MlflowClient()
-    record = client.get_model_version(name, version)
-    with tempfile.TemporaryDirectory() as folder:
-        model = mlflow.pyfunc.load_model(str(checked_copy(client, record, Path(folder))))
-    app = Checked(scoring_server.init(model), model)
-    gc.freeze()  # what is loaded now stays; collecting it again and again costs tail latency
-    return app
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = (JSON_HEADER,)
 
 
-class Checked:
-    """An ASGI application that looks at each POST to /invocations before `app` does."""
+class Abandoned(Exception):
+    """Nobody waits for the answer any more."""
 
-    def __init__(self, app: ASGIApp, model: PyFuncModel) -> None:
-        self.app, self.model = app, model
-        self.schema = model.metadata.get_input_schema()
-        self.features: list[str] = self.schema.input_names()
+
+def create_app() -> Endpoint:
+    """The ASGI application for the version that SEGMENTS_MODEL names; the champion, which it follows, without it."""
+    uri = os.environ.get(MODEL_VARIABLE) or f"models:/{MODEL}@{CHAMPION}"
+    name = uri.replace("@", "/").rsplit("/", 1)[1]
+    follower = Follower(name=name, read=load_model)
+    follower.start()
+    return Endpoint(follower, bool(os.environ.get(VERSION_COLUMN_VARIABLE)))
+
+
+class Endpoint:
+    """The scoring endpoint as an ASGI application. version_column: whether each answer says its model_version."""
+
+    def __init__(self, follower: Follower[LoadedModel], version_column: bool = False) -> None:
+        self.follower, self.version_column = follower, version_column
+        self.metrics, self.log = Metrics(), RequestLog("scoring")
+        self.pages: Mapping[str, Callable[[LoadedModel | None], Answer]] = {
+            "/": self._home,
+            "/health": self._health,
+            "/ping": self._ping,
+            "/version": self._mlflow_version,
+            "/metrics": self._metrics,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/invocations" or scope["method"] != "POST":
-            await self.app(scope, receive, send)
-            return
-        body = await _read(receive)
+        """Answer one request from one model, from its first line to its last."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "http":
+            started, model = time.perf_counter(), self.follower.snapshot
+            if model is None and scope["path"] == "/invocations":
+                model = await self._first_model()
+            answer = await self._answer(scope, receive, model)
+            if answer is not None:
+                await _send(scope, send, answer, model)
+            self._observe(scope, 499 if answer is None else answer.status, started, model)
+
+    async def _answer(self, scope: Scope, receive: Receive, model: LoadedModel | None) -> Answer | None:
+        """None where the client has gone."""
+        path, method = scope["path"], scope["method"]
+        if path == "/invocations":
+            return (
+                await self._invocations(scope, receive, model) if method == "POST" else _not_allowed("POST")
+            )
+        if path not in self.pages:
+            return _refusal(404, "There is nothing here. GET / lists what there is.")
+        return self.pages[path](model) if method in ("GET", "HEAD") else _not_allowed("GET, HEAD")
+
+    async def _invocations(self, scope: Scope, receive: Receive, model: LoadedModel | None) -> Answer | None:
+        if model is None:
+            return self._not_ready()
+        try:
+            body = await _read(receive)
+        except Abandoned:
+            return None
         if body is None:
-            await _refuse(
-                scope, receive, send, 413, f"The body is larger than {MAX_BYTES:,} bytes. Send fewer rows."
-            )
-            return
+            return _refusal(413, f"The body is larger than {MAX_BYTES:,} bytes. Send fewer rows.")
         kind = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
-        status, answer = await asyncio.to_thread(self._answer, body, kind)
-        if status == 200 and answer:
-            await _send(scope, receive, send, answer)
-            return
-        if answer:
-            await _refuse(scope, receive, send, status, answer)
-            return
-
-        async def again() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self.app(scope, again, _without_traceback(send))
-
-    def _answer(self, body: bytes, content_type: str) -> tuple[int, str]:
-        """Status and predictions, or status and what is wrong; 200 and nothing where MLflow's server shall answer."""
-        kind = content_type.split(";")[0].strip()
-        if kind == "application/vnd.apache.parquet":
-            return 200, ""
-        if kind not in ("application/json", "text/csv"):
-            expected = "application/json, text/csv or application/vnd.apache.parquet"
-            return 415, f"Content type '{kind}'. Expected {expected}."
+        gone = threading.Event()
+        if len(body) <= AT_ONCE_BYTES and forms.PARQUET not in kind.lower():
+            return self._predictions(body, kind, model, gone)
+        work = asyncio.ensure_future(asyncio.to_thread(self._predictions, body, kind, model, gone))
+        client = asyncio.ensure_future(_until_gone(receive))
         try:
-            text = body.decode("utf-8-sig")
-            payload = json.loads(text) if kind == "application/json" else None
-            cells = list(_csv_cells(text) if kind == "text/csv" else self._cells(payload))
-        except UnicodeDecodeError as error:
-            return 400, f"The body is not UTF-8: byte {error.start}."
-        except json.JSONDecodeError as error:
-            return 400, f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        except (RecursionError, TypeError, ValueError, csv.Error):
-            return 400, f"The body cannot be read. Expected rows of {', '.join(self.features)} as numbers."
-        problems = [
-            f"Row {row}, column {name}: given {shown(value)}, expected a number."
-            for row, name, value in cells
-            if name in self.features and not _is_number(value)
-        ]
-        if problems:
-            return 400, first_of(problems)
-        return 200, self._predictions(payload) if content_type.replace(" ", "").lower() in JSON_TYPES else ""
+            await asyncio.wait({work, client}, timeout=TIMEOUT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            return None if client.done() else _refusal(503, "This takes too long. Send fewer rows.")
+        finally:
+            gone.set()  # the thread stops at its next part
+            client.cancel()
 
-    def _predictions(self, payload: Any) -> str:
-        """What MLflow's server answers to one of its forms; nothing for all else, errors included."""
-        from mlflow.pyfunc.scoring_server import infer_and_parse_data
+    async def _first_model(self) -> LoadedModel | None:
+        """The model, waited for where it is being loaded; meanwhile /health goes on saying so."""
+        deadline = time.monotonic() + FIRST_LOOK_SECONDS
+        while self.follower.snapshot is None and not self.follower.problem and time.monotonic() < deadline:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        return self.follower.snapshot
 
-        if not isinstance(payload, dict) or len(payload) != 1 or not FORMS.issuperset(payload):
-            return ""
+    def _predictions(self, body: bytes, kind: str, model: LoadedModel, gone: threading.Event) -> Answer:
         try:
-            answers: Any = self.model.predict(infer_and_parse_data(payload, self.schema))
-            columns = {name: answers[name].tolist() for name in answers}
-            rows = zip(*columns.values(), strict=True)
-            return json.dumps({"predictions": [dict(zip(columns, row, strict=True)) for row in rows]})
-        except Exception:  # MLflow's server meets it again, and says what it is
-            return ""
+            values = forms.values_of(body, kind)
+            _stop_if(gone)
+            columns = model.answers(values)
+            _stop_if(gone)
+        except forms.Refused as refused:
+            return _refusal(refused.status, str(refused))
+        except ValueError as error:
+            return _refusal(400, str(error), "INVALID_PARAMETER_VALUE")
+        except Abandoned:
+            return _refusal(503, "Nobody waits for this answer.")
+        rows = len(columns["segment"])
+        if self.version_column:
+            columns["model_version"] = [model.version] * rows
+        try:
+            answer = Answer(200, _written(columns, gone))
+        except Abandoned:
+            return _refusal(503, "Nobody waits for this answer.")
+        self.metrics.scored(rows, sum(columns["is_anomaly"]))
+        return answer
 
-    def _cells(self, payload: Any) -> Iterable[tuple[int, str, Any]]:
-        """(row, column, value) of every cell in any of MLflow's JSON forms; nothing where the form is another.
+    def _home(self, model: LoadedModel | None) -> Answer:
+        state = {"model_version": model.version} if model else {"problem": self._problem()}
+        return Answer(200, json.dumps({**ABOUT, **state}).encode())
 
-        Nothing, too, where a glance shows that all are finite numbers.
-        """
-        if not isinstance(payload, dict):
-            return
-        names, rows = self.features, None
-        if isinstance(split := payload.get("dataframe_split"), dict):
-            names, rows = split.get("columns") or [], split.get("data") or []
-        else:
-            rows = next(
-                (payload[key] for key in ("dataframe_records", "instances", "inputs") if key in payload), []
-            )
-        if isinstance(names, list) and _are_numbers(rows):
-            return
-        if isinstance(rows, dict):
-            for name, values in rows.items():
-                column = values if isinstance(values, list) else [values]
-                yield from ((row, name, value) for row, value in enumerate(column))
-            return
-        for row, record in enumerate(rows):
-            pairs = record.items() if isinstance(record, dict) else zip(names, record, strict=False)
-            yield from ((row, name, value) for name, value in pairs)
+    def _health(self, model: LoadedModel | None) -> Answer:
+        if model is None:
+            return self._not_ready()
+        stale = self.follower.stale
+        state = {"status": "ok", "model": MODEL, "alias": self.follower.name, "model_version": model.version}
+        if self.follower.name.isdecimal():
+            del state["alias"]
+        return Answer(200, json.dumps({**state, **({"stale": stale} if stale else {})}).encode())
+
+    def _ping(self, model: LoadedModel | None) -> Answer:
+        return self._not_ready() if model is None else Answer(200, b"\n")
+
+    def _mlflow_version(self, model: LoadedModel | None) -> Answer:  # noqa: ARG002
+        from importlib.metadata import version
+
+        return Answer(200, version("mlflow").encode())
+
+    def _metrics(self, model: LoadedModel | None) -> Answer:
+        version, registered = (model.version, model.registered) if model else (None, 0.0)
+        text, kind = self.metrics.text(version, registered)
+        return Answer(200, text, ((b"content-type", kind.encode()),))
+
+    def _problem(self) -> str:
+        return self.follower.problem or "The model is being loaded. Ask again in a few seconds."
+
+    def _not_ready(self) -> Answer:
+        state = "failed" if self.follower.problem else "loading"
+        body = {"status": state, "error_code": "TEMPORARILY_UNAVAILABLE", "message": self._problem()}
+        retry = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
+        return Answer(503, json.dumps(body).encode(), (JSON_HEADER, retry))
+
+    def _observe(self, scope: Scope, status: int, started: float, model: LoadedModel | None) -> None:
+        seconds, path = time.perf_counter() - started, scope["path"]
+        known = path if path in self.pages or path == "/invocations" else OTHER
+        self.metrics.answered(scope["method"], known, status, seconds)
+        client = (scope.get("client") or ("unknown",))[0]
+        self.log.write(client, scope["method"], path, status, seconds, model.version if model else None)
 
 
-def _csv_cells(text: str) -> Iterable[tuple[int, str, Any]]:
-    for row, record in enumerate(csv.DictReader(io.StringIO(text))):
-        for name, value in record.items():
-            try:
-                yield row, str(name), float(value)
-            except (TypeError, ValueError):
-                yield row, str(name), value
+def _written(columns: dict[str, list[Any]], gone: threading.Event) -> bytes:
+    """The answer as MLflow's server writes it, part by part. Raises Abandoned."""
+    rows = zip(*columns.values(), strict=True)
+    count, parts = len(columns["segment"]), []
+    for start in range(0, count, ROWS_PER_PART):
+        _stop_if(gone)
+        part = [dict(zip(columns, next(rows), strict=True)) for _ in range(min(ROWS_PER_PART, count - start))]
+        parts.append(json.dumps(part)[1:-1].encode())
+    return b'{"predictions": [' + b", ".join(parts) + b"]}"
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and is_finite(value)
+def _stop_if(gone: threading.Event) -> None:
+    if gone.is_set():
+        raise Abandoned
 
 
-def _are_numbers(rows: Any) -> bool:
-    """Whether every cell is a finite number, by one pass in C; False where that cannot tell."""
-    records = rows.values() if isinstance(rows, dict) else rows
-    try:
-        values = list(chain.from_iterable(row.values() if isinstance(row, dict) else row for row in records))
-        return {int, float}.issuperset(map(type, values)) and all(map(math.isfinite, values))
-    except (TypeError, OverflowError):
-        return False
+def _refusal(status: int, problem: str, code: str = "BAD_REQUEST") -> Answer:
+    return Answer(status, json.dumps({"error_code": code, "message": problem}).encode())
+
+
+def _not_allowed(methods: str) -> Answer:
+    refusal = _refusal(405, f"Expected one of: {methods}.")
+    return refusal._replace(headers=(JSON_HEADER, (b"allow", methods.encode())))
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None as soon as it is larger than MAX_BYTES."""
+    """The whole body, or None as soon as it is larger than MAX_BYTES. Raises Abandoned when the client goes."""
     parts, size = [], 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Abandoned
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > MAX_BYTES:
@@ -188,56 +244,25 @@ async def _read(receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
-async def _send(scope: Scope, receive: Receive, send: Send, content: str) -> None:
-    from starlette.responses import Response
-
-    await Response(content, media_type="application/json")(scope, receive, send)
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, problem: str) -> None:
-    from starlette.responses import JSONResponse
-
-    await JSONResponse({"error_code": "BAD_REQUEST", "message": problem}, status)(scope, receive, send)
+async def _until_gone(receive: Receive) -> None:
+    """Wait until the client has closed its connection."""
+    while (await receive())["type"] != "http.disconnect":
+        await asyncio.sleep(0)
 
 
-def _without_traceback(send: Send) -> Send:
-    """Pass an answer on; an error's body loses MLflow's `stack_trace`."""
-    start: Message | None = None
-    parts: list[bytes] = []
-
-    async def checked(message: Message) -> None:
-        nonlocal start
-        if message["type"] == "http.response.start" and message["status"] >= 400:
-            start = message
-        elif start is None:
-            await send(message)
-        else:
-            parts.append(message.get("body", b""))
-            if not message.get("more_body"):
-                body = _plain_error(b"".join(parts))
-                headers = [
-                    (name, value)
-                    for name, value in start["headers"]
-                    if name not in (b"content-length", b"content-type")
-                ]
-                headers += [
-                    (b"content-type", b"application/json"),
-                    (b"content-length", str(len(body)).encode()),
-                ]
-                await send({**start, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
-
-    return checked
+async def _send(scope: Scope, send: Send, answer: Answer, model: LoadedModel | None) -> None:
+    headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+    if model is not None:
+        headers.append((b"x-model-version", str(model.version).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    body = b"" if scope["method"] == "HEAD" else answer.body
+    await send({"type": "http.response.body", "body": body})
 
 
-def _plain_error(body: bytes) -> bytes:
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        answer = {"message": body.decode("utf-8", "replace")}
-    if not isinstance(answer, dict):
-        answer = {"message": answer}
-    code, message = answer.get("error_code", "BAD_REQUEST"), str(answer.get("message", ""))
-    if message.startswith("Failed to predict data") and "\nError: " in message:
-        message = message.rsplit("\nError: ", 1)[1]  # what comes before repeats the rows
-    return json.dumps({"error_code": code, "message": message}).encode()
+async def _live(receive: Receive, send: Send) -> Awaitable[None] | None:
+    """Say yes to the server's start and end."""
+    while True:
+        event = (await receive())["type"]
+        await send({"type": f"{event}.complete"})
+        if event == "lifespan.shutdown":
+            return None

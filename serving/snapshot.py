@@ -55,7 +55,8 @@ class Snapshot:
     by_spending: indices of each segment's customers, biggest spenders first; by_state: the same of each segment and
     state; unusual: indices of the anomalies, most unusual first. gap: the shop's usual days between two orders.
     movement, evidence, forward: what the training's files of these names say, None where there is none. A version from
-    before there were states has no by_state, gap, evidence and forward.
+    before there were states has no by_state, gap, evidence and forward. registered: when the version came into the
+    registry, in seconds since 1970.
     """
 
     version: int
@@ -73,6 +74,7 @@ class Snapshot:
     forward: Mapping[str, Any] | None = None
     by_state: Mapping[tuple[int, str], np.ndarray] = field(default_factory=dict)
     gap: float | None = None
+    registered: float = 0.0
     _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -87,6 +89,7 @@ class Snapshot:
         evidence: Mapping[str, Any] | None = None,
         forward: Mapping[str, Any] | None = None,
         gap: float | None = None,
+        registered: float = 0.0,
     ) -> Snapshot:
         """The snapshot of a version from its scored customers (one row each) and what its training's files say."""
         segment = customers["segment"].to_numpy()
@@ -116,6 +119,7 @@ class Snapshot:
             evidence=_finite(evidence),
             forward=_finite(forward),
             gap=_finite(gap),
+            registered=registered,
         )
 
     def __len__(self) -> int:

@@ -277,6 +277,7 @@ def api_of():
             else:
                 patch.setenv("SEGMENTS_API_TOKEN", token)
             app = create_app()
+        app.extensions["champion"].current()  # waits for the first look at the registry
         yield app
         app.extensions["champion"].stop()
 

@@ -101,7 +101,8 @@ def test_very_many_rows_which_threads_share_are_answered_as_few_are(model):
 
 
 def test_a_frame_and_plain_arrays_hold_the_same(model):
-    customers = made_up_customers(200, seed=3).assign(Monetary=lambda some: some.Monetary * 30)
+    customers = made_up_customers(200, seed=3)
+    customers[["Monetary", "AverageOrderValue"]] *= 30
     plain = model.unwrap_python_model().answers(customers.to_numpy())
     framed = model.predict(customers)
     assert framed.is_anomaly.any()

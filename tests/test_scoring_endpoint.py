@@ -5,14 +5,17 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import mlflow
 import pandas as pd
 import pytest
 import requests
 
 from contract.names import FEATURES
+from serving import scoring
 
 BIN = Path(sys.executable).parent
 GOOD = {"Recency": 20, "Frequency": 3, "Monetary": 300.0, "AverageOrderValue": 100.0, "Tenure": 200}
@@ -24,8 +27,10 @@ BAD_ROWS = {
     "no order": ({"Frequency": 0}, "Frequency"),
     "recency above tenure": ({"Recency": 201}, "Recency"),
     "nested": ({"Recency": [1, 2]}, "Recency"),
+    "numeric text": ({"Recency": "20"}, "Recency"),
+    "boolean": ({"Frequency": True}, "Frequency"),
+    "another average": ({"AverageOrderValue": 102}, "AverageOrderValue"),
 }
-STRICT_ONLY = {"numeric text": ({"Recency": "20"}, "Recency"), "boolean": ({"Frequency": True}, "Frequency")}
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,7 @@ def plain(served, store):
 def strict(served, store):
     """`segments serve`, with two workers."""
     with served(["segments", "serve", "--port", "{port}", "--workers", "2"], store, "/ping") as address:
+        until(lambda: all(requests.get(f"{address}/ping", timeout=30).ok for _ in range(20)))  # both workers
         yield address
 
 
@@ -125,6 +131,7 @@ def test_every_form_that_mlflow_takes_gives_the_same_answer(endpoint):
     assert set(answers[0].json()["predictions"][0]) == {
         "segment",
         "segment_name",
+        "state",
         "is_anomaly",
         "anomaly_score",
         "anomaly_reason",
@@ -157,9 +164,9 @@ def test_what_is_no_finite_number_is_a_400(endpoint, number):
     assert "Row 0, column Monetary" in answer.json()["message"]
 
 
-@pytest.mark.parametrize("name", [*BAD_ROWS, *STRICT_ONLY])
+@pytest.mark.parametrize("name", BAD_ROWS)
 def test_segments_serve_names_row_and_column(strict, name):
-    change, column = (BAD_ROWS | STRICT_ONLY)[name]
+    change, column = BAD_ROWS[name]
     answer = post(strict, records({}, change))
     assert answer.status_code == 400
     assert f"Row 1, column {column}: given" in answer.json()["message"]
@@ -250,3 +257,155 @@ def test_a_port_in_use_is_a_clear_error(strict, store):
     done = store.process("serve", "--port", port, check=False)
     assert done.returncode == 2
     assert f"Port {port} on 127.0.0.1 cannot be used" in done.stderr
+
+
+# Following the champion
+
+
+@pytest.fixture(scope="module")
+def own_store(api_store, tmp_path_factory):
+    """A store with two versions, whose champion may be moved."""
+    return api_store.copy(tmp_path_factory.mktemp("following"))
+
+
+@pytest.fixture
+def crown(own_store):
+    """Makes a version champion by hand."""
+    client = mlflow.MlflowClient(*[own_store.environment["MLFLOW_TRACKING_URI"]] * 2)
+    yield lambda version: client.set_registered_model_alias("customer-segments", "champion", str(version))
+    client.set_registered_model_alias("customer-segments", "champion", "1")
+
+
+def until(condition):
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < deadline, "It did not happen in time."
+        time.sleep(0.05)
+
+
+def test_segments_serve_follows_the_champion_without_a_failed_request(own_store, served, crown):
+    command = ["segments", "serve", "--port", "{port}", "--workers", "2", "--version-column", "--access-log"]
+    answers, stopped = [], threading.Event()
+
+    def ask(address):
+        while not stopped.is_set():
+            try:
+                answer = post(address, records({}, {"Monetary": 6_000, "AverageOrderValue": 2_000}))
+                rows = answer.json()["predictions"]
+                answers.append((answer.status_code, answer.headers["X-Model-Version"], json.dumps(rows)))
+            except Exception as error:
+                answers.append((type(error).__name__, str(error), ""))
+
+    with served(command, own_store, "/ping") as address:
+        client = threading.Thread(target=ask, args=(address,))
+        client.start()
+        try:
+            for version in ("1", "2", "1"):
+                crown(version)
+                until(lambda: len(answers) > 40 and {a[1] for a in answers[-40:]} == {version})  # noqa: B023
+        finally:
+            stopped.set()
+            client.join()
+        metrics = requests.get(f"{address}/metrics", timeout=30).text
+    assert {status for status, _, _ in answers} == {200}
+    assert len({(version, rows) for _, version, rows in answers}) == 2  # never of two versions at once
+    for _, version, rows in answers:
+        assert {row["model_version"] for row in json.loads(rows)} == {int(version)}
+    # Both workers count together.
+    total = 'segments_requests_total{method="POST",path="/invocations",status="200"}'
+    assert f"{total} {float(len(answers))}" in metrics
+    assert f"segments_rows_total {2.0 * len(answers)}" in metrics
+    assert "segments_model_version 1.0" in metrics
+    log = max(own_store.folder.glob("server-*.log"), key=lambda path: path.stat().st_mtime).read_text()
+    assert log.count("scoring 127.0.0.1 POST /invocations 200 ") == len(answers)
+
+
+def test_a_version_named_by_its_number_stays(own_store, served, crown):
+    with served(["segments", "serve", "--port", "{port}", "--model", "1"], own_store, "/ping") as address:
+        crown(2)
+        time.sleep(5)  # more than two looks at the alias
+        assert post(address, records({})).headers["X-Model-Version"] == "1"
+        assert requests.get(f"{address}/health", timeout=30).json()["model_version"] == 1
+
+
+# What else the server answers
+
+
+def test_segments_serve_says_what_it_is_and_how_it_is(strict):
+    about = requests.get(strict, timeout=30)
+    assert about.json()["name"] == "customer-segments"
+    assert set(about.json()["endpoints"]) >= {"POST /invocations", "GET /health", "GET /metrics"}
+    health = requests.get(f"{strict}/health", timeout=30)
+    assert health.json() == {
+        "status": "ok",
+        "model": "customer-segments",
+        "alias": "champion",
+        "model_version": 1,
+    }
+    for path in ("/", "/health", "/ping"):
+        head, get = requests.head(strict + path, timeout=30), requests.get(strict + path, timeout=30)
+        assert (head.status_code, head.text) == (200, "")
+        assert head.headers["Content-Length"] == str(len(get.content))
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert requests.get(strict + path, timeout=30).status_code == 404
+    refused = requests.get(f"{strict}/invocations", timeout=30)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
+
+
+def test_prometheus_gets_counts_of_known_paths_only(strict):
+    requests.get(f"{strict}/made/up", timeout=30)
+    metrics = requests.get(f"{strict}/metrics", timeout=30)
+    assert metrics.headers["Content-Type"].startswith("text/plain")
+    for name in ("segments_rows_total", "segments_anomalies_total", "segments_request_seconds_bucket"):
+        assert f"\n{name}" in metrics.text
+    assert 'path="other",status="404"' in metrics.text
+    assert "made" not in metrics.text
+    (age,) = (line for line in metrics.text.splitlines() if line.startswith("segments_model_age_seconds "))
+    assert 0 < float(age.split()[1]) < 7 * 24 * 3600
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["gunicorn", "--bind", "127.0.0.1:{port}", "serving:create_app()"],
+        ["flask", "--app", "serving", "run", "--port", "{port}"],
+        ["segments", "serve", "--port", "{port}"],
+    ],
+    ids=["gunicorn", "flask run", "segments serve"],
+)
+def test_health_answers_at_once_while_the_model_is_loading(own_store, free_port, command):
+    port = str(free_port())
+    words = [word.replace("{port}", port) for word in command]
+    with (own_store.folder / "loading.log").open("w") as log:
+        server = subprocess.Popen(
+            [BIN / words[0], *words[1:]],
+            cwd=own_store.folder,
+            env=own_store.environment,
+            stdout=log,
+            stderr=log,
+        )
+    states = []
+    try:
+        deadline = time.monotonic() + 120
+        while not states or states[-1][0] != 200:
+            assert time.monotonic() < deadline, states[-1:]
+            with contextlib.suppress(requests.ConnectionError):
+                answer = requests.get(f"http://127.0.0.1:{port}/health", timeout=10)
+                states.append(
+                    (answer.status_code, answer.json()["status"], answer.headers.get("Retry-After"))
+                )
+            time.sleep(0.02)
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+    assert states[0] == (503, "loading", "5")
+    assert set(states) == {(503, "loading", "5"), (200, "ok", None)}
+
+
+def test_a_client_that_has_gone_ends_the_work_for_it():
+    """Nothing of an answer is written once nobody waits for it."""
+    gone = threading.Event()
+    gone.set()
+    with pytest.raises(scoring.Abandoned):
+        scoring._written({"segment": [0] * 10}, gone)
+    assert scoring._written({"segment": [0]}, threading.Event()) == b'{"predictions": [{"segment": 0}]}'

@@ -373,9 +373,14 @@ def drift(
 )
 @click.option("--port", default=5001, type=PORT_NUMBER)
 @click.option("--workers", default=1, type=click.IntRange(1))
-@click.option("--model", default="champion", help="Which version: an alias or a number.")
-def serve(host: str, port: int, workers: int, model: str) -> None:
-    """Serve the scoring endpoint: POST /invocations, as `mlflow models serve` does, with stricter checks."""
+@click.option("--model", default="champion", help="Which version: an alias, which is followed, or a number.")
+@click.option("--version-column/--no-version-column", default=False, help="Answers name their model_version.")
+@click.option("--access-log/--no-access-log", default=False, help="One line per request.")
+def serve(host: str, port: int, workers: int, model: str, version_column: bool, access_log: bool) -> None:
+    """Serve the scoring endpoint: POST /invocations, as `mlflow models serve` does, with stricter checks.
+
+    It follows the champion without a restart.
+    """
     from training import endpoint
     from training.processes import check_port, replace_by
     from training.store import registry
@@ -387,7 +392,10 @@ def serve(host: str, port: int, workers: int, model: str) -> None:
         # Each worker checks the files again. Checked here, an error is one line.
         registry.fetch(client, version, Path(folder))
     check_port(host, port)
-    os.environ["SEGMENTS_MODEL"] = f"models:/{MODEL}/{version}"
+    os.environ["SEGMENTS_MODEL"] = f"models:/{MODEL}{'/' if model.isdecimal() else '@'}{model}"
+    if version_column:
+        os.environ["SEGMENTS_VERSION_COLUMN"] = "1"
+    _ask_for_access_log(access_log)
     click.echo(f"Scoring with version {version} on http://{host}:{port}/invocations")
     replace_by(*endpoint.command(host, port, workers))
 
@@ -398,13 +406,15 @@ def serve(host: str, port: int, workers: int, model: str) -> None:
 )
 @click.option("--port", default=5000, type=PORT_NUMBER)
 @click.option("--workers", default=2, type=click.IntRange(1))
-def api(host: str, port: int, workers: int) -> None:
+@click.option("--access-log/--no-access-log", default=False, help="One line per request.")
+def api(host: str, port: int, workers: int, access_log: bool) -> None:
     """Serve the analytics API, the dashboard (/ui) and Swagger UI (/apidocs)."""
     from contract.mlflow_setup import store_address
     from training.processes import check_port, replace_by
 
     check_port(host, port)
     os.environ["MLFLOW_TRACKING_URI"] = store_address()
+    _ask_for_access_log(access_log)
     click.echo(f"Dashboard on http://{host}:{port}/ui, API documentation on http://{host}:{port}/apidocs")
     replace_by(*_gunicorn(host, port, workers))
 
@@ -432,7 +442,10 @@ def ui(host: str, port: int) -> None:
 @click.option("--api-port", default=5000, type=PORT_NUMBER)
 @click.option("--scoring-port", default=5001, type=PORT_NUMBER)
 @click.option("--ui-port", default=5002, type=PORT_NUMBER)
-def up(host: str, api_port: int, scoring_port: int, ui_port: int) -> None:
+@click.option(
+    "--access-log/--no-access-log", default=False, help="One line per request, with the server's name."
+)
+def up(host: str, api_port: int, scoring_port: int, ui_port: int, access_log: bool) -> None:
     """Start the analytics API, the scoring endpoint and the MLflow UI; Ctrl-C stops all three."""
     from contract.mlflow_setup import store_address
     from training.processes import check_port, run_together
@@ -443,6 +456,7 @@ def up(host: str, api_port: int, scoring_port: int, ui_port: int) -> None:
     for port in (api_port, scoring_port, ui_port):
         check_port(host, port)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    _ask_for_access_log(access_log)
     commands = {
         "The analytics API": _gunicorn(host, api_port, 2),
         "The scoring endpoint": ["segments", "serve", "--host", host, "--port", scoring_port],
@@ -458,6 +472,11 @@ def up(host: str, api_port: int, scoring_port: int, ui_port: int) -> None:
         )
 
     sys.exit(run_together(commands, show_addresses))
+
+
+def _ask_for_access_log(wanted: bool) -> None:
+    if wanted:
+        os.environ["SEGMENTS_ACCESS_LOG"] = "1"
 
 
 def _gunicorn(host: str, port: int, workers: int) -> list[object]:

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_SECONDS = 180.0  # two idle cores need four seconds
 ANSWER_TIMEOUT_SECONDS = 60.0
-PING_TIMEOUT_SECONDS = 5.0
+HEALTH_TIMEOUT_SECONDS = 5.0
+FAILURE_SECONDS = (
+    15.0  # after which a model that cannot be loaded is given up; the server tries again meanwhile
+)
 
 
 def command(host: str, port: int, workers: int = 1) -> list[object]:
     """The scoring server; SEGMENTS_MODEL names its model."""
-    application = ["--factory", "serving.scoring:create_app", "--no-access-log", "--workers", workers]
-    return ["uvicorn", *application, "--host", host, "--port", port]
+    program = ["python", "-m", "serving.scoring_server"]
+    return [*program, "--host", host, "--port", port, "--workers", workers]
 
 
 class Unanswered(Exception):
@@ -61,11 +64,17 @@ class Endpoint:
     def _wait(self) -> None:
         import requests
 
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        started, failed_from = time.monotonic(), float("inf")
+        deadline = started + START_TIMEOUT_SECONDS
         while True:
-            with contextlib.suppress(requests.RequestException):
-                if requests.get(f"{self.address}/ping", timeout=PING_TIMEOUT_SECONDS).ok:
+            with contextlib.suppress(requests.RequestException, ValueError):
+                answer = requests.get(f"{self.address}/health", timeout=HEALTH_TIMEOUT_SECONDS)
+                if answer.ok:
                     return
+                failed = answer.json().get("status") == "failed"
+                failed_from = min(failed_from, time.monotonic()) if failed else float("inf")
+                if time.monotonic() - failed_from > FAILURE_SECONDS:
+                    raise Unanswered(str(answer.json().get("message")))
             if self.process.poll() is not None:
                 self.log.seek(0)
                 lines = self.log.read().strip().splitlines() or ["its log is empty"]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TABLE_SUFFIXES = (".parquet", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 STAMP_COLUMNS = ("model_version", "as_of")
+OPTIONAL = "AverageOrderValue"  # in a feature table; the model works it out
 MAX_MISSING_FEATURES = 2  # a file that lacks more of the features is no feature table
 
 
@@ -208,7 +209,7 @@ def feature_table(sources: Sequence[str]) -> pd.DataFrame | None:
 
 def _has_features(names: Sequence[str], path: Path) -> bool:
     """Whether a file with these columns is a feature table. Raises InputError when it lacks one or two features."""
-    missing = [name for name in FEATURES if name not in names]
+    missing = [name for name in FEATURES if name not in names and name != OPTIONAL]
     if len(missing) > MAX_MISSING_FEATURES:
         return False
     if missing:
@@ -220,12 +221,12 @@ def _has_features(names: Sequence[str], path: Path) -> bool:
 
 
 def _features_as_numbers(customers: pd.DataFrame) -> pd.DataFrame:
-    """The five features as float64. Raises InputError, which names the first cell that is no number."""
+    """The features as float64. Raises InputError, which names the first cell that is no number."""
     import pandas as pd
 
-    cells = customers[list(FEATURES)]
+    cells = customers[[name for name in FEATURES if name in customers]]
     numbers = cells.apply(pd.to_numeric, errors="coerce").astype("float64")
-    for name in FEATURES:
+    for name in cells:
         rows = cells.index[numbers[name].isna() & cells[name].notna()]
         if len(rows):
             raise InputError(

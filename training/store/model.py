@@ -6,9 +6,13 @@ as text, and runs it wherever the model is served. It must therefore import noth
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, Protocol, TypeAlias
@@ -16,7 +20,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import set_model
+from mlflow.models import Model, set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
@@ -28,8 +32,12 @@ STATES = ("one-time", "active", "due", "late")
 STATE_FEATURES = ("Recency", "Frequency", "Tenure")
 PRIOR_ORDERS = 2.0  # gaps of the shop's median that each customer's own gaps are averaged with
 SPAN = "Span"  # days from the first to the last order
+QUOTIENT = "AverageOrderValue"  # Monetary / Frequency, and so it may be left out
+QUOTIENT_TOLERANCE = 0.01  # share by which it may be off, and money, because shops round to cents
 UNUSUAL_FROM_DEVIATIONS = 2.0  # standard deviations from the mean, in the log space
 PROBLEMS_NAMED = 5
+COLUMNS_NAMED = 5
+SHOWN_CHARACTERS = 40
 MIN_ROWS_PER_THREAD = 5_000  # with fewer rows, starting a thread takes longer than its work
 MAX_ROWS_PER_THREAD = 131_072
 SORTED_FROM_ROWS = 5_000  # with fewer rows, sorting them takes longer than it saves
@@ -56,6 +64,18 @@ class Formula(Protocol):
         """(n, 5) metrics to (n,) each of FORECAST_COLUMNS."""
 
 
+class UncheckedInputs(Model):
+    """An MLmodel in memory that lets every type of input pass: `predict` checks the values itself, in words.
+
+    MLflow's own check of double columns refuses whole numbers before the model sees them. The signature stays as it
+    is in the file and in `metadata.signature`; only MLflow's question before each call gets another answer.
+    """
+
+    def get_input_schema(self) -> None:
+        """No schema, so nothing that MLflow would check."""
+        return
+
+
 class SegmentModel(PythonModel):
     """Scaler, KMeans and DBSCAN in one.
 
@@ -71,6 +91,7 @@ class SegmentModel(PythonModel):
         """Read the artifact. It holds no code, so skops needs to trust no type of it."""
         import skops.io
 
+        _skip_type_check()
         fitted = skops.io.load(context.artifacts["segmenter"])
         self.features: list[str] = fitted["features"]
         self.columns: NDArray[np.intp] = np.asarray(fitted["columns"])
@@ -109,6 +130,9 @@ class SegmentModel(PythonModel):
         """(n, 5) metrics to n rows: segment, segment_name, state, is_anomaly, anomaly_score, anomaly_reason, distance,
         expected_orders, expected_spend, spend_low, spend_high, likely_to_buy.
 
+        model_input: a frame, a list of customers as mappings, or a mapping of columns or of one customer; any
+        kind of number. AverageOrderValue may be left out. The answer has the index of a frame.
+
         anomaly_score is the distance to the nearest core sample in units of eps: a customer above 1 is an
         anomaly. distance is the Euclidean distance to the segment's centre in the weighted space.
         state says where the customer stands between two orders: one-time, active, due or late.
@@ -117,7 +141,9 @@ class SegmentModel(PythonModel):
 
         Raises MlflowException (HTTP 400) that names row and column when a value cannot be a customer's.
         """
-        return pd.DataFrame(self._columns(self._values(model_input), _string_array), copy=False)
+        frame = self._frame(model_input)
+        columns = self._columns(self._values(frame), _string_array)
+        return pd.DataFrame(columns, index=frame.index, copy=False)
 
     def answers(self, values: NDArray[np.float64]) -> Columns:
         """The columns of `predict` for `values` (n, 5) in the order of `features`, computed without pandas.
@@ -255,18 +281,69 @@ class SegmentModel(PythonModel):
             )
         ]
 
+    def _frame(self, rows: object) -> pd.DataFrame:
+        """Rows in any form as a frame, whose cells are still unchecked."""
+        if isinstance(rows, pd.DataFrame):
+            return rows
+        try:
+            if isinstance(rows, Mapping):
+                return pd.DataFrame({name: _column(cells) for name, cells in rows.items()})
+            if isinstance(rows, Sequence) and rows and all(isinstance(row, Mapping) for row in rows):
+                return pd.DataFrame([self._completed(row) for row in rows], dtype=object)
+        except ValueError as error:
+            raise _refusal(f"The columns do not make a table: {error}.") from None
+        if isinstance(rows, Sequence) and not rows:
+            raise _refusal("No rows were given. Expected at least one customer.")
+        raise _refusal(
+            f"Given {type(rows).__name__}, which names no columns. Expected a frame, or customers as mappings. "
+            f"Name the columns of an array: pandas.DataFrame(array, columns={self.features})."
+        )
+
+    def _completed(self, row: Mapping[str, object]) -> Mapping[str, object]:
+        """A customer with AverageOrderValue, where it was left out and can be worked out."""
+        money, orders = _number(row.get("Monetary")), _number(row.get("Frequency"))
+        if QUOTIENT in row or money is None or orders is None:
+            return row
+        return {**row, QUOTIENT: float(_quotient(np.array([money]), np.array([orders]))[0])}
+
     def _values(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """(n, 5) the features of a frame, in their order; other columns are left out."""
         if list(frame.columns) != self.features:
-            missing = [name for name in self.features if name not in frame.columns]
-            if missing:
-                columns = ", ".join(map(str, frame.columns))
-                raise _refusal(f"Missing column {', '.join(missing)}. Found: {columns}.")
-            frame = frame[self.features]
-        try:
-            values: NDArray[np.float64] = frame.to_numpy(dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise _refusal(f"Not a number: {error}.") from None
+            return self._values_of_columns(frame)
+        cells = frame.to_numpy()
+        return cells.astype(np.float64, copy=False) if cells.dtype.kind in "fiu" else self._numbers(frame)
+
+    def _values_of_columns(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """(n, 5) the features of a frame with other columns, too, or without AverageOrderValue."""
+        if not len(frame):
+            raise _refusal("No rows were given. Expected at least one customer.")
+        counts = [list(frame.columns).count(name) for name in self.features]
+        named = dict(zip(self.features, counts, strict=True))
+        missing = [name for name, count in named.items() if not count and name != QUOTIENT]
+        if missing:
+            columns = ", ".join(_shown(name) for name in frame.columns[:COLUMNS_NAMED])
+            raise _refusal(f"Missing column {', '.join(missing)}. Found: {columns}.")
+        if repeated := [name for name, count in named.items() if count > 1]:
+            raise _refusal(f"Column {', '.join(repeated)} was given more than once. Expected it once.")
+        if named[QUOTIENT]:
+            return self._values(frame[self.features])
+        rest = [name for name in self.features if name != QUOTIENT]
+        values = self._numbers(frame[rest])
+        money, orders = values[:, rest.index("Monetary")], values[:, rest.index("Frequency")]
+        return np.insert(values, self.features.index(QUOTIENT), _quotient(money, orders), axis=1)
+
+    def _numbers(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """(n, d) the numbers in a frame of any types. Raises MlflowException where a cell is none."""
+        problems: list[tuple[int, str]] = []
+        values = np.empty(frame.shape)
+        for index, (name, cells) in enumerate(frame.items()):
+            values[:, index], wrong = _numbers_of(cells)
+            problems += [
+                (row, f"Row {row}, column {name}: given {_shown(cells.iloc[row])}, expected a number.")
+                for row in wrong
+            ]
+        if problems:
+            raise _listed(problems, len(problems))
         return values
 
     def _check(self, values: NDArray[np.float64]) -> None:
@@ -278,6 +355,7 @@ class SegmentModel(PythonModel):
             possible.all()
             and (column["Frequency"] >= 1).all()
             and (column["Recency"] <= column["Tenure"]).all()
+            and not _off(column).any()
         ):
             return
         rules = [(name, ~np.isfinite(column[name]), "a finite number") for name in self.features]
@@ -287,14 +365,76 @@ class SegmentModel(PythonModel):
                 ("Frequency", (column["Frequency"] >= 0) & (column["Frequency"] < 1), "at least 1 order")
             )
             rules.append(("Recency", column["Recency"] > column["Tenure"], "at most Tenure"))
+            sensible = (column["Monetary"] >= 0) & (column["Frequency"] >= 1) & (column[QUOTIENT] >= 0)
+            rules.append((QUOTIENT, sensible & _off(column), "Monetary / Frequency"))
         problems = [
             (row, f"Row {row}, column {name}: given {column[name][row]:g}, expected {expected}.")
             for name, broken, expected in rules
             for row in np.flatnonzero(broken)[:PROBLEMS_NAMED]
         ]
         count = sum(int(broken.sum()) for _, broken, _ in rules)
-        more = f" And {count - PROBLEMS_NAMED} more." if count > PROBLEMS_NAMED else ""
-        raise _refusal(" ".join(text for _, text in sorted(problems)[:PROBLEMS_NAMED]) + more)
+        raise _listed(problems, count)
+
+
+def _skip_type_check() -> None:
+    """Let MLflow, which is loading this model just now, hand over inputs of any type.
+
+    MLflow has no public way to do so with a signature: its `load_model` is found among the callers. Where that
+    fails, all works as the signature says, and whole numbers are refused as in any other model.
+    """
+    caller = sys._getframe().f_back
+    while caller:
+        metadata = caller.f_locals.get("model_meta")
+        if caller.f_code.co_name == "load_model" and type(metadata) is Model:
+            metadata.__class__ = UncheckedInputs
+            return
+        caller = caller.f_back
+
+
+def _column(cells: object) -> pd.Series:
+    """A column of a mapping: one cell or many, each with its own type."""
+    if isinstance(cells, pd.Series):
+        return cells
+    if isinstance(cells, np.ndarray) and cells.ndim:
+        return pd.Series(list(cells), dtype=object if cells.ndim > 1 else cells.dtype)
+    return pd.Series(list(cells) if isinstance(cells, list | tuple) else [cells], dtype=object)
+
+
+def _numbers_of(cells: pd.Series) -> tuple[NDArray[np.float64], list[int]]:
+    """(n,) a column's numbers, nan where a cell is missing, and the rows whose cell is something else."""
+    if cells.dtype.kind in "fiu":
+        return cells.to_numpy(dtype=np.float64, na_value=np.nan), []
+    numbers = [_number(cell) for cell in cells.astype(object)]
+    wrong = [row for row, number in enumerate(numbers) if number is None]
+    return np.array(numbers, dtype=np.float64), wrong
+
+
+def _number(cell: object) -> float | None:
+    """A cell as a double: nan when it is missing, None when it is no number."""
+    if type(cell) is float:
+        return cell
+    if isinstance(cell, np.ndarray) and cell.ndim == 0:
+        cell = cell[()]
+    if cell is None or cell is pd.NA:
+        return np.nan
+    if isinstance(cell, bool) or not isinstance(cell, Real | Decimal):  # numpy's bool is not Real
+        return None
+    try:
+        return float(cell)
+    except OverflowError:  # a whole number that no double can hold
+        return np.inf
+
+
+def _quotient(money: NDArray[np.float64], orders: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) money of an order; 0 where money or orders are impossible, which the check tells by their own names."""
+    possible = (money >= 0) & (money < np.inf) & (orders >= 1)
+    return np.where(possible, money, 0.0) / np.where(possible, orders, 1.0)
+
+
+def _off(column: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
+    """(n,) whether AverageOrderValue is not Monetary / Frequency, in which a cent may be missing to rounding."""
+    exact = _quotient(column["Monetary"], column["Frequency"])
+    return np.abs(column[QUOTIENT] - exact) > QUOTIENT_TOLERANCE * (exact + 1.0)
 
 
 def _object_array(texts: list[str]) -> NDArray[np.object_]:
@@ -327,10 +467,25 @@ def _formula(artifacts: Mapping[str, str], numbers: Mapping[str, object] | None)
     return formula
 
 
+def _shown(value: object) -> str:
+    """A value as JSON, short enough for a message."""
+    try:
+        text = json.dumps(value, default=str)
+    except (TypeError, ValueError):  # of keys or digits that cannot be written down
+        return f"a {type(value).__name__}"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."
+
+
+def _listed(problems: Sequence[tuple[int, str]], count: int) -> MlflowException:
+    """The refusal that names the first of `count` problems, which are (row, text)."""
+    more = f" And {count - PROBLEMS_NAMED} more." if count > PROBLEMS_NAMED else ""
+    return _refusal(" ".join(text for _, text in sorted(problems)[:PROBLEMS_NAMED]) + more)
+
+
 def _refusal(problem: str) -> MlflowException:
     return MlflowException(
-        f"{problem} Send every row with Recency, Frequency, Monetary, AverageOrderValue and Tenure as "
-        "numbers; rows are counted from 0. No row was scored.",
+        f"{problem} Send every row with Recency, Frequency, Monetary and Tenure as numbers; AverageOrderValue may be "
+        "left out. Rows are counted from 0. No row was scored.",
         error_code=INVALID_PARAMETER_VALUE,
     )
 

@@ -8,7 +8,7 @@ import csv
 import datetime as dt
 import io
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 NAMES = {
@@ -109,6 +109,12 @@ def clean_shop(chance):
     return sorted(lines, key=lambda line: (line.moment, line.order))
 
 
+def in_two_quantities(lines):
+    """The same shop with its first article sold once more, in another quantity: what tells a price from a line's total."""
+    first, last = lines[0], lines[-1]
+    return [*lines, replace(last, item=first.item, price=first.price, quantity=first.quantity + 1)]
+
+
 def answer_of(lines, label, days_only, refunds):
     """What the clean shop answers, counted in Python."""
     used = [line for line in lines if line.customer is not None]
@@ -142,6 +148,7 @@ def case(seed):
     delimiter = ";" if number == "comma" else chance.choice(",;\t|")
     if hazard == "line total called unit price":
         money, extras = "unit", extras - {"discount", "gift card"}
+        lines = in_two_quantities(lines)
     if hazard == "two currencies":
         extras |= {"currency"}
     if hazard == "unknown status":

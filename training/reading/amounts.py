@@ -112,7 +112,7 @@ def _unit_or_line(table: ir.Table, facts: Facts, request: Request) -> Facts:
     quantity, price = plan.money.times
     at = {name: number for number, name in enumerate(plan.numbers)}
     n_quantity, n_price = table[f"n_{at[quantity]}"], table[f"n_{at[price]}"]
-    used = table.filter(table.step.isnull() & (n_quantity > 1) & (n_price > 0))
+    used = table.filter(table.step.isnull() & (n_quantity > 0) & (n_price > 0))
     question = InputError(
         f"{price} looks like the money of the whole line and not of one piece: it grows with {quantity}. Expected the "
         f"price of one. Say --column price={price} if it is for one piece, or --column amount={price} if for the line."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from contract.names import FEATURES, STATES
+from contract.names import FEATURES, FORECAST_OUTPUTS, STATES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,7 @@ ROW = (
     "anomaly_score",
     "anomaly_reason",
     "distance",
+    *FORECAST_OUTPUTS,
 )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import schemathesis
 
-from contract.names import FEATURES, STATES
+from contract.names import FEATURES, OUTPUTS, STATES
 from serving import queries
 from serving.app import api
 from serving.snapshot import Snapshot
@@ -437,15 +437,7 @@ def test_nothing_that_json_cannot_say_is_ever_said():
 def test_score_takes_one_object_or_a_list(client):
     one = client.post("/score", json=GOOD)
     assert one.status_code == 200
-    assert set(one.json) == {
-        "segment",
-        "segment_name",
-        "state",
-        "is_anomaly",
-        "anomaly_score",
-        "anomaly_reason",
-        "distance",
-    }
+    assert set(one.json) == {name for _, name in OUTPUTS}
     many = client.post("/score", json=[GOOD, GOOD | {"Monetary": 1e7, "AverageOrderValue": 2.5e6}])
     assert many.json[0] == one.json
     assert many.json[1]["is_anomaly"] is True

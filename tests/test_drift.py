@@ -200,7 +200,8 @@ def test_few_customers_do_not_cry_wolf(run, customers, tmp_path):
 
 
 def test_thresholds_can_be_told(run, customers, tmp_path):
-    customers.assign(Monetary=customers.Monetary * 1.2).to_parquet(tmp_path / "a.parquet")
+    dearer = {name: customers[name] * 1.2 for name in ("Monetary", "AverageOrderValue")}
+    customers.assign(**dearer).to_parquet(tmp_path / "a.parquet")
     assert run("drift", tmp_path / "a.parquet").exit_code == 0
     assert run("drift", tmp_path / "a.parquet", "--watch", "0.02", "--drift", "0.03").exit_code == 1
     assert run("drift", tmp_path / "a.parquet", "--watch", "0.5").exit_code == 2
@@ -285,7 +286,7 @@ def scored(shop, segmenter):
     """What `compare` reads of a model's answers."""
     values = shop[list(FEATURES)].to_numpy()
     segment = segmenter.predict(values)
-    points = segmenter._standardised(values)
+    points = segmenter.scaler_.transform(np.log1p(values)) * segmenter.weights_
     return shop.assign(
         segment=segment,
         segment_name=segment.astype(str),

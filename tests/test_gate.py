@@ -17,7 +17,7 @@ from contract.names import FEATURE_TABLE, FEATURES, FORECAST_OUTPUTS, MODEL, OUT
 from training import endpoint, gate
 from training.cli import main
 from training.clustering.sweep import Limits
-from training.store import history, model, registry
+from training.store import artifact, history, model, registry
 
 SHOP = {"lapsed": 120, "new": 80, "best": 60}
 
@@ -294,26 +294,30 @@ def test_a_version_whose_run_was_deleted_is_told_and_not_judged(client, next_mon
     assert f"mlflow runs restore --run-id {run_id}" in done.stderr
 
 
+# The shipped model, whose `distance` is the number of the process that answers.
 OTHER_OVER_HTTP = """
-import os
-import pandas as pd
-from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
 
-class Process(PythonModel):
-    def predict(self, context, model_input: pd.DataFrame, params=None):
-        return pd.DataFrame({"distance": [float(os.getpid())] * len(model_input)})
+class Process(SegmentModel):
+    def _columns(self, values, text_array):
+        return super()._columns(values, text_array) | {"distance": np.full(len(values), float(os.getpid()))}
+
 
 set_model(Process())
 """
 
 
 def test_a_model_that_answers_otherwise_over_http_fails(client, tmp_path):
-    (tmp_path / "process.py").write_text(OTHER_OVER_HTTP)
+    segmenter, profiles = fit(customers(seed=1, **SHOP))
+    file = artifact.write(
+        tmp_path / "segmenter.skops", segmenter, FEATURES, profiles.name, np.ones(5), float("nan")
+    )
+    text = Path(model.__file__).read_text() + OTHER_OVER_HTTP
+    (tmp_path / "process.py").write_text(text)
     with mlflow.start_run(experiment_id="1") as run:
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(tmp_path / "process.py"),
+            artifacts={"segmenter": str(file)},
             input_example=customers(new=2)[list(FEATURES)],
             pip_requirements=["mlflow"],
         )
@@ -323,8 +327,8 @@ def test_a_model_that_answers_otherwise_over_http_fails(client, tmp_path):
     assert server.process.poll() is not None
 
 
-def test_a_server_that_ends_says_why():
-    with endpoint.started("models:/nothing/1") as server, pytest.raises(endpoint.Unanswered, match="nothing"):
+def test_a_version_that_is_not_there_is_said_by_its_server(client):  # noqa: ARG001
+    with endpoint.started(f"models:/{MODEL}/999") as server, pytest.raises(endpoint.Unanswered, match="999"):
         server.ask(customers(new=2)[list(FEATURES)])
 
 

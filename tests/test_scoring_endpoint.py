@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import requests
 
-from contract.names import FEATURES
+from contract.names import FEATURES, OUTPUTS
 from serving import scoring
 
 BIN = Path(sys.executable).parent
@@ -128,15 +128,7 @@ def test_every_form_that_mlflow_takes_gives_the_same_answer(endpoint):
     ]
     assert [answer.status_code for answer in answers] == [200] * 6
     assert len({json.dumps(answer.json()["predictions"]) for answer in answers}) == 1
-    assert set(answers[0].json()["predictions"][0]) == {
-        "segment",
-        "segment_name",
-        "state",
-        "is_anomaly",
-        "anomaly_score",
-        "anomaly_reason",
-        "distance",
-    }
+    assert set(answers[0].json()["predictions"][0]) == {name for _, name in OUTPUTS}
 
 
 def test_parquet_rows_are_scored(endpoint, tmp_path):

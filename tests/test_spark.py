@@ -189,7 +189,7 @@ def test_an_address_that_leads_nowhere_is_said(sources, table):
 
 
 def test_spark_writes_no_csv():
-    with pytest.raises(InputError, match=r"Expected that with --engine spark"):
+    with pytest.raises(InputError, match=r"Expected .parquet with --engine spark"):
         score_on_spark(["sales.parquet"], "champion", ON_SPARK, "scores.csv")
 
 

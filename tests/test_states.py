@@ -77,7 +77,7 @@ def shipped(tmp_path_factory):
         path = artifact.write(
             folder / "segmenter.skops", segmenter, FEATURES, ["Low", "High"], np.ones(5), gap
         )
-        full = customers.assign(Monetary=10.0, AverageOrderValue=10.0)
+        full = customers.assign(Monetary=10.0 * customers.Frequency, AverageOrderValue=10.0)
         return artifact.answers(path, full[list(FEATURES)])
 
     return answers

@@ -114,7 +114,12 @@ def test_figures_and_report_are_there(client, run):
         "forecast.json",
     } <= names()
     assert len(names("figures")) == 14
-    assert names("data") == {"data/customers.parquet", "data/features.parquet", "data/funnel.json"}
+    assert names("data") == {
+        "data/customers.parquet",
+        "data/features.parquet",
+        "data/funnel.json",
+        "data/understanding.json",
+    }
 
 
 def test_movement_ends_where_the_customers_are(store):

@@ -572,7 +572,7 @@ def test_the_password_is_nowhere_after_a_training(kind, request, demo, new_folde
         ["train", server.address(), "other.csv", "--table", "nothing"],
         [
             "score",
-            server.address(password="s3cret" * 100),
+            server.address(password="s3cret" * 100),  # pragma: allowlist secret
             "--table",
             "nothing",
             "-o",

@@ -84,8 +84,8 @@ def first_cells(table):
 
 
 def without_notes(output):
-    """The two first paragraphs of an output: what comes after them speaks of the numbers, which differ with the trials."""
-    return "\n".join(output.split("\n\n")[:2])
+    """The three first paragraphs of an output: what comes after them speaks of the numbers, which differ with the trials."""
+    return "\n".join(output.split("\n\n")[:3])
 
 
 def output_of(page, command):

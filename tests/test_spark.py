@@ -140,6 +140,7 @@ def test_scores_are_the_same_bit_for_bit(store, demo, tmp_path, monkeypatch):
     counts = score_on_spark([demo], "champion", ON_SPARK, str(output))
     assert counts == (1463, here.is_anomaly.sum())
     local, found = pd.read_parquet(tmp_path / "local.parquet"), pd.read_parquet(output)
+    local = local.drop(columns="returns_note")  # a sentence that is written on one machine only
     pd.testing.assert_frame_equal(
         found.sort_values("customer_id", ignore_index=True), local, check_exact=True
     )

@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 from forecast_study import boosted, numbers
 
+from contract.mlflow_setup import prepare
 from contract.names import FORECAST, FORECAST_STATE, FORWARD, MODEL, PROFILES
 from training.report.forward import eta_squared
 from training.shop import Reading, count_customers
@@ -68,6 +69,7 @@ def bound(file: Path, cut_offs: list[str], horizon: int, tiers: int) -> dict[str
 
 def figures(store: str) -> dict[str, object]:
     """The figures of the only version of a store."""
+    prepare()
     import mlflow
 
     mlflow.set_tracking_uri(store)

@@ -27,9 +27,13 @@ def database_file(address: str) -> Path | None:
     return Path(address.removeprefix("sqlite:///").split("?")[0])
 
 
-def prepare(level: int, **environment: str) -> None:
-    """Set MLflow's environment and log level, before its first import. What the user has set stays."""
+def prepare(**environment: str) -> None:
+    """Set MLflow's environment, before its first import. What the user has set stays."""
     for name, value in {**ENVIRONMENT_DEFAULTS, **environment}.items():
         os.environ.setdefault(name, value)
+
+
+def set_log_level(level: int) -> None:
+    """Set the level of MLflow's logs, after its first import, which sets a level of its own."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(level)

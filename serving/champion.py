@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 import numpy as np
 
 from contract.integrity import Tampered, checked_copy
-from contract.mlflow_setup import database_file, prepare, store_address
+from contract.mlflow_setup import database_file, prepare, set_log_level, store_address
 from contract.names import (
     CHAMPION,
     EVIDENCE,
@@ -402,8 +402,11 @@ def _exists(address: str) -> bool:
 
 
 def _prepare(address: str) -> None:
-    """Set MLflow up; to be called before its first import."""
+    """Import MLflow, in its environment and with its log level."""
     patience = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
     # A connection that stays open would go on reading a database file that was replaced.
     pool = {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"} if address.startswith("sqlite:") else {}
-    prepare(logging.ERROR, **patience, **pool)
+    prepare(**patience, **pool)
+    import mlflow  # noqa: F401
+
+    set_log_level(logging.ERROR)

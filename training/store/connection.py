@@ -23,8 +23,8 @@ GC_THRESHOLDS = (
 
 
 def prepare_process() -> None:
-    """Set up this process for MLflow: environment, log levels, garbage collector. A command calls it once."""
-    mlflow_setup.prepare(logging.CRITICAL)  # MLflow's errors are printed by the command, without a traceback
+    """Set up this process for MLflow: its environment, and the garbage collector. A command calls it once."""
+    mlflow_setup.prepare()
     gc.set_threshold(*GC_THRESHOLDS)
 
 
@@ -32,6 +32,7 @@ def connect() -> MlflowClient:
     """A client on the store at `store_address`, whose database is made when it is missing."""
     import mlflow
 
+    mlflow_setup.set_log_level(logging.CRITICAL)  # the command prints errors, without a traceback
     address = mlflow_setup.store_address()
     os.environ["MLFLOW_TRACKING_URI"] = address  # for the parts of MLflow that look there
     if database := mlflow_setup.database_file(address):

@@ -6,16 +6,19 @@ import pytest
 from contract.names import MODEL
 
 
-@pytest.fixture(scope="module")
-def shop(api_store, tmp_path_factory):
+@pytest.fixture
+def shop(api_store, tmp_path):
     """Two versions trained on the demo shop; the first is champion."""
-    return api_store.copy(tmp_path_factory.mktemp("registry"))
+    return api_store.copy(tmp_path)
 
 
 @pytest.fixture
-def aliases(shop):
-    client = mlflow.MlflowClient(shop.environment["MLFLOW_TRACKING_URI"])
+def client(shop):
+    return mlflow.MlflowClient(shop.environment["MLFLOW_TRACKING_URI"])
 
+
+@pytest.fixture
+def aliases(client):
     def read():
         return {name: int(number) for name, number in client.get_registered_model(MODEL).aliases.items()}
 
@@ -32,7 +35,9 @@ def test_promote_shows_the_gate_and_remembers_the_one_before(shop, aliases):
     assert aliases() == {"champion": 2, "challenger": 2, "previous": 1}
 
 
-def test_rollback_swaps_and_swaps_back(shop, aliases):
+def test_rollback_swaps_and_swaps_back(shop, client, aliases):
+    client.set_registered_model_alias(MODEL, "champion", "2")
+    client.set_registered_model_alias(MODEL, "previous", "1")
     shop.run("rollback")
     assert aliases() == {"champion": 1, "challenger": 2, "previous": 2}
     shop.run("rollback")

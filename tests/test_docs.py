@@ -37,6 +37,7 @@ OPTIONS_OF_OTHERS = {  # options that the pages name and `segments` does not hav
     "Spark": {"--master", "--driver-memory"},
     "checks and benchmarks": {
         "--seconds",
+        "--seeds",
         "--seed",
         "--target",
         "--requests",

@@ -20,7 +20,7 @@ import servers
 
 from training.demo import write_demo
 from training.errors import InputError
-from training.reading import address, database
+from training.reading import address, memory
 from training.reading.database import open_table
 from training.reading.read import read_lines as read
 from training.shop import Reading, count_customers
@@ -316,7 +316,7 @@ def test_more_rows_than_the_memory_holds_are_read(tmp_path, monkeypatch):
         numbers = ((number, f"{number:>100}") for number in range(rows))
         connection.executemany("INSERT INTO orders VALUES (?, ?)", numbers)
         connection.commit()
-    monkeypatch.setattr(database, "BYTES_A_THREAD", 32_000_000 // (os.cpu_count() or 1))
+    monkeypatch.setattr(memory, "BYTES_PER_CORE", 32_000_000 // (os.cpu_count() or 1))
     table = open_table(f"sqlite:///{tmp_path}/shop.db", "orders")
     answer = table.aggregate(rows=table.count(), total=table.customer.sum(), length=table.note.length().sum())
     assert answer.to_pyarrow().to_pylist() == [

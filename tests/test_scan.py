@@ -15,7 +15,7 @@ from training import shop
 from training.cleaning import clean, moments
 from training.errors import InputError
 from training.features import customer_features
-from training.reading import scan as scanning
+from training.reading import memory
 from training.reading.read import read
 from training.reading.request import Request
 from training.reading.scan import scan_lines
@@ -91,7 +91,7 @@ def test_a_later_line_may_be_anything(tmp_path, late, duplicates):
 @pytest.mark.parametrize("duplicates", ["drop", "keep"])
 def test_a_scan_for_which_the_memory_is_too_little_gets_more(tmp_path, monkeypatch, duplicates):
     path = written(tmp_path / "shop.csv", *PLAIN, CANCELLED)
-    monkeypatch.setattr(scanning, "_bytes", lambda: 3_000_000)
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 3_000_000)
     with pytest.raises(duckdb.OutOfMemoryException):
         moments(scan_lines([path]), duplicates == "keep")
     monkeypatch.setattr(shop, "read", None)  # that it is not read with care

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from contract.words import counted
 from training.reading import dates, faraway, status
 from training.reading.amounts import value_of
 from training.reading.customers import descending
@@ -14,7 +15,6 @@ from training.reading.folding import fold
 from training.reading.kept import kept, rows_of
 from training.reading.plan import Plan
 from training.reading.request import Request
-from training.reading.understanding import counted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from contract.words import counted
 from training.errors import InputError
 from training.reading import money
 from training.reading.facts import Facts
 from training.reading.kept import rows_of
 from training.reading.request import Request
-from training.reading.understanding import counted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from contract.words import counted
 from training.errors import InputError
 from training.reading import people
 from training.reading.cells import SCIENTIFIC
@@ -13,7 +14,6 @@ from training.reading.kept import one_row, rows_of
 from training.reading.plan import Plan
 from training.reading.request import Request
 from training.reading.typed import ROW
-from training.reading.understanding import counted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -6,16 +6,14 @@ cleaning and counting give to the last digit what they give for a file.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from training.errors import InputError
 from training.reading import address as addresses
 from training.reading.address import shown, without_password
+from training.reading.memory import connect
 from training.reading.selection import TableName, choose, select_in
 
 if TYPE_CHECKING:
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.backends.duckdb import Backend
 
-BYTES_A_THREAD = 160_000_000
 ROWS_A_BATCH = 20_000
 DIGITS = 38  # of DuckDB's widest decimal
 ATTACHED, COPIED = "attached_database", "copied_rows"
@@ -251,12 +248,3 @@ def _stored(kind: str) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def connect() -> Backend:
-    """DuckDB in memory, of which it takes BYTES_A_THREAD; what does not fit waits in temporary files."""
-    import ibis
-
-    spill = Path(tempfile.gettempdir(), ibis.util.gen_name(f"segments-{os.getpid()}"))
-    limit = BYTES_A_THREAD * (os.cpu_count() or 1)
-    return ibis.duckdb.connect(memory_limit=f"{limit}B", temp_directory=str(spill))

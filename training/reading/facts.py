@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from contract.words import counted
 from training.reading.plan import Plan
 from training.reading.request import Request
-from training.reading.understanding import Understanding, counted
+from training.reading.understanding import Understanding
 
 if TYPE_CHECKING:
     pass

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from contract.words import counted
 from training.errors import InputError
 from training.reading.dates import NO_DAYS
-from training.reading.understanding import counted
 
 GAP = dt.timedelta(days=3 * 365)
 

@@ -9,9 +9,7 @@ back to it when the query fails.
 from __future__ import annotations
 
 import glob
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.errors import InputError
-from training.reading import bombs, textfile
+from training.reading import bombs, memory, textfile
 from training.reading.cells import IDENTIFIERS, SCIENTIFIC, canonical_columns, identifier
 from training.reading.clocks import notes_of, on_clock, zones
 from training.reading.customers import nobody_in
@@ -35,9 +33,7 @@ from training.reading.sources import files
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    from ibis.backends.duckdb import Backend
 
-BYTES_A_THREAD = 160_000_000
 MORE = 10
 KINDS = {
     "date": "TIMESTAMP",
@@ -100,7 +96,7 @@ def scan_lines(
 
 def with_more_memory(lines: ir.Table) -> ir.Table:
     """The same scan, for whose query the memory was too little: it may take MORE times as much."""
-    lines.get_backend().raw_sql(f"SET memory_limit = '{MORE * _bytes()}B'")
+    lines.get_backend().raw_sql(f"SET memory_limit = '{MORE * memory.memory_bytes()}B'")
     return lines
 
 
@@ -200,7 +196,7 @@ def _text(paths: list[Path], request: Request) -> Scan | None:
         if packed == {True}:
             bombs.check_gzip(path)
     kinds = {roles[role]: kind for role, kind in KINDS.items() if role in roles}
-    table = _connect().read_csv(
+    table = memory.connect().read_csv(
         [glob.escape(str(path)) for path in paths],
         columns={name: kinds.get(name, "VARCHAR") for name in dialect.header},
         delim=dialect.delimiter,
@@ -254,7 +250,7 @@ def _parquet(paths: list[Path], request: Request) -> Scan | None:
         first, *others = (parquet.read_schema(path).remove_metadata() for path in paths)
         if any(other != first for other in others):
             return None
-        table = _connect().read_parquet([glob.escape(str(path)) for path in paths])
+        table = memory.connect().read_parquet([glob.escape(str(path)) for path in paths])
         table = on_clock(table, paths, request.timezone)
         sample = [
             {name: "" if value is None else str(value) for name, value in row.items()}
@@ -275,15 +271,3 @@ def _parquet(paths: list[Path], request: Request) -> Scan | None:
     return Scan(
         table.select(**canonical_columns(table, roles)), facts, (("typed", 0),), _single(sample, plan)
     )
-
-
-def _connect() -> Backend:
-    """DuckDB in memory, of which it takes BYTES_A_THREAD; what does not fit waits in temporary files."""
-    import ibis
-
-    spill = Path(tempfile.gettempdir(), ibis.util.gen_name(f"segments-{os.getpid()}"))
-    return ibis.duckdb.connect(memory_limit=f"{_bytes()}B", temp_directory=str(spill))
-
-
-def _bytes() -> int:
-    return BYTES_A_THREAD * (os.cpu_count() or 1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from contract.words import counted
 from training.errors import InputError
 from training.reading.folding import fold
 from training.reading.layout import Layout
 from training.reading.status_words import verdict
-from training.reading.understanding import counted
 
 BACK = (
     "refund",

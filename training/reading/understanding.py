@@ -7,11 +7,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
-def counted(count: int, noun: str) -> str:
-    """A number and its noun: 1 line, 2 lines."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 @dataclass(frozen=True)
 class Example:
     """One cell that could not be used: why, where, and what stands in it. The line is 0 where it is not known."""

@@ -157,6 +157,13 @@ def forward() -> Response:
     return _fixed(queries.forward)
 
 
+@api.get("/analytics/forecast", tags=[ANALYTICS], responses=answers(schemas.Forecast, 404, 503))
+def forecast() -> Response:
+    """What the customers are expected to bring in the days ahead, and how such a forecast held on the past."""
+    _known("It is not said what the customers will bring.", queries.no_forecast)
+    return _fixed(queries.forecast)
+
+
 @api.get("/analytics/summary", tags=[ANALYTICS], responses=answers(schemas.Summary, 503))
 def summary() -> Response:
     """Mean Recency, Frequency and Monetary of each segment."""

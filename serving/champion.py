@@ -24,6 +24,7 @@ from contract.names import (
     CHAMPION,
     EVIDENCE,
     FEATURES,
+    FORECAST,
     FORWARD,
     MODEL,
     MOVEMENT,
@@ -250,8 +251,8 @@ def load(address: str, version: ModelVersion) -> Snapshot:
 
 
 def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[str, str]:
-    """What the version's training says of the past: the paths of movement, forward check and evidence, where it has
-    them."""
+    """What the version's training says of the past and of the days ahead: the paths of movement, forward check,
+    evidence and forecast, where it has them."""
     missing = summary.get("missing")  # None: of a version from before there was movement
     paths = {}
     if missing is not None and "movement" not in missing:
@@ -262,6 +263,8 @@ def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[st
         paths["evidence"] = EVIDENCE
         if "forward" not in (missing or {}):
             paths["forward"] = FORWARD
+    if "expected_spend" in customers:
+        paths["forecast"] = FORECAST
     return paths
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask, request
 
 from contract import colours, words
+from contract.forecast_words import FORECAST_WORDS
 from contract.names import FEATURES
 from serving import evidence, queries
 from serving.charting_library import installed_release
@@ -58,6 +59,7 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
         "no_states": queries.no_states(snapshot),
         "foretold": evidence.foretold(snapshot),
         "forward": snapshot.forward,
+        "forecast": _forecast(snapshot),
         "no_forward": queries.no_forward(snapshot),
         "unusual": queries.anomalies(snapshot, 1, ROWS_SHOWN),
         "example": snapshot.row(snapshot.by_spending[segments[0]["segment"]][0]),
@@ -72,9 +74,22 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
             "labels": {name: feature.label for name, feature in words.WORDS.items()},
             "names": list(FEATURES),  # in this order: tojson sorts the keys of features
             "features": features,
+            "forecast_days": None if queries.no_forecast(snapshot) else queries.forecast(snapshot)["days"],
             "axes": [_growing(axis) for axis in typical["axes"]],
         },
     }
+
+
+def _forecast(snapshot: Snapshot) -> dict[str, Any] | None:
+    """What the shop is expected to bring, and the forecast's words; None where no forecast holds."""
+    if queries.no_forecast(snapshot):
+        return None
+    answer = queries.forecast(snapshot)
+    meanings = {
+        name: {"label": label, "meaning": meaning.format(days=answer["days"])}
+        for name, (label, meaning) in FORECAST_WORDS.items()
+    }
+    return answer | {"words": meanings}
 
 
 def _segments(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from contract.forecast_words import SEASON
 from contract.names import FEATURES, STATES
 from contract.words import STATE_MEANINGS
 from serving.snapshot import ROW, Snapshot
@@ -156,6 +157,24 @@ def forward(snapshot: Snapshot) -> dict[str, Any]:
     return _stamped(snapshot, **(snapshot.forward or {}))
 
 
+def no_forecast(snapshot: Snapshot) -> str | None:
+    """Why nothing is said of what customers will bring, or None when something is."""
+    if snapshot.forecast is None:
+        return (
+            f"Version {snapshot.version} was trained before there was a forecast. Train anew: "
+            "`segments train --promote`."
+        )
+    return None if snapshot.forecast["holds"] else " ".join(snapshot.forecast["reasons"])
+
+
+def forecast(snapshot: Snapshot) -> dict[str, Any]:
+    """What all customers together are expected to bring, and how such a forecast held on the past. `no_forecast` must
+    be None."""
+    known = snapshot.forecast or {}
+    said = {name: known[name] for name in ("shop", "sentences", "ranks", "coverage")}
+    return _stamped(snapshot, days=known["horizon_days"], season=SEASON, **said)
+
+
 def fixed(snapshot: Snapshot) -> list[Callable[[Snapshot], dict[str, Any]]]:
     """The queries that ask nothing but the snapshot, and that this one can answer."""
     queries: list[Callable[[Snapshot], dict[str, Any]]] = [overview, segments, summary, customer_map]
@@ -163,6 +182,8 @@ def fixed(snapshot: Snapshot) -> list[Callable[[Snapshot], dict[str, Any]]]:
         queries.append(states)
     if snapshot.forward is not None:
         queries.append(forward)
+    if no_forecast(snapshot) is None:
+        queries.append(forecast)
     return queries
 
 

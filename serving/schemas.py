@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from contract.forecast_words import FORECAST_WORDS, SEASON
+
 FEATURE_EXAMPLE: dict[str, Any] = {
     "Recency": 2,
     "Frequency": 7,
@@ -214,6 +216,14 @@ class Profile(SegmentCount):
     median_AverageOrderValue: float
     median_Tenure: float
     action: str
+    expected_spend: float | None = Field(
+        default=None, description="Money to expect of the segment in the days ahead; null: no forecast holds"
+    )
+    expected_low: float | None = Field(default=None, description=FORECAST_WORDS["expected_low"][1])
+    expected_high: float | None = Field(default=None, description=FORECAST_WORDS["expected_high"][1])
+    value_at_risk: float | None = Field(
+        default=None, description="What those due or late brought while active, less what is expected of them"
+    )
     half_by: int | None = Field(
         default=None, description="The fewest customers who bring half of the segment's money"
     )
@@ -262,6 +272,15 @@ class Cell(BaseModel):
     revenue: float = Field(description="Money they have spent so far")
     evidence: Evidence | None = Field(description="What such customers did next; null: not known")
     action: str = Field(description="What to do; empty where there is nobody")
+    expected_spend: float | None = Field(
+        default=None, description="Money to expect of them in the days ahead; null: no forecast holds"
+    )
+    expected_low: float | None = Field(default=None, description=FORECAST_WORDS["expected_low"][1])
+    expected_high: float | None = Field(default=None, description=FORECAST_WORDS["expected_high"][1])
+    value_at_risk: float | None = Field(
+        default=None, description="What so many active ones bring, less what is expected; of due and late"
+    )
+    expectation: str = Field(default="", description="The same in a sentence; empty without a forecast")
 
 
 class States(Stamp):
@@ -492,6 +511,43 @@ class Movement(Stamp):
     limit: int
     pages: int
     customers: list[Fallen] = Field(description="Who left the best segment, biggest spenders first")
+
+
+class ShopForecast(BaseModel):
+    """All customers together in the days ahead."""
+
+    customers: int
+    expected_orders: float
+    expected_spend: float
+    expected_low: float | None = Field(description=FORECAST_WORDS["expected_low"][1])
+    expected_high: float | None = Field(description=FORECAST_WORDS["expected_high"][1])
+
+
+class Forecast(Stamp):
+    """What the customers are expected to bring, and how such a forecast held on the past."""
+
+    model_config = _with(
+        STAMP_EXAMPLE
+        | {
+            "days": 90,
+            "season": SEASON,
+            "shop": {"customers": 4317, "expected_orders": 3911.2, "expected_spend": 1804500.0}
+            | {"expected_low": 1350000.0, "expected_high": 2610000.0},
+            "sentences": ["The spend of 84% of customers was in the range given for each."],
+            "ranks": [{"way": "Forecast", "spend": 0.54, "orders": 0.51}],
+            "coverage": [{"cut_off": "2011-09-11", "covered": 0.84, "above": 0.09}],
+        }
+    )
+    days: int = Field(description="Days that are looked ahead")
+    season: str = Field(description="What to know of every sum")
+    shop: ShopForecast
+    sentences: list[str]
+    ranks: list[dict[str, Any]] = Field(
+        description="Rank correlation with spend and orders that came, beside plain ways; means over the dates"
+    )
+    coverage: list[dict[str, Any]] = Field(
+        description="By date: share of customers whose spend was in its range"
+    )
 
 
 class Points(BaseModel):

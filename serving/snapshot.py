@@ -55,9 +55,9 @@ class Snapshot:
     customers: one sequence per column, all of one length; rows: customer_id to its index in them;
     by_spending: indices of each segment's customers, biggest spenders first; by_state: the same of each segment and
     state; unusual: indices of the anomalies, most unusual first. gap: the shop's usual days between two orders.
-    movement, evidence, forward: what the training's files of these names say, None where there is none. A version from
-    before there were states has no by_state, gap, evidence and forward. registered: when the version came into the
-    registry, in seconds since 1970.
+    movement, evidence, forward, forecast: what the training's files of these names say, None where there is none. A
+    version from before there were states has no by_state, gap, evidence and forward. registered: when the version came
+    into the registry, in seconds since 1970.
     """
 
     version: int
@@ -73,6 +73,7 @@ class Snapshot:
     movement: Mapping[str, Any] | None = None
     evidence: Mapping[str, Any] | None = None
     forward: Mapping[str, Any] | None = None
+    forecast: Mapping[str, Any] | None = None
     by_state: Mapping[tuple[int, str], np.ndarray] = field(default_factory=dict)
     gap: float | None = None
     registered: float = 0.0
@@ -89,6 +90,7 @@ class Snapshot:
         movement: Mapping[str, Any] | None = None,
         evidence: Mapping[str, Any] | None = None,
         forward: Mapping[str, Any] | None = None,
+        forecast: Mapping[str, Any] | None = None,
         gap: float | None = None,
         registered: float = 0.0,
     ) -> Snapshot:
@@ -119,6 +121,7 @@ class Snapshot:
             movement=_finite(movement),
             evidence=_finite(evidence),
             forward=_finite(forward),
+            forecast=_finite(forecast),
             gap=_finite(gap),
             registered=registered,
         )

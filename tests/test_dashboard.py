@@ -16,7 +16,8 @@ from werkzeug.serving import make_server
 from word_table import TABLE
 
 from contract import colours, words
-from contract.names import FEATURES, STATES
+from contract.forecast_words import FORECAST_WORDS, SEASON
+from contract.names import FEATURES, FORECAST_OUTPUTS, STATES
 from serving.charting_library import installed_release
 from serving.snapshot import Snapshot
 
@@ -460,7 +461,7 @@ def test_a_cell_of_the_grid_opens_its_list_and_its_download(page, server):
         "customers"
     ]
     assert panel.locator("tbody th").all_inner_texts() == [row["customer_id"] for row in listed[:20]]
-    panel.get_by_text("Next").click()
+    panel.get_by_role("button", name="Next").click()
     panel.get_by_text("Page 2 of").wait_for()
     assert panel.locator("tbody th").all_inner_texts() == [row["customer_id"] for row in listed[20:40]]
     with page.expect_download() as download:
@@ -550,6 +551,74 @@ def test_a_returner_and_a_few_who_bring_half_are_told(new_page, api_app, monkeyp
     head = sees(page.locator(".page-head"))
     assert "k = 5 was not tried." in head
     assert "Rejected. Stability 0.7 is below 0.8." in head
+
+
+def between(group):
+    if group["expected_low"] is None:
+        return "range not known"
+    return f"between {words.amount(group['expected_low'])} and {words.amount(group['expected_high'])}"
+
+
+def test_cards_and_cells_say_what_is_expected_with_its_range_and_that_no_season_is_known(page, server):
+    for segment in ask(server, "/analytics/segments")["segments"]:
+        card = sees(page.locator(f"#segments [data-segment='{segment['segment']}'] .expected"))
+        assert f"Spend {words.amount(segment['expected_spend'])} {between(segment)}" in card
+        assert f"At risk {words.amount(segment['value_at_risk'])}" in card
+    assert sees(page.locator("#segments .season")) == SEASON
+    cells = [cell for cell in ask(server, "/analytics/states")["cells"] if cell["customers"]]
+    links = page.locator("#states .cell")
+    assert [f"{words.amount(cell['expected_spend'])} expected" for cell in cells] == [
+        sees(links.nth(place).locator(".expected")) for place in range(len(cells))
+    ]
+    late = next(place for place, cell in enumerate(cells) if cell["state"] == "late")
+    links.nth(late).click()
+    sentence = sees(page.locator("#cell [data-expectation]"))
+    assert sentence.startswith(cells[late]["expectation"])
+    assert f"{words.amount(cells[late]['value_at_risk'])} at risk" in sentence
+    assert sentence.endswith(SEASON)
+
+
+def test_a_customer_is_told_with_what_such_customers_bring(page, server):
+    listed = ask(server, "/analytics/segments/2/customers?limit=1")["customers"][0]
+    page.fill("#customer", listed["customer_id"])
+    page.press("#customer", "Enter")
+    told = sees(page.locator("#lookup-result .expected"))
+    assert told.startswith(f"Expected in the next 90 days: {words.amount(listed['expected_spend'])} and ")
+    assert f"{words.percent(listed['likely_to_buy'])} of such customers buy at all" in told
+    ends = [words.amount(listed[end]) for end in ("spend_low", "spend_high")]
+    assert told.endswith(f"four in five spend between {ends[0]} and {ends[1]}.")
+
+
+def test_the_glossary_explains_the_forecast_in_plain_words(page):
+    glossary = sees(page.locator("#glossary"))
+    for label, meaning in FORECAST_WORDS.values():
+        assert f"{label} {meaning.format(days=90)}" in glossary
+
+
+def test_a_forecast_that_does_not_hold_is_not_shown(new_page, api_app, monkeypatch):
+    snapshot = api_app.extensions["champion"].current()
+    failed = {**snapshot.forecast, "holds": False, "reasons": ["It was wrong."], "shop": None}
+    nothing = dict.fromkeys(("expected_spend", "expected_low", "expected_high", "value_at_risk"))
+    grid = [cell | nothing | {"expectation": ""} for cell in snapshot.evidence["grid"]]
+    customers = snapshot.customers | dict.fromkeys(FORECAST_OUTPUTS, [None] * len(snapshot))
+    profiles = [profile | nothing for profile in snapshot.profiles]
+    evidence = {**snapshot.evidence, "grid": grid}
+    untold = replace(
+        snapshot, forecast=failed, evidence=evidence, customers=customers, profiles=profiles, _answers={}
+    )
+    show(untold, api_app, monkeypatch)
+    answer = api_app.test_client().get("/analytics/forecast")
+    assert answer.status_code == 404
+    assert answer.json["error"]["message"] == "It is not said what the customers will bring. It was wrong."
+    page = new_page()
+    page.goto("/ui")
+    page.locator("#states .cell").first.click()
+    page.locator("#cell tbody tr").first.wait_for()
+    page.locator("#cell tbody a").first.click()
+    page.locator("#lookup-result table").wait_for()
+    assert page.locator(".expected, .season").count() == 0
+    assert page.locator("main").get_by_text(re.compile("expected in|at risk", re.IGNORECASE)).count() == 0
+    assert page.complaints == []
 
 
 def test_each_endpoint_can_be_tried(page):

@@ -103,6 +103,10 @@ def profiles(scored):
             "next_mean_spend": [16.0, 120.0, np.nan],
             "next_mean_spend_se": [2.5, 11.0, np.nan],
             "next_total_spend": [800.0, 6_000.0, np.nan],
+            "expected_spend": [700.0, 5_000.0, 9_000.0],
+            "expected_low": [300.0, 3_000.0, np.nan],
+            "expected_high": [900.0, 8_000.0, np.nan],
+            "value_at_risk": [0.0, 1_200.0, np.nan],
         }
     )
     for feature in FEATURES:
@@ -148,6 +152,11 @@ def in_cell(segment, state, customers, share=0.5):
         "revenue": 1_000.0 * customers,
         "evidence": None if share is None else after,
         "action": f"Do {segment}, {state}." if customers else "",
+        "expected_spend": 100.0 * customers,
+        "expected_low": None if share is None else 50.0 * customers,
+        "expected_high": None if share is None else 150.0 * customers,
+        "value_at_risk": 60.0 * customers if state in ("due", "late") else None,
+        "expectation": f"{customers} customers, expected to bring {100 * customers}.",
     }
 
 
@@ -224,6 +233,8 @@ def story(drawn, profiles, scored, months, funnel, grid):
         "advice_on_fallen": "Ask the biggest spenders <first>.",
         "grid": grid,
         "gap": 54.7,
+        "outlook": ["They are expected to bring 9,000. The forecast knows no season."],
+        "horizon_days": 90,
         "forward": ["The segments explain 19% of the variance."],
         "reasons": ["k=3 has the highest silhouette."],
         "method": {"eps": "1.3", "as of": "2024-03-21"},
@@ -399,6 +410,8 @@ def test_report_tells_the_story_in_order(page, story):
         "Three segments.",
         'id="segments"',
         'id="states"',
+        'id="outlook"',
+        "They are expected to bring 9,000.",
         'id="movement"',
         "9 customers left &lt;High&gt;.",
         'id="forward"',
@@ -442,6 +455,32 @@ def test_report_says_what_to_do_in_each_cell_that_has_customers(page, grid):
     assert "High-value &lt;active&gt;, late 38 38,000 75% (7.0%) 40.00 (9.50) Do 2, late." in text
     assert "Medium-value active, one-time 4 4,000 not known not known Do 1, one-time." in text
     assert text.index("Do 2, late.") < text.index("Do 1, active.") < text.index("Do 0, active.")
+
+
+def test_report_says_what_is_expected_with_its_range_and_lists_it_by_money_and_by_risk(page):
+    text = plain(page).split("What they will bring", 2)[-1].split("Who moved")[0]
+    assert "High-value &lt;active&gt; 50 9,000 –" in text
+    assert "Low-value lapsed 50 700 300 and 900 0" in text
+    assert "High-value &lt;active&gt;, late 38 3,800 1,900 and 5,700 2,280" in text
+    assert "Medium-value active, one-time 4 400 – –" in text
+    assert text.count("The forecast knows no season") == 3
+    listed = text.split("most expected money first")[1].split("Between :")[0]
+    assert listed.index("3,800") < listed.index("1,200") < listed.index("1,100") < listed.index("400")
+    risky = text.split("most first")[1]
+    assert risky.startswith(
+        " High-value &lt;active&gt;, late: 38 customers, expected to bring 3800. 2,280 at risk."
+    )
+    assert "one-time" not in risky
+
+
+def test_report_without_a_forecast_says_why_and_no_figure(story):
+    nothing = {"expected_spend": None, "expected_low": None, "expected_high": None, "value_at_risk": None}
+    grid = [cell | nothing | {"expectation": ""} for cell in story["grid"]]
+    profiles = story["profiles"].assign(**dict.fromkeys(nothing, np.nan))
+    why = "No forecast of the next 90 days is shown. The range held the spend of 57% of customers."
+    text = plain(render_report(**(story | {"grid": grid, "profiles": profiles, "outlook": [why]})))
+    assert why in text
+    assert "Expected spend" not in text
 
 
 def test_report_says_how_many_bring_half_and_strikingly_when_they_are_few(story):

@@ -350,6 +350,9 @@ class _Result:
             self.choice,
             fitted,
             self.past,
+            self._grid(),
+            outlook_sentences(self.outlook, self.shop_total),
+            self.outlook.horizon_days,
             curve,
             self.lines,
             method,
@@ -366,12 +369,15 @@ class _Result:
     def _evidence(self) -> dict[str, Any]:
         """What such customers did next, and the grid of segments and states with it."""
         cut_offs = [] if self.past.forward is None else self.past.forward.by_cut_off.cut_off.tolist()
+        return {"days": AHEAD, "cut_offs": cut_offs, **self.past.evidence.as_json(), "grid": self._grid()}
+
+    def _grid(self) -> list[dict[str, Any]]:
+        """The grid of segments and states, with what is expected of each cell."""
         scored, before, days = self.fitted.scored, self.groups_before, self.outlook.horizon_days
-        grid = [
+        return [
             cell | cell_expectation(cell, scored, before, days)
             for cell in state_grid(scored, self.fitted.profiles, self.past.evidence)
         ]
-        return {"days": AHEAD, "cut_offs": cut_offs, **self.past.evidence.as_json(), "grid": grid}
 
     def _forecast(self) -> dict[str, Any]:
         """The forecast, its tests and its verdict, what is expected of all customers, and all that in sentences."""

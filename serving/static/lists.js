@@ -5,6 +5,7 @@ import { amount, counted, NOTHING, number, plainly, score, whole } from "./words
 const COLUMNS = {
   audience: (row) => [
     money(row.Monetary), count(row.Frequency), money(row.AverageOrderValue), count(row.Recency), count(row.Tenure),
+    ...(known.forecast_days === null ? [] : [money(row.expected_spend)]),
     ...(row.state === undefined ? [] : [cell(row.state, "keep")]),
     cell(row.country ?? NOTHING, "keep"), row.is_anomaly ? why(row) : cell("no", "why"),
   ],
@@ -115,6 +116,7 @@ function startAudience(section, panel) {
     const query = state ? `?state=${encodeURIComponent(state)}` : "";
     title.textContent = `${name}: biggest spenders first`;
     say(panel, "advice", chosen.dataset.advice);
+    say(panel, "expectation", chosen.dataset.expectation);
     say(panel, "statistics", chosen.dataset.statistics);
     panel.querySelector("[data-download]").href = address(`/analytics/segments/${segment}/customers.csv${query}`);
     panel.hidden = false;

@@ -1,6 +1,6 @@
 // Look-up of a customer by id. ?customer=17850 in the address opens the page with that customer.
 import { ask, element, known, message, segments, swatch } from "./data.js";
-import { measure, NOTHING, number, percent, plainly, score as scoreText, whole } from "./words.js";
+import { amount, measure, NOTHING, number, percent, plainly, score as scoreText, whole } from "./words.js";
 
 const form = document.getElementById("lookup-form");
 const field = document.getElementById("customer");
@@ -69,7 +69,7 @@ function card(customer) {
     element("h3", {}, swatch(customer.segment), `Customer ${customer.customer_id}: ${customer.segment_name}`),
     element("p", { class: "quiet" }, about.filter(Boolean).join(" · ")),
   );
-  facts.append(...standing(customer), verdict(customer));
+  facts.append(...standing(customer), ...expectation(customer), verdict(customer));
   if (segment) facts.append(element("p", { class: "action" }, element("b", {}, "What to do with the segment"), segment.action));
   facts.append(comparison(customer, segment));
   return facts;
@@ -79,6 +79,16 @@ function card(customer) {
 export function standing({ state }) {
   if (!state) return [];
   return [element("p", {}, element("b", {}, `${plainly(state)}: `), `${known.states[state]}.`)];
+}
+
+// What such a customer, of the shop or made up, is expected to bring; nothing where no forecast holds.
+export function expectation(customer) {
+  if (known.forecast_days === null || customer.expected_spend == null) return [];
+  const days = `${known.forecast_days} days`;
+  return [element("p", { class: "expected" }, element("b", {}, `Expected in the next ${days}: `),
+    `${amount(customer.expected_spend)} and ${number(customer.expected_orders)} orders, on average. `,
+    `${percent(customer.likely_to_buy)} of such customers buy at all; four in five spend between `,
+    `${amount(customer.spend_low)} and ${amount(customer.spend_high)}.`)];
 }
 
 // Whether a customer, of the shop or made up, is unusual, in words.

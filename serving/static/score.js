@@ -1,6 +1,6 @@
 // The form that scores a made-up customer. The server checks the numbers; its words come to their fields.
 import { ask, element, known, message, segments, swatch } from "./data.js";
-import { comparison, standing, verdict } from "./lookup.js";
+import { comparison, expectation, standing, verdict } from "./lookup.js";
 
 const form = document.getElementById("score-form");
 const result = document.getElementById("score-result");
@@ -82,6 +82,7 @@ function card(given, answer) {
   const shown = element("div", {},
     element("h3", {}, swatch(answer.segment), answer.segment_name),
     ...standing(answer),
+    ...expectation(answer),
     verdict(answer));
   if (segment) shown.append(element("p", { class: "action" }, element("b", {}, "What to do with the segment"), segment.action));
   shown.append(comparison(customer, segment, "Made-up customer"));

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from contract import colours, words
+from contract.forecast_words import FORECAST_WORDS, SEASON
 from contract.names import FEATURES
 from training.profiles import by_value
 from training.report.facts import Facts
@@ -57,6 +58,8 @@ def render_report(
     advice_on_fallen: str,
     grid: Sequence[Mapping[str, Any]],
     gap: float,
+    outlook: Sequence[str],
+    horizon_days: int,
     forward: Sequence[str],
     method: Mapping[str, str],
     figures: Mapping[str, Picture],
@@ -65,12 +68,13 @@ def render_report(
     """The whole story as one HTML page without any outside request.
 
     `rejected` says why the segmentation was rejected, "" when it was not; `warnings`, `outcome`, `reasons`,
-    `movement` and `forward` are sentences; `profiles` has one row per segment, as `portrait.with_evidence`
-    gives it; `grid` are the cells of `portrait.state_grid`, and `gap` is the shop's usual days between two
-    orders; `scored` is customers plus segment_name, is_anomaly, anomaly_score, anomaly_reason and
-    returns_note; `method` maps a setting's name to its value as the reader shall see it; `figures` maps the
-    names of `DESCRIPTIONS` to pictures, and those that are left out are left out of the page; `understood`
-    says how the files were read, as (what, how).
+    `movement`, `outlook` and `forward` are sentences; `profiles` has one row per segment, as
+    `expectation.with_expectation` gives it; `grid` are the cells of `portrait.state_grid` with those of
+    `expectation.cell_expectation`, and `gap` is the shop's usual days between two orders;
+    `horizon_days` are those that the forecast looks ahead; `scored` is customers plus segment_name, is_anomaly,
+    anomaly_score, anomaly_reason and returns_note; `method` maps a setting's name to its value as the reader shall see
+    it; `figures` maps the names of `DESCRIPTIONS` to pictures, and those that are left out are left out of the page;
+    `understood` says how the files were read, as (what, how).
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -101,6 +105,8 @@ def render_report(
         shape=colours.segment_shape,
         colour=colours.segment_variable,
         words={name: words.WORDS[name] for name in FEATURES},
+        risk=FORECAST_WORDS["value_at_risk"][1].format(days=horizon_days),
+        horizon_days=horizon_days,
         rejected=rejected,
         warnings=warnings,
         outcome=outcome,
@@ -117,6 +123,9 @@ def render_report(
         reasons=reasons,
         movement=movement,
         advice_on_fallen=advice_on_fallen,
+        outlook=outlook,
+        expected=expected(grid),
+        season=SEASON,
         forward=forward,
         method=method,
         understood=understood,
@@ -127,6 +136,12 @@ def render_report(
 def by_segments(grid: Sequence[Mapping[str, Any]], order: Sequence[int]) -> list[Mapping[str, Any]]:
     """The cells of the grid, those of the segment that is first in `order` first."""
     return sorted(grid, key=lambda cell: order.index(cell["segment"]))
+
+
+def expected(grid: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The cells of the grid of which something is expected, most money first."""
+    known = [cell for cell in grid if cell["customers"] and cell["expected_spend"] is not None]
+    return sorted(known, key=lambda cell: -cell["expected_spend"])
 
 
 def _image(name: str, picture: Picture) -> dict[str, str]:

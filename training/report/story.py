@@ -13,7 +13,6 @@ from training.report import figures
 from training.report.advice import advice_on_leavers
 from training.report.facts import monthly, shop_facts
 from training.report.page import by_segments, render_report
-from training.report.portrait import state_grid
 from training.states import shop_gap
 
 if TYPE_CHECKING:
@@ -69,6 +68,9 @@ def files(
     choice: Choice,
     fitted: Fitted,
     past: Lookback,
+    grid: Sequence[Mapping[str, Any]],
+    outlook: Sequence[str],
+    horizon_days: int,
     curve: pd.DataFrame,
     outcome: Sequence[str],
     method: Mapping[str, str],
@@ -76,15 +78,14 @@ def files(
 ) -> dict[str, Any]:
     """The artifacts that people look at, by path: figures/*.png, facts.json and report.html.
 
-    `used` are the features of the distance; `method` is what the report's last section lists; `warnings` are what the
-    reader should know of how the result came about.
+    `used` are the features of the distance; `grid` are the cells of `portrait.state_grid` with what is expected of
+    each, and `outlook` is the forecast of `horizon_days` in sentences; `method` is what the report's last section
+    lists; `warnings` are what the reader should know of how the result came about.
     """
     months = monthly(shop.orders)
     facts = shop_facts(shop.customers, months, shop.funnel, shop.sampled_from)
     winner, names = choice.winner, fitted.profiles.name.tolist()
-    grid = by_segments(
-        state_grid(fitted.scored, fitted.profiles, past.evidence), by_value(fitted.scored, len(names))
-    )
+    grid = by_segments(grid, by_value(fitted.scored, len(names)))
     fallen = len(past.movement.fallen) if past.movement else 0
     drawn = {
         "profiles": figures.profiles(fitted.profiles, fitted.scored),
@@ -132,6 +133,8 @@ def files(
         advice_on_fallen=advice_on_leavers(past.evidence.left_best, fallen) if fallen else "",
         grid=grid,
         gap=shop_gap(shop.customers),
+        outlook=outlook,
+        horizon_days=horizon_days,
         forward=past.forward.sentences if past.forward else [past.missing["forward"]],
         method=method,
         figures=pictures,

@@ -11,9 +11,11 @@ from typing import Any
 
 from flask import Response, current_app, g, render_template, request
 from flask_openapi3 import APIBlueprint, OpenAPI
-from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, Conflict, NotFound, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter
 
+from contract.lists.problems import ListError, NotInVersion
+from contract.lists.selections import Selection, select
 from contract.names import CHAMPION, FEATURES, MODEL
 from serving import (
     access,
@@ -22,6 +24,7 @@ from serving import (
     documentation,
     errors,
     forms,
+    lists,
     observing,
     page,
     queries,
@@ -32,11 +35,14 @@ from serving.documentation import (
     ABOUT,
     ANALYTICS,
     CUSTOMER_ID,
+    FILTER,
+    LIST_PAGING,
     PAGING,
     ROWS,
     SCORING,
     SEGMENT,
     STATE,
+    VIEW,
     answers,
     asks,
 )
@@ -187,9 +193,35 @@ def customer() -> Response:
     typed = _from_path("customer_id")
     answer = queries.customer(_snapshot(), typed)
     if answer is None:
-        raise NotFound(
-            f"There is no customer {typed[:60]!r} in this data. Expected an id as in the shop's export."
-        )
+        raise NotFound(_no_customer(typed))
+    return _json(answer)
+
+
+@api.get(
+    "/analytics/customers",
+    tags=[ANALYTICS],
+    responses=answers(schemas.CustomerList, 400, 409, 503),
+    openapi_extensions=asks(query=FILTER | VIEW | LIST_PAGING),
+)
+def customers() -> Response:
+    """Customers by any filter, in any order, with what they spent and are expected to spend; biggest spenders first."""
+    snapshot = _snapshot()
+    page, per_page = checks.page_and_per_page(request.args)
+    return _json(lists.customers(snapshot, _selection(snapshot, lists.PAGING_NAMES), page, per_page))
+
+
+@api.get(
+    "/analytics/customers/<anything:customer_id>",
+    tags=[ANALYTICS],
+    responses=answers(schemas.CustomerPage, 404, 503),
+    openapi_extensions=asks(path=CUSTOMER_ID),
+)
+def customer_page() -> Response:
+    """One customer with all that is kept of them, the nearest other segment, and what would move them there."""
+    typed = _from_path("customer_id")
+    answer = lists.customer(_snapshot(), typed)
+    if answer is None:
+        raise NotFound(_no_customer(typed))
     return _json(answer)
 
 
@@ -351,6 +383,20 @@ def _audience() -> tuple[Snapshot, int, str | None]:
     if state is not None and (reason := queries.no_states(snapshot)):
         raise NotFound(f"{UNKNOWN_STATES} {reason}")
     return snapshot, number, state
+
+
+def _selection(snapshot: Snapshot, others: Sequence[str]) -> Selection:
+    """The list that the query string asks for; `others` are its names that say something else."""
+    try:
+        return select(snapshot.all_customers, lists.filters_of(request.args.items(multi=True), others))
+    except NotInVersion as problem:
+        raise Conflict(str(problem)) from None
+    except ListError as problem:
+        raise BadRequest(str(problem)) from None
+
+
+def _no_customer(typed: str) -> str:
+    return f"There is no customer {typed[:60]!r} in this data. Expected an id as in the shop's export."
 
 
 def _from_path(name: str) -> str:

@@ -28,13 +28,14 @@ from contract.names import (
     FORWARD,
     MODEL,
     MOVEMENT,
+    MOVES,
     PROFILES,
     SCORED_CUSTOMERS,
     SUMMARY,
 )
 from serving import queries
 from serving.checks import quotient_problem
-from serving.snapshot import Scorer, Snapshot
+from serving.snapshot import Distances, Scorer, Snapshot
 
 LOOK_EVERY_SECONDS = 2.0  # at the alias
 FIRST_LOOK_SECONDS = 20.0  # that a first request waits for the champion to be loaded
@@ -237,13 +238,28 @@ def load(address: str, version: ModelVersion) -> Snapshot:
             name: _part(path, partial(_fetched_json, fetch, path))
             for name, path in _of_the_past(summary, customers).items()
         }
-        scorer, gap = _part("model", lambda: _load_scorer(address, version))
+        moves = (
+            _part(MOVES, lambda: _read_customers(fetch(MOVES)))
+            if MOVES in summary.get("customer_files", ())
+            else None
+        )
+        model = _part("model", lambda: load_model(address, version))
+        scorer = scorer_of(model)
     _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
     number, registered = int(version.version), version.creation_timestamp / 1000
     snapshot = _part(
         "tables",
         lambda: Snapshot.of(
-            number, customers, profiles, summary, scorer, gap=gap, registered=registered, **past
+            number,
+            customers,
+            profiles,
+            summary,
+            scorer,
+            gap=model.gap,
+            registered=registered,
+            moves=moves,
+            distances=model.distances,
+            **past,
         ),
     )
     _check_that_it_answers(snapshot)
@@ -261,10 +277,10 @@ def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[st
         "state" in customers
     ):  # so it is of a training that writes evidence, and a forward check of several cut-offs
         paths["evidence"] = EVIDENCE
+        if "expected_spend" in customers:
+            paths["forecast"] = FORECAST
         if "forward" not in (missing or {}):
             paths["forward"] = FORWARD
-    if "expected_spend" in customers:
-        paths["forecast"] = FORECAST
     return paths
 
 
@@ -321,6 +337,7 @@ def load_model(address: str, version: ModelVersion) -> LoadedModel:
         model.answers,
         model.features,
         getattr(model, "gap", None),
+        model if hasattr(model, "centres") else None,
     )
     _part("answer", lambda: loaded.answers(np.ones((1, len(FEATURES)))))
     return loaded
@@ -328,13 +345,31 @@ def load_model(address: str, version: ModelVersion) -> LoadedModel:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A version's model. registered: when it came into the registry, in seconds since 1970; gap: None in old ones."""
+    """A version's model. registered: when it came into the registry, in seconds since 1970; gap: None in old ones.
+
+    space: the model itself, as far as it knows columns, mean, scale, weights and centres; None in old ones.
+    """
 
     version: int
     registered: float
     model_answers: Callable[[np.ndarray], Mapping[str, np.ndarray]]
     features: Sequence[str]
     gap: float | None
+    space: Any = None
+
+    @property
+    def distances(self) -> Distances | None:
+        """How far customers are from each centre; None of a model that does not say where these are."""
+        return None if self.space is None else self._distances
+
+    def _distances(self, values: np.ndarray) -> np.ndarray:
+        from scipy.spatial.distance import cdist
+
+        space = self.space
+        order = [FEATURES.index(name) for name in self.features]
+        logs = np.log1p(values.take(order, axis=1).take(space.columns, axis=1))
+        points = (logs - space.mean) / space.scale * getattr(space, "weights", 1.0)
+        return cdist(points, space.centres)
 
     def answers(self, values: np.ndarray) -> dict[str, list[Any]]:
         """(n, 5) values in the order of FEATURES to columns of n answers. Raises ValueError in words."""
@@ -361,18 +396,14 @@ def _load_python_model(address: str, version: ModelVersion, folder: Path) -> Any
     return mlflow.pyfunc.load_model(str(copy), suppress_warnings=True).unwrap_python_model()
 
 
-def _load_scorer(address: str, version: ModelVersion) -> tuple[Scorer, float | None]:
-    """The model as a plain call, and the shop's gap that it keeps, None where it keeps none.
-
-    A plain call, because a frame, and MLflow's own checks of it, cost more than the answer.
-    """
-    model = load_model(address, version)
+def scorer_of(model: LoadedModel) -> Scorer:
+    """The model as a plain call: a frame, and MLflow's own checks of it, cost more than the answer."""
 
     def score(columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
         answers = model.answers(np.column_stack([columns[name] for name in FEATURES]).astype(np.float64))
         return [dict(zip(answers, row, strict=True)) for row in zip(*answers.values(), strict=True)]
 
-    return score, model.gap
+    return score
 
 
 def _check_answers(scorer: Scorer, customers: pd.DataFrame) -> None:

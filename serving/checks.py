@@ -32,6 +32,11 @@ def page_and_limit(query: Mapping[str, str]) -> tuple[int, int]:
     return _between(query, "page", 1, MAX_PAGE), _between(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
 
 
+def page_and_per_page(query: Mapping[str, str]) -> tuple[int, int]:
+    """`page` and `per_page` of a query string, 1 and 50 where they are not given."""
+    return _between(query, "page", 1, MAX_PAGE), _between(query, "per_page", DEFAULT_LIMIT, MAX_LIMIT)
+
+
 def segment(text: str, known: Collection[int]) -> int:
     """A segment's number from a path. Raises NotFound when there is no such segment."""
     number = int(text) if re.fullmatch(r"[0-9]{1,4}", text) else None

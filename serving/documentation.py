@@ -13,6 +13,8 @@ from flask import Blueprint, Response, jsonify, render_template
 from flask_openapi3 import Info, OpenAPI, Tag
 from pydantic import BaseModel
 
+from contract.lists.filters import BOUNDED, MOST_CHARACTERS, MOVED, NEW
+from contract.lists.selections import DEFAULT_SORT
 from contract.names import STATES
 from serving import schemas
 from serving.champion import NO_CHAMPION, Follower
@@ -29,6 +31,7 @@ ERRORS = {
     400: ("Bad Request", "limit 0 is out of range. Expected a whole number from 1 to 500."),
     401: ("Unauthorized", "A token is needed. Send it as `Authorization: Bearer TOKEN`."),
     404: ("Not Found", "There is no customer 'x' in this data."),
+    409: ("Conflict", "Filter moved: this version does not have it. Train anew: `segments train --promote`."),
     413: ("Request Entity Too Large", "The body is larger than 2,097,152 bytes. Send fewer rows at a time."),
     415: ("Unsupported Media Type", "Expected a JSON body. Send it with Content-Type: application/json."),
     500: ("Internal Server Error", "This should not happen. The log of the server says what did."),
@@ -44,6 +47,52 @@ PAGING = {
 }
 STATE = {
     "state": {"type": "string", "enum": list(STATES), "description": "Only customers who are in this state"}
+}
+LIST_PAGING = {"page": PAGING["page"], "per_page": PAGING["limit"]}
+_SEGMENTS = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+FILTER = {  # of a list of customers; a name that is repeated asks for any of its values
+    "q": {
+        "type": "string",
+        "maxLength": MOST_CHARACTERS,
+        "description": "Part of the id or of a kept column, such as an e-mail address, in small or large letters",
+    },
+    "segment": _SEGMENTS | {"description": "Numbers of segments"},
+    "state": {
+        "type": "array",
+        "items": {"type": "string", "enum": list(STATES)},
+        "description": "Where customers stand between two orders",
+    },
+    "unusual": {"type": "boolean", "description": "Only the unusual customers, or only the others"},
+    **{
+        f"{end}_{name}": {"type": "number", "description": f"{words} {column}"}
+        for name, column in BOUNDED.items()
+        for end, words in (("min", "Least"), ("max", "Most"))
+    },
+    "kept.country": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "What a kept column holds, exactly; any column that the shop kept, by its name behind `kept.`; "
+        "empty: customers without",
+    },
+    "from_segment": {
+        "type": "array",
+        "items": {"oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "const": NEW}]},
+        "description": f"Segments at the earlier date of the movement table; {NEW}: no customer then",
+    },
+    "to_segment": _SEGMENTS | {"description": "Segments at its later date, which is the as-of date"},
+    "moved": {
+        "type": "array",
+        "items": {"type": "string", "enum": list(MOVED)},
+        "description": "How customers moved between the two dates",
+    },
+}
+VIEW = {
+    "sort": {
+        "type": "string",
+        "default": DEFAULT_SORT,
+        "description": "A column's name, with - in front from the largest; who has no value comes last",
+    },
+    "fields": {"type": "string", "description": "Names of columns with commas between them; default: all"},
 }
 ROWS = {
     "required": True,

@@ -419,6 +419,81 @@ class Customer(Row, Stamp):
     model_config = _with(STAMP_EXAMPLE | ROW_EXAMPLE)
 
 
+class ListColumn(BaseModel):
+    """A column of a list of customers."""
+
+    name: str
+    label: str = Field(description="As people call it")
+    unit: str = Field(description="money, days, orders, share (0 to 1), or empty")
+    kind: str = Field(description="id, number, text, flag, or kept: a column that the shop kept")
+
+
+class CustomerList(Stamp):
+    """A page of a list of customers, and what all customers of the list come to."""
+
+    model_config = _with(
+        STAMP_EXAMPLE
+        | {"matches": 38, "money": 101250.0, "share_of_money": 0.0122, "expected_spend": 9012.4}
+        | {"value_at_risk": 12873.9, "page": 1, "per_page": 50, "pages": 1}
+        | {"columns": [{"name": "customer_id", "label": "Customer", "unit": "", "kind": "id"}]}
+        | {"customers": [ROW_EXAMPLE]}
+    )
+    matches: int = Field(description="Customers of the list")
+    money: float = Field(description="What they have spent so far")
+    share_of_money: float = Field(description="Their share of all that was spent")
+    expected_spend: float | None = Field(
+        description="What they are expected to spend in the days of the forecast; null: no forecast"
+    )
+    value_at_risk: float | None = Field(
+        description="What such customers brought while active, less what is expected of those who are due or late"
+    )
+    page: int
+    per_page: int
+    pages: int
+    columns: list[ListColumn] = Field(description="The columns of the rows, in their order")
+    customers: list[dict[str, Any]] = Field(description="One row per customer, with these columns")
+
+
+class Nearest(BaseModel):
+    """The segment that is nearest to a customer beside their own."""
+
+    segment: int
+    name: str
+    distance: float = Field(description="To its centre")
+    own_distance: float = Field(description="To the centre of the customer's own segment")
+
+
+class NextMove(BaseModel):
+    """The first step on a way that would move a customer to another segment."""
+
+    way: str = Field(
+        description="wait: no order for so many days; orders: so many orders of the usual value; order: one of so much"
+    )
+    step: float = Field(description="How many days or orders, or how much money")
+    unit: str = Field(description="days, orders or money")
+    segment: int = Field(description="Where it leads")
+    name: str
+    sentence: str
+
+
+class CustomerPage(Customer):
+    """A customer of the shop with all that is kept of them, and what would move them to another segment."""
+
+    model_config = _with(
+        STAMP_EXAMPLE
+        | ROW_EXAMPLE
+        | {"nearest": {"segment": 1, "name": "Low-value lapsed", "distance": 2.4, "own_distance": 1.58}}
+        | {
+            "moves": [
+                {"way": "wait", "step": 214, "unit": "days", "segment": 1, "name": "Low-value lapsed"}
+                | {"sentence": "Without an order for 214 more days, this customer moves to Low-value lapsed."}
+            ]
+        }
+    ) | ConfigDict(extra="allow")
+    nearest: Nearest | None = Field(description="null: the model is too old to tell")
+    moves: list[NextMove] = Field(description="Each way that leads to another segment, its first step")
+
+
 class Page(Stamp):
     """Some of many customers."""
 

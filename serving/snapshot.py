@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from contract.lists.customers import CustomerTable, customer_table
 from contract.names import FEATURES, FORECAST_OUTPUTS, STATES
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ class Scorer(Protocol):
         """Columns of the five features, n long, to n rows. Raises ValueError when a row cannot be a customer's."""
 
 
+class Distances(Protocol):
+    """How far customers are from the centre of each segment."""
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """(n, 5) values in the order of FEATURES to (n, number of segments)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """A champion, ready to answer. It never changes: a new champion is a new snapshot.
@@ -57,7 +65,8 @@ class Snapshot:
     state; unusual: indices of the anomalies, most unusual first. gap: the shop's usual days between two orders.
     movement, evidence, forward, forecast: what the training's files of these names say, None where there is none. A
     version from before there were states has no by_state, gap, evidence and forward. registered: when the version came
-    into the registry, in seconds since 1970.
+    into the registry, in seconds since 1970. all_customers: the same as customers, ready for lists; distances: None of a
+    model that does not say where its centres are.
     """
 
     version: int
@@ -69,7 +78,9 @@ class Snapshot:
     rows: Mapping[str, int]
     by_spending: Mapping[int, np.ndarray]
     unusual: np.ndarray
+    all_customers: CustomerTable
     scorer: Scorer
+    distances: Distances | None = None
     movement: Mapping[str, Any] | None = None
     evidence: Mapping[str, Any] | None = None
     forward: Mapping[str, Any] | None = None
@@ -90,9 +101,11 @@ class Snapshot:
         movement: Mapping[str, Any] | None = None,
         evidence: Mapping[str, Any] | None = None,
         forward: Mapping[str, Any] | None = None,
-        forecast: Mapping[str, Any] | None = None,
         gap: float | None = None,
         registered: float = 0.0,
+        forecast: Mapping[str, Any] | None = None,
+        moves: pd.DataFrame | None = None,
+        distances: Distances | None = None,
     ) -> Snapshot:
         """The snapshot of a version from its scored customers (one row each) and what its training's files say."""
         segment = customers["segment"].to_numpy()
@@ -117,7 +130,9 @@ class Snapshot:
             by_spending=by_spending,
             by_state=_by_state(by_spending, customers["state"].to_numpy()) if "state" in customers else {},
             unusual=anomalies[np.argsort(-score[anomalies], kind="stable")],
+            all_customers=customer_table(version, customers, profiles, summary, forecast, moves),
             scorer=scorer,
+            distances=distances,
             movement=_finite(movement),
             evidence=_finite(evidence),
             forward=_finite(forward),

@@ -336,6 +336,7 @@ class _Result:
                 "warnings": self.warnings,
                 "rejected": self.choice.rejected,
                 "advice_on_fallen": self._advice_on_fallen(),
+                "customer_files": [path for path in names.CUSTOMER_FILES if path in self.past.files],
             },
             names.EVIDENCE: self._evidence(),
             names.FORECAST: self._forecast(),

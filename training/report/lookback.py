@@ -14,7 +14,9 @@ from contract.names import FEATURES
 from training.report.evidence import NOTHING_KNOWN, Behaviour, evidence_of
 from training.report.forward import CutOff, Forward, forward_check, spend_between
 from training.report.movement import Movement, movement_between
+from training.report.moves import moves_of
 from training.report.past import MOST_CUT_OFFS, STEP, Past, Segmented
+from training.shop import Shop
 from training.states import shop_gap, states
 
 MOVED_OVER = 30  # days
@@ -27,12 +29,16 @@ BEFORE_AHEAD = 2 * AHEAD
 
 @dataclass(frozen=True)
 class Lookback:
-    """Movement, forward check and evidence of one training; `missing` says why one could not be worked out."""
+    """Movement, forward check and evidence of one training; `missing` says why one could not be worked out.
+
+    moves: where each customer was before, as `moves_of` has it; None without movement.
+    """
 
     movement: Movement | None
     forward: Forward | None
     evidence: Behaviour
     missing: dict[str, str]
+    moves: pd.DataFrame | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -44,6 +50,8 @@ class Lookback:
         files: dict[str, Any] = {}
         if self.movement:
             files |= {names.MOVEMENT: self.movement.as_json(), names.FALLEN: self.movement.fallen}
+        if self.moves is not None:
+            files[names.MOVES] = self.moves
         if self.forward:
             files[names.FORWARD] = self.forward.as_json()
         return files
@@ -57,29 +65,33 @@ def look_back(past: Past, scored: pd.DataFrame) -> Lookback:
     fitted anew, and its segments are matched with today's as those of a retraining are.
     """
     missing: dict[str, str] = {}
-    movement = _movement(past, scored)
-    if isinstance(movement, str):
-        missing["movement"] = movement
-    moved = None if isinstance(movement, str) else movement
+    before = _before(past)
+    moved, moves = None, None
+    if isinstance(before, str):
+        missing["movement"] = before
+    else:
+        segment_names = list(past.segments.names)
+        moved = movement_between(before.customers, scored, segment_names, before.as_of, past.shop.as_of)
+        moves = moves_of(before.customers, scored, segment_names)
     cut_offs = _cut_offs(past)
     if isinstance(cut_offs, str):
         missing["forward"] = cut_offs
-        return Lookback(moved, None, NOTHING_KNOWN, missing)
+        return Lookback(moved, None, NOTHING_KNOWN, missing, moves)
     names_of_today = past.segments.names
     ahead = forward_check(cut_offs, names_of_today)
-    return Lookback(moved, ahead, evidence_of(cut_offs, len(names_of_today)), missing)
+    return Lookback(moved, ahead, evidence_of(cut_offs, len(names_of_today)), missing, moves)
 
 
-def _movement(past: Past, scored: pd.DataFrame) -> Movement | str:
-    """Who moved in the last MOVED_OVER days, or why that is not known."""
+def _before(past: Past) -> Shop | str:
+    """The shop MOVED_OVER days ago, with segment and state under the model of today, or why that is not known."""
     before = past.long_enough(MOVED_OVER, BEFORE_MOVED)
     if isinstance(before, str):
         return before
-    then = before.customers.assign(
+    customers = before.customers.assign(
         segment=past.segmenter.predict(before.customers[list(FEATURES)].to_numpy()),
         state=states(before.customers, shop_gap(past.shop.customers)),
     )
-    return movement_between(then, scored, list(past.segments.names), before.as_of, past.shop.as_of)
+    return replace(before, customers=customers)
 
 
 def _cut_offs(past: Past) -> list[CutOff] | str:

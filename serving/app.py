@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from flask import Response, current_app, g, render_template, request
+from flask import Response, current_app, g, request
 from flask_openapi3 import APIBlueprint, OpenAPI
 from werkzeug.exceptions import BadRequest, Conflict, NotFound, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter
@@ -26,14 +26,17 @@ from serving import (
     forms,
     lists,
     observing,
-    page,
+    past,
     queries,
     schemas,
 )
+from serving.archive import Archive
 from serving.champion import Follower
+from serving.comparisons import Comparisons, NotHeld
 from serving.documentation import (
     ABOUT,
     ANALYTICS,
+    BETWEEN,
     CUSTOMER_ID,
     FILTER,
     LIST_PAGING,
@@ -46,13 +49,14 @@ from serving.documentation import (
     answers,
     asks,
 )
+from serving.pages import routes
 from serving.snapshot import Snapshot, as_json
 
 CSV_EXAMPLE = "customer_id,Recency,...,model_version,as_of\r\n12347,2,...,3,2011-12-10T12:50:00\r\n"
 FALLEN_EXAMPLE = "customer_id,...,model_version,as_of\r\n17353,...,3,2011-12-10T12:50:00\r\n"
 UNKNOWN_MOVEMENT = "It is not known who moved."
 UNKNOWN_STATES = "The states of the customers are not known."
-EXTENSION = "champion"
+EXTENSION, COMPARISONS, PAGES = "champion", "comparisons", "pages"
 
 api = APIBlueprint("api", __name__, operation_id_callback=lambda name, path, method: name)  # noqa: ARG005
 
@@ -82,7 +86,10 @@ def create_app() -> OpenAPI:
     app.after_request(access.add_headers)
     errors.register(app)
     app.register_api(api)
-    page.register(app)
+    follower = app.extensions[EXTENSION]
+    comparisons = app.extensions[COMPARISONS] = Comparisons(Archive(follower.address))
+    app.extensions[PAGES] = routes.Pages(_snapshot, follower, comparisons, _endpoints)
+    routes.register(app, app.extensions[PAGES])
     charting_library.register(app)
     documentation.register(app, bool(token), app.extensions[EXTENSION])
     if not observing.before_a_fork():
@@ -268,6 +275,32 @@ def movement_csv() -> Response:
     return _csv(snapshot, queries.fallen_csv(snapshot), "fallen")
 
 
+@api.get("/analytics/versions", tags=[ANALYTICS], responses=answers(schemas.Versions, 503))
+def versions() -> Response:
+    """All versions of the registry, latest first: as-of date, sizes, quality, the gate's verdict; and who promoted."""
+    snapshot, archive = _snapshot(), current_app.extensions[COMPARISONS].archive
+    return _json(past.versions(snapshot, archive))
+
+
+@api.get(
+    "/analytics/movement/between",
+    tags=[ANALYTICS],
+    responses=answers(schemas.MovementBetween, 400, 503),
+    openapi_extensions=asks(query=BETWEEN),
+)
+def movement_between() -> Response:
+    """Who moved from which segment to which between two versions, named by number or by as-of date."""
+    snapshot, comparisons = _snapshot(), current_app.extensions[COMPARISONS]
+    try:
+        before, after = (
+            comparisons.training(snapshot, request.args.get(name, str(snapshot.version))) for name in BETWEEN
+        )
+        moves = comparisons.moves(snapshot, before, after)
+    except NotHeld as problem:
+        raise BadRequest(str(problem)) from None
+    return _json({"model_version": snapshot.version, "as_of": snapshot.as_of, **moves.as_json()})
+
+
 @api.get(
     "/analytics/segments/<segment>/customers",
     tags=[ANALYTICS],
@@ -322,16 +355,9 @@ def score() -> Response:
 
 
 @api.get("/ui", tags=[ABOUT], responses=answers("text/html", 503, example="<!doctype html>..."))
-def ui() -> Response | str:
-    """The dashboard."""
-    try:
-        snapshot = _snapshot()
-    except errors.NotReady as problem:
-        if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
-            raise
-        text = render_template("ui.html", problem=problem.description, again=errors.RETRY_AFTER_SECONDS)
-        return Response(text, 503, {"Retry-After": str(errors.RETRY_AFTER_SECONDS)}, mimetype="text/html")
-    return render_template("ui.html", endpoints=_endpoints(), **page.content(snapshot))
+def ui() -> routes.Answer:
+    """The pages for people, beginning with the overview."""
+    return routes.overview_page(current_app.extensions[PAGES])
 
 
 def _scored(snapshot: Snapshot, columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""The champion: the only reader of MLflow. It loads the version that the alias stands for, and follows the alias."""
+"""The champion: loads the version that the alias stands for, and follows the alias.
+
+Only this module and `archive` read MLflow.
+"""
 
 from __future__ import annotations
 
@@ -230,16 +233,16 @@ def load(address: str, version: ModelVersion) -> Snapshot:
     if not version.run_id:
         raise Unreadable("it does not say which training it comes from")
     with tempfile.TemporaryDirectory() as folder:
-        fetch = partial(_fetched, address, version.run_id, folder)
-        customers = _part(SCORED_CUSTOMERS, lambda: _read_customers(fetch(SCORED_CUSTOMERS)))
-        profiles = _part(PROFILES, lambda: _read_json(fetch(PROFILES)))
-        summary = _part(SUMMARY, lambda: _read_json(fetch(SUMMARY)))
+        fetch = partial(read_artifact, address, version.run_id, folder)
+        customers = _part(SCORED_CUSTOMERS, lambda: read_table(fetch(SCORED_CUSTOMERS)))
+        profiles = _part(PROFILES, lambda: read_json(fetch(PROFILES)))
+        summary = _part(SUMMARY, lambda: read_json(fetch(SUMMARY)))
         past = {
             name: _part(path, partial(_fetched_json, fetch, path))
             for name, path in _of_the_past(summary, customers).items()
         }
         moves = (
-            _part(MOVES, lambda: _read_customers(fetch(MOVES)))
+            _part(MOVES, lambda: read_table(fetch(MOVES)))
             if MOVES in summary.get("customer_files", ())
             else None
         )
@@ -302,7 +305,7 @@ def _part(name: str, read: Callable[[], Part]) -> Part:
         raise Unreadable(f"its {name} cannot be read: {type(error).__name__}") from error
 
 
-def _fetched(address: str, run_id: str, folder: str, path: str) -> Path:
+def read_artifact(address: str, run_id: str, folder: str, path: str) -> Path:
     """An artifact of a run, copied into `folder`."""
     import mlflow
 
@@ -312,18 +315,20 @@ def _fetched(address: str, run_id: str, folder: str, path: str) -> Path:
     return Path(copy)
 
 
-def _read_customers(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of an artifact."""
     import pandas as pd
 
     return pd.read_parquet(path)
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """What an artifact says as JSON."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _fetched_json(fetch: Callable[[str], Path], path: str) -> Any:
-    return _read_json(fetch(path))
+    return read_json(fetch(path))
 
 
 def load_model(address: str, version: ModelVersion) -> LoadedModel:
@@ -433,6 +438,11 @@ def _exists(address: str) -> bool:
         if "no such table" in str(error):
             return False
         raise
+
+
+def prepare_reading(address: str) -> None:
+    """Make ready to read artifacts and records of the store at `address`."""
+    _prepare(address)
 
 
 def _prepare(address: str) -> None:

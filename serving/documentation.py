@@ -45,6 +45,11 @@ PAGING = {
     "page": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 1},
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
 }
+NAMED_VERSION = "A version's number or an as-of date; the champion without it"
+BETWEEN = {
+    "from": {"type": "string", "description": NAMED_VERSION, "example": "1"},
+    "to": {"type": "string", "description": NAMED_VERSION, "example": "2011-12-10"},
+}
 STATE = {
     "state": {"type": "string", "enum": list(STATES), "description": "Only customers who are in this state"}
 }

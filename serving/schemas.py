@@ -625,6 +625,104 @@ class Forecast(Stamp):
     )
 
 
+class MovementBetween(Stamp):
+    """Who moved between two versions of the registry."""
+
+    model_config = _with(
+        STAMP_EXAMPLE
+        | {
+            "from_version": 1,
+            "to_version": 3,
+            "from_as_of": "2011-10-10T23:59:59",
+            "to_as_of": "2011-12-10T12:50:00",
+        }
+        | {"days": 61}
+        | {
+            "moves": [
+                {
+                    "from_segment": 2,
+                    "from_name": "High-value active",
+                    "to_segment": 1,
+                    "to_name": "Medium-value",
+                }
+                | {"customers": 33, "Monetary_before": 22000.5, "Monetary_after": 22310.0}
+            ]
+        }
+    )
+    from_version: int
+    to_version: int
+    from_as_of: str
+    to_as_of: str
+    days: int = Field(description="Calendar days between the two as-of dates")
+    moves: list[Move] = Field(description="Null for a segment: no customer yet, or no customer any more")
+
+
+class VersionSegment(BaseModel):
+    """A segment of a version in short."""
+
+    segment: int
+    name: str
+    customers: int
+    revenue: float
+
+
+class Version(BaseModel):
+    """A version of the registry and what its training says of itself."""
+
+    version: int
+    as_of: str
+    customers: int
+    revenue: float
+    anomalies: int
+    segments: list[VersionSegment]
+    metrics: dict[str, float]
+    gate: dict[str, Any] | None = Field(
+        description="The gate's verdict and rules; null: nobody tried to promote it"
+    )
+
+
+class Change(BaseModel):
+    """A change of the champion. One by hand left no entry, so nobody and no time is known of it."""
+
+    before: int | None
+    after: int | None
+    how: str
+    reason: str
+    when: str | None
+    who: str
+
+
+class Versions(Stamp):
+    """All versions, and who made which of them champion; both latest first."""
+
+    model_config = _with(
+        STAMP_EXAMPLE
+        | {
+            "versions": [
+                {
+                    "version": 3,
+                    "as_of": "2011-12-10T12:50:00",
+                    "customers": 4317,
+                    "revenue": 8291748.6,
+                    "anomalies": 33,
+                }
+                | {
+                    "segments": [
+                        {"segment": 2, "name": "High-value active", "customers": 1540, "revenue": 6956951.5}
+                    ]
+                }
+                | {"metrics": {"silhouette": 0.3208}, "gate": {"verdict": "passed", "rules": []}}
+            ],
+            "promotions": [
+                {"before": 2, "after": 3, "how": "segments train --promote", "reason": "", "who": "ann"}
+                | {"when": "2011-12-10T13:05:11"}
+            ],
+        }
+    )
+    versions: list[Version]
+    promotions: list[Change]
+
+
 class Points(BaseModel):
     """Points on the map, as arrays of one length."""
 

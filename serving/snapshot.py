@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 
 from contract.lists.customers import CustomerTable, customer_table
 from contract.names import FEATURES, FORECAST_OUTPUTS, STATES
+
+Result = TypeVar("Result")
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,8 +67,8 @@ class Snapshot:
     state; unusual: indices of the anomalies, most unusual first. gap: the shop's usual days between two orders.
     movement, evidence, forward, forecast: what the training's files of these names say, None where there is none. A
     version from before there were states has no by_state, gap, evidence and forward. registered: when the version came
-    into the registry, in seconds since 1970. all_customers: the same as customers, ready for lists; distances: None of a
-    model that does not say where its centres are.
+    into the registry, in seconds since 1970. all_customers: the same as customers, ready for lists; distances: None of
+    a model that does not say where its centres are.
     """
 
     version: int
@@ -89,6 +91,7 @@ class Snapshot:
     gap: float | None = None
     registered: float = 0.0
     _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
+    _results: dict[Callable[[Snapshot], Any], Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -165,6 +168,12 @@ class Snapshot:
                 else [column[index] for index in indices.tolist()]
             )
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    def once(self, query: Callable[[Snapshot], Result]) -> Result:
+        """What a query that asks nothing but the snapshot gives; worked out once."""
+        if query not in self._results:
+            self._results[query] = query(self)
+        return cast("Result", self._results[query])
 
     def answer(self, query: Callable[[Snapshot], object]) -> bytes:
         """The JSON of a query that asks nothing but the snapshot; worked out once."""

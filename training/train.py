@@ -328,6 +328,7 @@ class _Result:
             names.SUMMARY: {
                 "as_of": shop.as_of.isoformat(),
                 "data": self.given.kind,
+                "currency": shop.understanding.currency if shop.understanding else "",
                 "outcome": self.lines,
                 "setting": _setting(winner),
                 "metrics": metrics,

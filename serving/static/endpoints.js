@@ -4,14 +4,12 @@ import { whole } from "./words.js";
 
 const MOST_CHARACTERS = 20_000; // shown of an answer
 
-export function startEndpoints() {
-  for (const form of document.querySelectorAll("#api form")) {
-    if (form.elements.body) form.elements.body.value = example();
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      attempt(form);
-    });
-  }
+for (const form of document.querySelectorAll("#api form")) {
+  if (form.elements.body) form.elements.body.value = example();
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(form);
+  });
 }
 
 function example() {

@@ -1,6 +1,7 @@
 // The form that scores a made-up customer. The server checks the numbers; its words come to their fields.
 import { ask, element, known, message, segments, swatch } from "./data.js";
-import { comparison, expectation, standing, verdict } from "./lookup.js";
+import { comparison, expectation, standing, verdict } from "./standing.js";
+import { typed, written } from "./words.js";
 
 const form = document.getElementById("score-form");
 const result = document.getElementById("score-result");
@@ -9,8 +10,10 @@ const field = (name) => form.elements[name];
 let ownAverage = false; // the reader typed an average order value
 let asked = 0;
 
-export function startScore() {
-  fill();
+fill();
+start();
+
+function start() {
   form.addEventListener("input", (event) => {
     if (event.target.name === "AverageOrderValue") ownAverage = event.target.value.trim() !== "";
     else workOutAverage();
@@ -36,16 +39,16 @@ function typical() {
 
 function fill() {
   ownAverage = false;
-  for (const [name, value] of Object.entries(typical())) field(name).value = String(Math.round(100 * value) / 100);
+  for (const [name, value] of Object.entries(typical())) field(name).value = written(value);
   workOutAverage();
   names.forEach(clearErrors);
 }
 
 function workOutAverage() {
   if (ownAverage) return;
-  const average = Number(field("Monetary").value) / Number(field("Frequency").value);
+  const average = typed(field("Monetary").value) / typed(field("Frequency").value);
   const sensible = field("Monetary").value.trim() && Number.isFinite(average) && average >= 0;
-  field("AverageOrderValue").value = sensible ? String(Math.round(100 * average) / 100) : "";
+  field("AverageOrderValue").value = sensible ? written(average) : "";
 }
 
 // What is in the form; text that is no number goes to the server as text, which says what is wrong with it.
@@ -54,7 +57,7 @@ function row() {
   for (const name of names) {
     if (name === "AverageOrderValue" && !ownAverage) continue; // the server divides without rounding
     const text = field(name).value.trim();
-    if (text !== "") values[name] = Number.isFinite(Number(text)) ? Number(text) : text;
+    if (text !== "") values[name] = Number.isFinite(typed(text)) ? typed(text) : text;
   }
   return values;
 }
@@ -85,7 +88,7 @@ function card(given, answer) {
     ...expectation(answer),
     verdict(answer));
   if (segment) shown.append(element("p", { class: "action" }, element("b", {}, "What to do with the segment"), segment.action));
-  shown.append(comparison(customer, segment, "Made-up customer"));
+  shown.append(comparison(customer, segment));
   return shown;
 }
 

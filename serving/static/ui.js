@@ -1,24 +1,48 @@
-// The dashboard's entry: starts its parts, and watches which model version answers.
-import { startCharts } from "./charts.js";
+// Every page's own script: which model version answers, what Esc closes, and how the page goes to paper.
 import { address, announceVersion, element, known } from "./data.js";
-import { startEndpoints } from "./endpoints.js";
-import { startLists } from "./lists.js";
-import { startLookup } from "./lookup.js";
-import { startScore } from "./score.js";
 
 const LOOK_EVERY_MS = 15_000; // at /health
 
-startLists();
-startLookup();
-startScore();
-startEndpoints();
-startCharts();
+document.querySelector(".top [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center", behavior: "instant" });
 watch();
+document.addEventListener("keydown", closeWithEscape);
+window.addEventListener("beforeprint", () => onPaper(true));
+window.addEventListener("afterprint", () => onPaper(false));
+document.getElementById("filter")?.addEventListener("submit", shorten);
+
+// An address without what was left as it was: it is to be read and sent.
+function shorten({ target }) {
+  const columns = [...target.querySelectorAll("[name=fields]")];
+  const changed = columns.some((box) => box.checked !== box.defaultChecked);
+  const asked = new URLSearchParams(location.search).has("fields");
+  for (const field of target.elements) {
+    const idle = field.value === "" || (field.name === "fields" && !changed && !asked);
+    if (field.name && idle) field.disabled = true;
+  }
+  setTimeout(() => { // the browser's back button shows the form as it was
+    for (const field of target.elements) field.disabled = false;
+  });
+}
+
+// Esc closes what is open around the reader; a term's meaning is closed by the browser itself.
+function closeWithEscape(event) {
+  if (event.key !== "Escape" || event.defaultPrevented || document.querySelector(":popover-open")) return;
+  const open = document.activeElement?.closest("main details[open]");
+  if (!open) return;
+  open.open = false;
+  open.querySelector("summary").focus();
+}
+
+function onPaper(paper) {
+  document.documentElement.classList.toggle("paper", paper);
+  for (const hidden of document.querySelectorAll("details[data-print]")) hidden.open = paper;
+  document.dispatchEvent(new Event("paper"));
+}
 
 function watch() {
   let live = known.version;
-  let trouble = "";
-  let shown = "";
+  let trouble = document.querySelector("#notice p")?.textContent ?? ""; // as the page came
+  let shown = trouble;
   const show = () => {
     const moved = live !== known.version;
     const text = moved ? `Version ${live} is live now: reload. This page shows version ${known.version}.` : trouble;

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Response, current_app, g, request
@@ -19,6 +20,7 @@ from contract.lists.selections import Selection, select
 from contract.names import CHAMPION, FEATURES, MODEL
 from serving import (
     access,
+    audiences,
     charting_library,
     checks,
     documentation,
@@ -36,6 +38,7 @@ from serving.comparisons import Comparisons, NotHeld
 from serving.documentation import (
     ABOUT,
     ANALYTICS,
+    AUDIENCE,
     BETWEEN,
     CUSTOMER_ID,
     FILTER,
@@ -56,7 +59,7 @@ CSV_EXAMPLE = "customer_id,Recency,...,model_version,as_of\r\n12347,2,...,3,2011
 FALLEN_EXAMPLE = "customer_id,...,model_version,as_of\r\n17353,...,3,2011-12-10T12:50:00\r\n"
 UNKNOWN_MOVEMENT = "It is not known who moved."
 UNKNOWN_STATES = "The states of the customers are not known."
-EXTENSION, COMPARISONS, PAGES = "champion", "comparisons", "pages"
+EXTENSION, COMPARISONS, EARLIER, PAGES = "champion", "comparisons", "earlier", "pages"
 
 api = APIBlueprint("api", __name__, operation_id_callback=lambda name, path, method: name)  # noqa: ARG005
 
@@ -76,6 +79,7 @@ def create_app() -> OpenAPI:
     app.url_map.strict_slashes = False
     app.url_map.converters["anything"] = AnyText
     app.extensions[EXTENSION] = Follower[Snapshot]()
+    app.extensions[EARLIER] = audiences.EarlierTables(app.extensions[EXTENSION].address)
 
     token = os.environ.get("SEGMENTS_API_TOKEN", "")
     if token:
@@ -215,6 +219,22 @@ def customers() -> Response:
     snapshot = _snapshot()
     page, per_page = checks.page_and_per_page(request.args)
     return _json(lists.customers(snapshot, _selection(snapshot, lists.PAGING_NAMES), page, per_page))
+
+
+@api.get(
+    "/analytics/audience",
+    tags=[ANALYTICS],
+    responses=answers("text/csv", 400, 409, 503, example=CSV_EXAMPLE),
+    openapi_extensions=asks(query=FILTER | VIEW | AUDIENCE),
+)
+def audience() -> Response:
+    """Customers by any filter as a file, for people or in the form that a tool's import takes."""
+    snapshot = _snapshot()
+    with _in_words():
+        name, lines = audiences.audience(
+            snapshot, request.args.items(multi=True), current_app.extensions[EARLIER]
+        )
+    return _csv_named(name, lines)
 
 
 @api.get(
@@ -413,8 +433,15 @@ def _audience() -> tuple[Snapshot, int, str | None]:
 
 def _selection(snapshot: Snapshot, others: Sequence[str]) -> Selection:
     """The list that the query string asks for; `others` are its names that say something else."""
-    try:
+    with _in_words():
         return select(snapshot.all_customers, lists.filters_of(request.args.items(multi=True), others))
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What is wrong with a list, as an HTTP error."""
+    try:
+        yield
     except NotInVersion as problem:
         raise Conflict(str(problem)) from None
     except ListError as problem:
@@ -438,8 +465,12 @@ def _fixed(query: Callable[[Snapshot], object]) -> Response:
 
 
 def _csv(snapshot: Snapshot, lines: Iterator[str], name: str) -> Response:
+    return _csv_named(f"{name}-v{snapshot.version}.csv", lines)
+
+
+def _csv_named(name: str, lines: Iterator[str]) -> Response:
     answer = Response(lines, mimetype="text/csv")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}-v{snapshot.version}.csv"'
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 

@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 import numpy as np
 
 from contract.integrity import Tampered, checked_copy
+from contract.lists.customers import CustomerTable, customer_table
 from contract.mlflow_setup import database_file, prepare, set_log_level, store_address
 from contract.names import (
     CHAMPION,
+    DATA_TAG,
     EVIDENCE,
     FEATURES,
     FORECAST,
@@ -241,11 +243,7 @@ def load(address: str, version: ModelVersion) -> Snapshot:
             name: _part(path, partial(_fetched_json, fetch, path))
             for name, path in _of_the_past(summary, customers).items()
         }
-        moves = (
-            _part(MOVES, lambda: read_table(fetch(MOVES)))
-            if MOVES in summary.get("customer_files", ())
-            else None
-        )
+        moves = _moves(summary, fetch)
         model = _part("model", lambda: load_model(address, version))
         scorer = scorer_of(model)
     _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
@@ -329,6 +327,43 @@ def read_json(path: Path) -> Any:
 
 def _fetched_json(fetch: Callable[[str], Path], path: str) -> Any:
     return read_json(fetch(path))
+
+
+def load_table(address: str, number: int) -> CustomerTable:
+    """The customers of any registered version. Raises Unreadable, naming the part that is damaged or missing."""
+    _prepare(address)
+    version = version_named(address, str(number))
+    if version is None or not version.run_id:
+        raise Unreadable("it does not say which training it comes from")
+    with tempfile.TemporaryDirectory() as folder:
+        fetch = partial(read_artifact, address, version.run_id, folder)
+        customers = _part(SCORED_CUSTOMERS, lambda: read_table(fetch(SCORED_CUSTOMERS)))
+        profiles = _part(PROFILES, lambda: read_json(fetch(PROFILES)))
+        summary = _part(SUMMARY, lambda: read_json(fetch(SUMMARY)))
+        past = _of_the_past(summary, customers)
+        forecast = _part(FORECAST, lambda: read_json(fetch(FORECAST))) if "forecast" in past else None
+        moves = _moves(summary, fetch)
+    return _part("tables", lambda: customer_table(number, customers, profiles, summary, forecast, moves))
+
+
+def registered_versions(address: str, data: str) -> list[tuple[int, str]]:
+    """Number and as-of date of each version that was trained on data of this kind."""
+    _prepare(address)
+    import mlflow
+
+    records = mlflow.MlflowClient(address, address).search_model_versions(f"name='{MODEL}'")
+    return [
+        (int(record.version), str(record.tags.get("as_of", "")))
+        for record in records
+        if record.tags.get(DATA_TAG) == data
+    ]
+
+
+def _moves(summary: Mapping[str, Any], fetch: Callable[[str], Path]) -> pd.DataFrame | None:
+    """Where customers were before, of a version whose training left that."""
+    if MOVES not in summary.get("customer_files", ()):
+        return None
+    return _part(MOVES, lambda: read_table(fetch(MOVES)))
 
 
 def load_model(address: str, version: ModelVersion) -> LoadedModel:

@@ -13,10 +13,13 @@ from flask import Blueprint, Response, jsonify, render_template
 from flask_openapi3 import Info, OpenAPI, Tag
 from pydantic import BaseModel
 
+from contract.lists.audiences import CHANGES, PARTS
+from contract.lists.files import FORMS
 from contract.lists.filters import BOUNDED, MOST_CHARACTERS, MOVED, NEW
 from contract.lists.selections import DEFAULT_SORT
 from contract.names import STATES
 from serving import schemas
+from serving.audiences import MOST_SEED
 from serving.champion import NO_CHAMPION, Follower
 from serving.checks import DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGE, MAX_ROWS
 from serving.snapshot import Snapshot
@@ -98,6 +101,41 @@ VIEW = {
         "description": "A column's name, with - in front from the largest; who has no value comes last",
     },
     "fields": {"type": "string", "description": "Names of columns with commas between them; default: all"},
+}
+AUDIENCE = {
+    "form": {
+        "type": "string",
+        "enum": list(FORMS),
+        "default": FORMS[0],
+        "description": "The tool whose import takes the file; for google and meta, who a person is is hashed",
+    },
+    "holdout": {
+        "type": "string",
+        "description": "Share of the list that is left out as a control group, such as 10%; above 0% up to 90%",
+    },
+    "holdout_part": {
+        "type": "string",
+        "enum": list(PARTS),
+        "default": PARTS[0],
+        "description": "Those who are written to, or those held out",
+    },
+    "seed": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": MOST_SEED,
+        "default": 0,
+        "description": "Another control group",
+    },
+    "since": {
+        "type": "string",
+        "description": "A version's number or a day: only who joined or left the list since",
+    },
+    "change": {
+        "type": "string",
+        "enum": list(CHANGES),
+        "default": CHANGES[0],
+        "description": "Which of them",
+    },
 }
 ROWS = {
     "required": True,

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from contract.forecast_words import SEASON
+from contract.lists.cells import csv_lines, safe_cell
 from contract.names import FEATURES, STATES
 from contract.words import STATE_MEANINGS
 from serving.snapshot import ROW, Snapshot
 
-SPLITS_A_CELL = re.compile(r"([;\t\r\n]\s*)(?=[=+\-@])")
 MAP_POINTS = 4_000
 MAP_ORDINARY = 1_000  # ordinary customers that stay on the map however many anomalies there are
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 CSV_CHUNK_ROWS = 1_000
 FALLEN = (
     "customer_id",
@@ -248,10 +245,10 @@ def movement(snapshot: Snapshot, page: int, limit: int) -> dict[str, Any]:
 def fallen_csv(snapshot: Snapshot) -> Iterator[str]:
     """Who left the best segment as CSV, in pieces, as safe and as stamped as `audience_csv`."""
     rows = (snapshot.movement or {})["fallen"]
-    yield _csv_lines([[*FALLEN, "model_version", "as_of"]])
+    yield csv_lines([[*FALLEN, "model_version", "as_of"]])
     for first in range(0, len(rows), CSV_CHUNK_ROWS):
-        yield _csv_lines(
-            [*(_cell(row[name]) for name in FALLEN), snapshot.version, snapshot.as_of]
+        yield csv_lines(
+            [*(safe_cell(row[name]) for name in FALLEN), snapshot.version, snapshot.as_of]
             for row in rows[first : first + CSV_CHUNK_ROWS]
         )
 
@@ -262,10 +259,10 @@ def audience_csv(snapshot: Snapshot, indices: np.ndarray) -> Iterator[str]:
     Texts that a spreadsheet would take for a formula get an apostrophe in front.
     """
     columns = [name for name in ROW if name in snapshot.customers]
-    yield _csv_lines([[*columns, "model_version", "as_of"]])
+    yield csv_lines([[*columns, "model_version", "as_of"]])
     for first in range(0, len(indices), CSV_CHUNK_ROWS):
-        yield _csv_lines(
-            [*map(_cell, row.values()), snapshot.version, snapshot.as_of]
+        yield csv_lines(
+            [*map(safe_cell, row.values()), snapshot.version, snapshot.as_of]
             for row in snapshot.table(indices[first : first + CSV_CHUNK_ROWS])
         )
 
@@ -307,17 +304,3 @@ def _points(snapshot: Snapshot, indices: np.ndarray) -> dict[str, list[Any]]:
         "y": np.asarray(columns["pca_2"])[indices].round(4).tolist(),
         "anomaly_score": np.asarray(columns["anomaly_score"])[indices].round(4).tolist(),
     }
-
-
-def _csv_lines(rows: Iterable[Iterable[object]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue()
-
-
-def _cell(value: object) -> object:
-    """A text that no spreadsheet takes for a formula, neither as a cell nor where it splits at a semicolon or tab."""
-    if not isinstance(value, str):
-        return value
-    safe = SPLITS_A_CELL.sub(r"\1'", value)
-    return f"'{safe}" if safe.startswith(DANGEROUS) else safe

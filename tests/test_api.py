@@ -33,6 +33,7 @@ ANSWERS = [
 
 MORE_THAN_A_SCHEMA_SAYS = (
     "/score",  # Recency is at most Tenure
+    "/analytics/audience",  # the same, and a hold-out's share
     "/analytics/customers",  # the columns and segments of this version; the least is no more than the most
 )
 

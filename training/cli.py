@@ -288,6 +288,47 @@ def score(inputs: tuple[str, ...], output: str, model: str, **options: Unpack[Re
 
 
 @main.command()
+@click.option(
+    "--where", multiple=True, metavar="NAME=VALUE", help="Who is in it: segment=0, state=late; see docs."
+)
+@click.option(
+    "--for",
+    "form",
+    type=click.Choice(["plain", "mailchimp", "klaviyo", "google", "meta"]),
+    default="plain",
+    help="The tool whose import takes the file.",
+)
+@click.option("--holdout", default="", metavar="SHARE", help="Leave out so many as a control group: 10%.")
+@click.option("--seed", default=0, type=click.IntRange(0, 2**31 - 1), help="Another control group.")
+@click.option("--since", default="", metavar="VERSION|DATE", help="Only who joined or left since then.")
+@click.option("--fields", default="", metavar="NAME,...", help="The columns, in their order.")
+@click.option("--sort", default="-Monetary", metavar="[-]NAME", help="The order; - from the largest.")
+@click.option("--model", default="champion", help="Which version: an alias or a number.")
+@click.option(
+    "--output", "-o", default="", metavar="FILE", help="The file; by default its name says who is in it."
+)
+def audience(
+    where: tuple[str, ...],
+    form: str,
+    holdout: str,
+    seed: int,
+    since: str,
+    fields: str,
+    sort: str,
+    model: str,
+    output: str,
+) -> None:
+    """Write a list of customers to a file, in the form that a tool takes: the list of the dashboard and the API.
+
+    With --holdout a control group is left out, and two files more say who is in which group.
+    """
+    from training.audience import Wanted, pairs_of, write_audience
+
+    pairs = [*pairs_of(where), ("sort", sort), *([("fields", fields)] if fields else [])]
+    click.echo("\n".join(write_audience(model, Wanted(pairs, form, holdout, seed, since, output))))
+
+
+@main.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--from", "start", required=True, metavar="YYYY-MM-DD", help="The earlier as-of day.")
 @click.option("--to", "end", required=True, metavar="YYYY-MM-DD", help="The later as-of day.")

@@ -38,6 +38,11 @@ class Selection:
         whole = self.table.total("Monetary", None)
         return (self.total("Monetary") or 0.0) / whole if whole else 0.0
 
+    @property
+    def ids(self) -> list[str]:
+        """The customers' ids, in the list's order."""
+        return [str(customer) for customer in self.table.texts["customer_id"].at(self.indices)]
+
     def page(self, page: int, per_page: int) -> list[dict[str, object]]:
         """One page of the list, as rows."""
         first = (page - 1) * per_page

@@ -10,7 +10,14 @@ from typing import Any
 
 WIDTH, HEIGHT = 560, 180  # units of the drawing
 LEFT, RIGHT, TOP, BOTTOM = 84, 12, 10, 26  # of its margins
-STEPS = {1.0: 2, 1.5: 3, 2.0: 2, 3.0: 3, 5.0: 2, 10.0: 2}  # ends of an axis, and into how many parts each is cut
+STEPS = {
+    1.0: 2,
+    1.5: 3,
+    2.0: 2,
+    3.0: 3,
+    5.0: 2,
+    10.0: 2,
+}  # ends of an axis, and into how many parts each is cut
 
 
 @dataclass(frozen=True)

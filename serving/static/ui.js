@@ -1,5 +1,5 @@
 // Every page's own script: which model version answers, what Esc closes, and how the page goes to paper.
-import { address, announceVersion, element, known } from "./data.js";
+import { address, announceVersion, element, known, send } from "./data.js";
 
 const LOOK_EVERY_MS = 15_000; // at /health
 
@@ -9,6 +9,7 @@ document.addEventListener("keydown", closeWithEscape);
 window.addEventListener("beforeprint", () => onPaper(true));
 window.addEventListener("afterprint", () => onPaper(false));
 document.getElementById("filter")?.addEventListener("submit", shorten);
+document.getElementById("download")?.addEventListener("submit", download);
 
 // An address without what was left as it was: it is to be read and sent.
 function shorten({ target }) {
@@ -22,6 +23,28 @@ function shorten({ target }) {
   setTimeout(() => { // the browser's back button shows the form as it was
     for (const field of target.elements) field.disabled = false;
   });
+}
+
+// A download that the server refuses is told where it was asked for.
+async function download(event) {
+  event.preventDefault();
+  const { target: form, submitter } = event;
+  const problem = form.closest("details").querySelector("[role=alert]");
+  const url = new URL(form.action);
+  url.search = new URLSearchParams(new FormData(form, submitter));
+  problem.textContent = "";
+  const stop = new AbortController();
+  try {
+    const answer = await send(url, { signal: stop.signal });
+    if (answer.ok) {
+      stop.abort(); // the browser itself takes the file
+      location.assign(url);
+    } else {
+      problem.textContent = (await answer.json()).error.message;
+    }
+  } catch (trouble) {
+    problem.textContent = trouble.message;
+  }
 }
 
 // Esc closes what is open around the reader; a term's meaning is closed by the browser itself.

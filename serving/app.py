@@ -305,7 +305,7 @@ def versions() -> Response:
 @api.get(
     "/analytics/movement/between",
     tags=[ANALYTICS],
-    responses=answers(schemas.MovementBetween, 400, 503),
+    responses=answers(schemas.MovementBetween, 404, 503),
     openapi_extensions=asks(query=BETWEEN),
 )
 def movement_between() -> Response:
@@ -317,7 +317,7 @@ def movement_between() -> Response:
         )
         moves = comparisons.moves(snapshot, before, after)
     except NotHeld as problem:
-        raise BadRequest(str(problem)) from None
+        raise NotFound(str(problem)) from None
     return _json({"model_version": snapshot.version, "as_of": snapshot.as_of, **moves.as_json()})
 
 

@@ -55,7 +55,7 @@ class Promotion:
 class Training:
     """A version and what its training says of itself.
 
-    profiles: one record per segment; gate: the verdict and its rules, None of a version that nobody tried to promote.
+    profiles: one record per segment; gate: the verdict and its rules, None of a version that it has not judged.
     """
 
     version: int
@@ -171,7 +171,7 @@ class Archive:
         try:
             return cast("Mapping[str, Any]", self._fetched(run_id, GATE, read_json))
         except Unreadable:
-            return None  # nobody tried to promote this version
+            return None  # the gate has not judged this version
 
     def _fetched(self, run_id: str, path: str, read: Callable[[Any], Value]) -> Value:
         prepare_reading(self.address)

@@ -677,7 +677,7 @@ class Version(BaseModel):
     segments: list[VersionSegment]
     metrics: dict[str, float]
     gate: dict[str, Any] | None = Field(
-        description="The gate's verdict and rules; null: nobody tried to promote it"
+        description="The gate's verdict and rules; null: it has not judged it"
     )
 
 

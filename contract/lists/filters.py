@@ -215,6 +215,8 @@ def _moves(values: Sequence[str], table: CustomerTable) -> tuple[str, ...]:
             raise ListError(f"moved {shown(value)} is not known. Expected one of: {', '.join(MOVED)}.")
     if values:
         table.column("moved", "Filter")
+    if BECAME_LATE in values:
+        table.column("state", "Filter")
     return tuple(values)
 
 

@@ -232,6 +232,7 @@ def _developers(pages: Pages, snapshot: Snapshot, parts: dict[str, Any]) -> dict
 def _refused(problem: Exception, parts: dict[str, Any]) -> Response:
     """A page that says what was given, what was expected and what to do."""
     code = problem.code if isinstance(problem, HTTPException) and problem.code else 400
+    code = 404 if isinstance(problem, NotHeld) else code
     text = problem.description if isinstance(problem, HTTPException) else str(problem)
     return Response(render_template("refused.html", problem=text, **parts), code, mimetype="text/html")
 

@@ -62,5 +62,5 @@ export const measure = (feature, value) => (known.features[feature].unit === "mo
 export function plainly(reason) {
   const names = new RegExp(`\\b(${Object.keys(known.labels).join("|")})\\b`, "g");
   const text = (reason ?? "").replace(names, (name) => known.labels[name]);
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return localised(text.charAt(0).toUpperCase() + text.slice(1));
 }

@@ -31,19 +31,22 @@ from contract.names import CHAMPION, FIGURES, MODEL
 from training.processes import free_port
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, FloatRect, Page, ViewportSize
+    from playwright.sync_api import Browser, Page, ViewportSize
 
 SEGMENTS = Path(sys.executable).with_name("segments")
 FIGURES_SHOWN = ("profiles", "pca_map", "k_distance", "silhouette_by_k")
-SECTIONS_SHOWN = ("movement", "unusual")  # of the dashboard, by their ids
+PAGES_SHOWN = (
+    "customers",
+    "movement",
+    "unusual",
+)  # by the last part of their addresses; the overview is dashboard.png
 EARLIER_DAY = "2024-12-01"
-WIDTH, HEIGHT = 1200, 1000  # pixels of the window
-SECTION_HEIGHT = 680  # pixels of a section that are shown, from its top
+WIDTH, HEIGHT = 1280, 860  # pixels of the window
 REGISTRY_SIZE: ViewportSize = {
     "width": 1400,
     "height": 760,
 }  # pixels of the window of the MLflow UI, whose tables are wide
-SETTLED_AFTER_MILLISECONDS = 3_000  # until charts are drawn
+SETTLED_AFTER_MILLISECONDS = 3_000  # until the MLflow UI has filled its tables
 MOST_BYTES = 300_000
 COLOURS = 128  # of a picture that would be larger
 START_SECONDS = 180
@@ -91,7 +94,7 @@ def figures(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def photographs(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """File name and PNG of the dashboard, some of its sections, and the registry's page of the MLflow UI."""
+    """File name and PNG of the overview, some other pages, and the registry's page of the MLflow UI."""
     from playwright.sync_api import sync_playwright
 
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -102,10 +105,9 @@ def photographs(folder: Path) -> Iterator[tuple[str, bytes]]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         with server(folder, "api", "/health") as address:
-            page = opened(browser, f"{address}/ui", "#chart-map .main-svg")
-            yield "dashboard.png", page.screenshot()
-            for section in SECTIONS_SHOWN:
-                yield f"{section}.png", top_of(page, section)
+            yield "dashboard.png", opened(browser, f"{address}/ui", "main h1").screenshot()
+            for name in PAGES_SHOWN:
+                yield f"{name}.png", opened(browser, f"{address}/ui/{name}", "main h1").screenshot()
         with server(folder, "ui", "/health") as address:
             page = opened(browser, f"{address}/#/models/{MODEL}", f"text={CHAMPION}")
             page.set_viewport_size(REGISTRY_SIZE)
@@ -116,22 +118,11 @@ def photographs(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def opened(browser: Browser, address: str, last: str) -> Page:
-    """The page at `address`, once what it shows `last` (a selector) is there and has settled."""
+    """The page at `address`, once what it shows `last` (a selector) is there."""
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     page.goto(address)
-    page.wait_for_selector(last, timeout=START_SECONDS * 1000)
-    page.wait_for_timeout(SETTLED_AFTER_MILLISECONDS)
+    page.wait_for_selector(last, timeout=START_SECONDS * 1000, state="attached")
     return page
-
-
-def top_of(page: Page, section: str) -> bytes:
-    """PNG of the upper part of one section of the dashboard."""
-    box = page.locator(f"#{section}").bounding_box()
-    if box is None:
-        sys.exit(f"The dashboard has no section {section}. Expected it. Correct SECTIONS_SHOWN.")
-    height = min(box["height"], SECTION_HEIGHT)
-    clip: FloatRect = {"x": box["x"], "y": box["y"], "width": box["width"], "height": height}
-    return page.screenshot(full_page=True, clip=clip)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Who moved between two dates: made-up shops whose movement is known, and the command that tells it."""
 
+import json
 from datetime import date, datetime
 from types import SimpleNamespace
 
@@ -180,6 +181,15 @@ def test_compare_agrees_with_scoring_each_day_by_itself(segments, tmp_path):
     assert row.split()[-1] == f"{len(were):,}"
     assert f"{len(fallen)} customers, " in compared.output
     assert f"it had {len(were):,} customers and has {len(are):,}." in compared.output
+
+
+def test_the_days_that_a_training_compared_give_what_the_training_found(segments, store):
+    found = json.loads(store.artifact("movement.json").read_text())
+    days = [found[end][:10] for end in ("from_as_of", "to_as_of")]
+    compared = segments("compare", "data/raw/demo.csv.gz", "--from", days[0], "--to", days[1])
+    assert compared.exit_code == 0, compared.output
+    for sentence in found["sentences"]:
+        assert sentence in compared.output
 
 
 @pytest.mark.parametrize(

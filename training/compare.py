@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,9 @@ def compare_days(
     client = connect()
     version = registry.find(client, model)
     scorer = registry.load(client, version)
-    later = count_customers(sources, replace(counted_as_in_training(reading, scorer, version), as_of=end))
+    later = count_customers(
+        sources, replace(counted_as_in_training(reading, scorer, version), as_of=_moment(end, scorer))
+    )
     if show:
         show(later)
     first_order = later.orders.first_date.min().to_pyarrow().as_py()
@@ -65,6 +67,12 @@ def compare_days(
         stamps = {"model_version": version, "from": start.isoformat(), "to": end.isoformat()}
         write_table(movement.fallen.assign(**stamps), output)
     return movement
+
+
+def _moment(day: date, scorer: PyFuncModel) -> date:
+    """The day, or the very moment of it that the model's training looked back from, so that both say the same."""
+    as_of = datetime.fromisoformat((scorer.metadata.metadata or {})["as_of"])
+    return as_of if as_of.date() == day else day
 
 
 def _scored(shop: Shop, scorer: PyFuncModel) -> pd.DataFrame:

@@ -28,7 +28,7 @@ MARKS = {
 }
 LANGUAGES = tuple(MARKS)
 # 1,234 and 1,234.5 and 2.5 and 61%; not 0.2.0, v1.2, 10:30 or a date.
-ENGLISH_NUMBER = re.compile(r"(?<![\w.,:/])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(%?)(?![\w/:]|[.,]\d)")
+ENGLISH_NUMBER = re.compile(r"(?<![\w.,:/])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(%?)(?![\w/]|[.,:]\d)")
 
 
 def localised(text: str, language: str) -> str:

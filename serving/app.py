@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, current_app, g, request
 from flask_openapi3 import APIBlueprint, OpenAPI
@@ -21,6 +21,7 @@ from contract.names import CHAMPION, FEATURES, MODEL
 from serving import (
     access,
     audiences,
+    champion,
     charting_library,
     checks,
     documentation,
@@ -53,7 +54,11 @@ from serving.documentation import (
     asks,
 )
 from serving.pages import routes
+from serving.pages.frame import prepared
 from serving.snapshot import Snapshot, as_json
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 CSV_EXAMPLE = "customer_id,Recency,...,model_version,as_of\r\n12347,2,...,3,2011-12-10T12:50:00\r\n"
 FALLEN_EXAMPLE = "customer_id,...,model_version,as_of\r\n17353,...,3,2011-12-10T12:50:00\r\n"
@@ -78,7 +83,7 @@ def create_app() -> OpenAPI:
     app.url_map.merge_slashes = False  # an id may hold two in a row
     app.url_map.strict_slashes = False
     app.url_map.converters["anything"] = AnyText
-    app.extensions[EXTENSION] = Follower[Snapshot]()
+    app.extensions[EXTENSION] = Follower[Snapshot](read=_read)
     app.extensions[EARLIER] = audiences.EarlierTables(app.extensions[EXTENSION].address)
 
     token = os.environ.get("SEGMENTS_API_TOKEN", "")
@@ -394,6 +399,10 @@ def _endpoints() -> list[tuple[str, str, str]]:
         for method, operation in (("GET", item.get), ("POST", item.post))
         if operation
     ]
+
+
+def _read(address: str, version: ModelVersion) -> Snapshot:
+    return prepared(champion.load(address, version))
 
 
 def _follower() -> Follower[Snapshot]:

@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 
 from contract.lists.columns import FLAG, ID, KEPT, TEXT, Column
 from contract.lists.customers import CustomerTable
-from contract.lists.filters import BECAME_LATE, BOUNDED, CAME, FELL, ROSE
+from contract.lists.filters import BOUNDED
 from contract.lists.selections import DEFAULT_SORT, Selection, select
 from contract.names import FEATURES
 from contract.words import NOTHING, WORDS, number, percent, whole
+from serving.pages.changes import TITLES
 from serving.snapshot import Snapshot
 
 PER_PAGE = 25
@@ -27,7 +28,6 @@ SHOWN = (
     "value_at_risk",
     "is_anomaly",
 )
-MOVED = {CAME: "came", ROSE: "rose", FELL: "fell", BECAME_LATE: "became late"}
 UNASKED = ("page", "sort", "fields", "since", "version")  # names of an address that are no filter
 FILTER_NAME = {column: name for name, column in BOUNDED.items()}
 BOUNDS_SHOWN = (
@@ -124,7 +124,7 @@ def content(selection: Selection, asked: Asked, page: int) -> dict[str, Any]:
         "page": number,
         "pages": pages,
         "bounds": _bounds(table, asked),
-        "moved": MOVED if "moved" in table.texts else {},
+        "moved": TITLES if "moved" in table.texts else {},
         "kept": _kept(table),
         "segments_of_list": table.segments,
         "sorts": _sorts(table),

@@ -13,6 +13,8 @@ from contract.languages import MARKS
 from contract.names import FEATURES
 from serving import evidence, queries
 from serving.charting_library import installed_release
+from serving.pages.changes import changes
+from serving.pages.distributions import distributions
 from serving.pages.writing import currency, language
 from serving.snapshot import Snapshot
 
@@ -44,6 +46,13 @@ def frame(snapshot: Snapshot, stale: str | None) -> dict[str, Any]:
         "forecast": None if queries.no_forecast(snapshot) else queries.forecast(snapshot),
         "known": known(snapshot, segments),
     }
+
+
+def prepared(snapshot: Snapshot) -> Snapshot:
+    """The same snapshot once it has worked out what pages ask it, so that nobody waits for it at the first open."""
+    for query in (described, features, axes, queries.overview, evidence.grid, changes, distributions):
+        snapshot.once(query)
+    return snapshot
 
 
 def described(snapshot: Snapshot) -> list[dict[str, Any]]:

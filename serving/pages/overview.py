@@ -6,22 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contract.lists.filters import BECAME_LATE, CAME, FELL, ROSE
-from contract.lists.problems import ListError
-from contract.lists.selections import select
 from serving import evidence, queries
-from serving.archive import Promotion
+from serving.archive import BY_HAND, Promotion
+from serving.pages.changes import changes
 from serving.snapshot import Snapshot
 
-CHANGES = {  # since the earlier date: what people call it
-    CAME: "came",
-    ROSE: "rose",
-    FELL: "fell",
-    BECAME_LATE: "became late",
-}
 LISTS = 3
 LEAST_CUSTOMERS = 5  # of a list, where there is one with so many
-BY_HAND = "by hand"
 
 
 @dataclass(frozen=True)
@@ -46,20 +37,6 @@ def content(snapshot: Snapshot, promotions: Sequence[Promotion]) -> dict[str, An
         "no_states": queries.no_states(snapshot),
         "by_hand": _by_hand(promotions),
     }
-
-
-def changes(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Who came, rose, fell and became late since the date that the movement table compares with, and their money."""
-    rows = []
-    for way, title in CHANGES.items():
-        try:
-            selection = select(snapshot.all_customers, [("moved", way)])
-        except ListError:  # of a version that does not know who moved
-            continue
-        rows.append(
-            {"moved": way, "title": title, "customers": len(selection), "money": selection.total("Monetary")}
-        )
-    return rows
 
 
 def worth_acting_on(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ const percents = [0, 1].map((decimals) => new Intl.NumberFormat("en", {
 const english = (value, format) => (value == null || Number.isNaN(value) ? NOTHING : format.format(value));
 
 // A finished English text with its numbers as the reader writes them: 1,234.5 and 61%, but no 0.2.0 and no 10:30.
-const ENGLISH_NUMBER = /(?<![\w.,:/])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(%?)(?![\w/:]|[.,]\d)/g;
+const ENGLISH_NUMBER = /(?<![\w.,:/])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(%?)(?![\w/]|[.,:]\d)/g;
 export function localised(text, { thousands, decimals, percent: before } = known.marks) {
   return text.replace(ENGLISH_NUMBER, (_, digits, fraction, sign) =>
     digits.replaceAll(",", thousands) + (fraction ?? "").replace(".", decimals) + (sign && before + sign));

@@ -329,6 +329,28 @@ def audience(
 
 
 @main.command()
+@click.argument("audience", metavar="AUDIENCE")
+@click.argument("orders", nargs=-1, required=True, metavar="ORDERS...")
+@click.option(
+    "--from", "start", default="", metavar="YYYY-MM-DD", help="First day; default: the list's as-of day."
+)
+@click.option("--to", "end", default="", metavar="YYYY-MM-DD", help="Last day; default: that of the orders.")
+@source_options
+def lift(
+    audience: str, orders: tuple[str, ...], start: str, end: str, **options: Unpack[ReadingOptions]
+) -> None:
+    """Say what those of AUDIENCE who were written to spent more than those held out, from the ORDERS since.
+
+    AUDIENCE is the file that `segments audience --holdout` wrote, with its two files beside it.
+    """
+    from training.console import print_lift
+    from training.lift import measure_lift
+
+    days = [day_of(name, text) if text else None for name, text in (("--from", start), ("--to", end))]
+    print_lift(measure_lift(Path(audience), orders, reading_of(options), *days))
+
+
+@main.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--from", "start", required=True, metavar="YYYY-MM-DD", help="The earlier as-of day.")
 @click.option("--to", "end", required=True, metavar="YYYY-MM-DD", help="The later as-of day.")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from training.lift import Lift
     from training.monitor import Report
     from training.shop import Shop
 
@@ -106,3 +107,17 @@ def _figure(name: str, value: float | None) -> str:
     if name == "is_anomaly":
         return percent(value)
     return measure(name, value) if name in WORDS else score(value)
+
+
+def print_lift(lift: Lift) -> None:
+    """Print what a campaign brought: a row per segment, the sum, and the answer in sentences."""
+    click.echo(f"Orders from {lift.start} to {lift.end}")
+    effect = lift.effect
+    rows = [
+        (row.segment, row.treated, row.control, *map(amount, (row.spent, row.spent_control, row.difference)))
+        for row in effect.segments.itertuples()
+    ]
+    both = (effect.treated, effect.control, amount(effect.spent), NOTHING, amount(effect.difference))
+    head = ("segment", "written to", "held out", "spent each", "held out spent", "difference")
+    print_table(head, [*rows, ("all, by segment", *both)])
+    click.echo("\n" + "\n".join(lift.sentences()))

@@ -17,7 +17,8 @@ from contract.lists.selections import Selection
 TREATED, CONTROL = "treated", "control"
 JOINED, LEFT = "joined", "left"
 PARTS, CHANGES = (TREATED, CONTROL), (JOINED, LEFT)
-GROUP_COLUMNS = ("customer_id", "segment", "segment_name", "state")
+KNOWN_BEFORE = ("Monetary", "expected_spend")  # of each customer, by which the comparison is made sharper
+GROUP_COLUMNS = ("customer_id", "segment", "segment_name", "state", *KNOWN_BEFORE)
 GROUP_HEAD = (*GROUP_COLUMNS, "group", "holdout", "seed", *STAMPS)
 
 

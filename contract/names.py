@@ -47,7 +47,13 @@ MOVEMENT = "movement.json"
 FALLEN = "fallen.csv"
 MOVES = "data/moves.parquet"  # where each customer was before
 FORWARD = "forward.json"
-CUSTOMER_FILES = (MOVES,)  # with rows of each customer; the summary says which a training left
+MONTHS = "data/months.parquet"  # orders and money of each customer by month
+PAST_SEGMENTS = "data/past_segments.parquet"  # segment and state of each customer on earlier days
+CUSTOMER_FILES = (
+    MOVES,
+    MONTHS,
+    PAST_SEGMENTS,
+)  # with rows of each customer; the summary says which a training left
 EVIDENCE = "evidence.json"
 FORECAST = "forecast.json"
 FACTS = "facts.json"

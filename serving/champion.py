@@ -29,14 +29,17 @@ from contract.names import (
     FORECAST,
     FORWARD,
     MODEL,
+    MONTHS,
     MOVEMENT,
     MOVES,
+    PAST_SEGMENTS,
     PROFILES,
     SCORED_CUSTOMERS,
     SUMMARY,
 )
 from serving import queries
 from serving.checks import quotient_problem
+from serving.histories import past_segments, read_months
 from serving.snapshot import Distances, Scorer, Snapshot
 
 LOOK_EVERY_SECONDS = 2.0  # at the alias
@@ -241,6 +244,7 @@ def load(address: str, version: ModelVersion) -> Snapshot:
             for name, path in _of_the_past(summary, customers).items()
         }
         moves = _moves(summary, fetch)
+        histories = _histories(summary, fetch, customers["customer_id"].tolist())
         model = _part("model", lambda: load_model(address, version))
         scorer = scorer_of(model)
     _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
@@ -257,6 +261,7 @@ def load(address: str, version: ModelVersion) -> Snapshot:
             registered=registered,
             moves=moves,
             distances=model.distances,
+            **histories,
             **past,
         ),
     )
@@ -359,6 +364,22 @@ def _moves(summary: Mapping[str, Any], fetch: Callable[[str], Path]) -> pd.DataF
     if MOVES not in summary.get("customer_files", ()):
         return None
     return _part(MOVES, lambda: _read_customers(fetch(MOVES)))
+
+
+def _histories(
+    summary: Mapping[str, Any], fetch: Callable[[str], Path], customers: Sequence[str]
+) -> dict[str, Any]:
+    """What customers did before, as far as the training left it; `customers` in the order of their table."""
+    files = summary.get("customer_files", ())
+    rows = {customer: index for index, customer in enumerate(customers)} if files else {}
+    found: dict[str, Any] = {}
+    if MONTHS in files:
+        found["months"] = _part(MONTHS, lambda: read_months(fetch(MONTHS), rows))
+    if PAST_SEGMENTS in files:
+        found["past_segments"] = _part(
+            PAST_SEGMENTS, lambda: past_segments(_read_customers(fetch(PAST_SEGMENTS)), rows)
+        )
+    return found
 
 
 def load_model(address: str, version: ModelVersion) -> LoadedModel:

@@ -457,6 +457,25 @@ class NextMove(BaseModel):
     sentence: str
 
 
+class Month(BaseModel):
+    """A month of a customer."""
+
+    month: str = Field(description="YYYY-MM")
+    orders: int
+    money: float = Field(
+        description="Spent, by the rule for returns of the training; below 0: more was given back"
+    )
+
+
+class PastSegment(BaseModel):
+    """Where a customer was on an earlier day, under the model of today."""
+
+    as_of: str = Field(description="YYYY-MM-DD")
+    segment: int
+    name: str
+    state: str
+
+
 class CustomerPage(Customer):
     """A customer of the shop with all that is kept of them, and what would move them to another segment."""
 
@@ -470,9 +489,17 @@ class CustomerPage(Customer):
                 | {"sentence": "Without an order for 214 more days, this customer moves to Low-value lapsed."}
             ]
         }
+        | {"months": [{"month": "2011-11", "orders": 1, "money": 224.82}]}
+        | {"past": [{"as_of": "2011-11-10", "segment": 2, "name": "High-value active", "state": "due"}]}
     ) | ConfigDict(extra="allow")
     nearest: Nearest | None = Field(description="null: the model is too old to tell")
     moves: list[NextMove] = Field(description="Each way that leads to another segment, its first step")
+    months: list[Month] | None = Field(
+        description="Months with an order or a return, earliest first; null: the training did not keep them"
+    )
+    past: list[PastSegment] | None = Field(
+        description="Earlier days on which this was a customer, earliest first; null: the training did not keep them"
+    )
 
 
 class Page(Stamp):

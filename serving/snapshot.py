@@ -12,6 +12,7 @@ import numpy as np
 
 from contract.lists.customers import CustomerTable, customer_table
 from contract.names import FEATURES, FORECAST_OUTPUTS, STATES
+from serving.histories import Months, PastSegments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,8 @@ class Snapshot:
     state; unusual: indices of the anomalies, most unusual first. gap: the shop's usual days between two orders.
     movement, evidence, forward: what the training's files of these names say, None where there is none. A version from
     before there were states has no by_state, gap, evidence and forward. registered: when the version came into the
-    registry, in seconds since 1970. all_customers: the same, ready for lists; distances: None of a model that does not
+    registry, in seconds since 1970. all_customers: the same, ready for lists; months, past_segments: what
+    each did before, None where the training did not keep it; distances: None of a model that does not
     say where its centres are.
     """
 
@@ -81,6 +83,8 @@ class Snapshot:
     all_customers: CustomerTable
     scorer: Scorer
     distances: Distances | None = None
+    months: Months | None = None
+    past_segments: PastSegments | None = None
     movement: Mapping[str, Any] | None = None
     evidence: Mapping[str, Any] | None = None
     forward: Mapping[str, Any] | None = None
@@ -105,6 +109,8 @@ class Snapshot:
         forecast: Mapping[str, Any] | None = None,
         moves: pd.DataFrame | None = None,
         distances: Distances | None = None,
+        months: Months | None = None,
+        past_segments: PastSegments | None = None,
     ) -> Snapshot:
         """The snapshot of a version from its scored customers (one row each) and what its training's files say."""
         segment = customers["segment"].to_numpy()
@@ -132,6 +138,8 @@ class Snapshot:
             all_customers=customer_table(version, customers, profiles, summary, forecast, moves),
             scorer=scorer,
             distances=distances,
+            months=months,
+            past_segments=past_segments,
             movement=_finite(movement),
             evidence=_finite(evidence),
             forward=_finite(forward),

@@ -150,7 +150,7 @@ def test_orders_that_end_before_the_campaign_are_refused(api_store, campaign):
     assert "The orders end on" in done.stderr
 
 
-def test_a_list_without_its_groups_is_refused(api_store, campaign, tmp_path):
+def test_a_list_without_its_groups_is_refused(api_store, tmp_path):
     done = api_store.run("lift", tmp_path / "other.csv", tmp_path / "orders.csv", check=False)
     assert done.returncode == 2
     assert "segments audience --holdout SHARE -o FILE" in done.stderr

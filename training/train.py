@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -39,6 +40,7 @@ from training.report.advice import advice_on_leavers
 from training.report.expectation import cell_expectation, shop_total, with_expectation
 from training.report.figures import picture
 from training.report.forecast_figures import forecast_figure
+from training.report.histories import write_months
 from training.report.lookback import AHEAD, Lookback, look_back
 from training.report.outlook_story import outlook_line, outlook_sentences
 from training.report.past import Past
@@ -319,6 +321,7 @@ class _Result:
         """The artifacts of the run, by path."""
         shop, winner, fitted = self.given.shop, self.choice.winner, self.fitted
         method = {name: str(value) for name, value in (self.given.params | _setting(winner)).items()}
+        by_customer = {names.MONTHS: partial(write_months, shop), **self.past.files}
         data = {
             names.FEATURE_TABLE: shop.customers,
             names.SCORED_CUSTOMERS: fitted.scored,
@@ -336,7 +339,7 @@ class _Result:
                 "warnings": self.warnings,
                 "rejected": self.choice.rejected,
                 "advice_on_fallen": self._advice_on_fallen(),
-                "customer_files": [path for path in names.CUSTOMER_FILES if path in self.past.files],
+                "customer_files": [path for path in names.CUSTOMER_FILES if path in by_customer],
             },
             names.EVIDENCE: self._evidence(),
             names.FORECAST: self._forecast(),
@@ -358,7 +361,7 @@ class _Result:
         )
         if self.outlook.tests:
             data[f"{names.FIGURES}/forecast.png"] = picture(forecast_figure(self.outlook)).png
-        return data | self.past.files | pictures
+        return data | by_customer | pictures
 
     def _advice_on_fallen(self) -> str:
         fallen = len(self.past.movement.fallen) if self.past.movement else 0

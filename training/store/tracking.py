@@ -202,7 +202,10 @@ def log_data(customers: pd.DataFrame, source: str, digest: str) -> None:
 
 
 def log_files(files: Mapping[str, object]) -> None:
-    """Log artifacts of the active run, by path: tables (.parquet or .csv), bytes, texts, and the rest as JSON."""
+    """Log artifacts of the active run, by path: tables (.parquet or .csv), bytes, texts, and the rest as JSON.
+
+    What can be called writes its file itself, at the path that it is given.
+    """
     import mlflow
     import pandas as pd
 
@@ -212,6 +215,8 @@ def log_files(files: Mapping[str, object]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, pd.DataFrame):
                 write_table(content, path)
+            elif callable(content):
+                content(path)
             elif isinstance(content, bytes):
                 path.write_bytes(content)
             elif isinstance(content, str):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
+from contract import artifact_paths
 from contract.integrity import Tampered, checked_copy
 from contract.mlflow_setup import database_file, prepare, set_log_level, store_address
 from contract.names import (
@@ -225,6 +226,7 @@ def version_named(address: str, name: str) -> ModelVersion | None:
 def load(address: str, version: ModelVersion) -> Snapshot:
     """The snapshot of a version. Raises Unreadable, naming the part that is damaged or missing."""
     _prepare(address)
+    _find_artifacts(address)
     if not version.run_id:
         raise Unreadable("it does not say which training it comes from")
     with tempfile.TemporaryDirectory() as folder:
@@ -310,6 +312,7 @@ def _fetched_json(fetch: Callable[[str], Path], path: str) -> Any:
 def load_model(address: str, version: ModelVersion) -> LoadedModel:
     """The model of a version, without the tables of its training. Raises Unreadable."""
     _prepare(address)
+    _find_artifacts(address)
     with tempfile.TemporaryDirectory() as folder:
         model = _part("model", lambda: _load_python_model(address, version, Path(folder)))
     loaded = LoadedModel(
@@ -399,6 +402,17 @@ def _exists(address: str) -> bool:
         if "no such table" in str(error):
             return False
         raise
+
+
+def _find_artifacts(address: str) -> None:
+    """Let the database of a project that was moved find its artifacts. Raises Unreadable where that cannot be."""
+    try:
+        if database := database_file(address):
+            artifact_paths.follow(database)
+    except artifact_paths.Misplaced as error:
+        raise Unreadable(
+            "the project was moved, and its database cannot be told where its files are now"
+        ) from error
 
 
 def _prepare(address: str) -> None:

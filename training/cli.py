@@ -413,6 +413,7 @@ def api(host: str, port: int, workers: int, access_log: bool) -> None:
     from training.processes import check_port, replace_by
 
     check_port(host, port)
+    _find_artifacts()
     os.environ["MLFLOW_TRACKING_URI"] = store_address()
     _ask_for_access_log(access_log)
     click.echo(f"Dashboard on http://{host}:{port}/ui, API documentation on http://{host}:{port}/apidocs")
@@ -430,6 +431,7 @@ def ui(host: str, port: int) -> None:
     from training.processes import check_port, replace_by
 
     check_port(host, port)
+    _find_artifacts()
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     click.echo(f"MLflow UI on http://{host}:{port}")
     replace_by(*_mlflow_ui(host, port, store_address()))
@@ -472,6 +474,15 @@ def up(host: str, api_port: int, scoring_port: int, ui_port: int, access_log: bo
         )
 
     sys.exit(run_together(commands, show_addresses))
+
+
+def _find_artifacts() -> None:
+    """Let the store of a project that was moved find its artifacts, without importing MLflow."""
+    from contract.mlflow_setup import database_file, store_address
+    from training.store.connection import find_artifacts
+
+    if database := database_file(store_address()):
+        find_artifacts(database)
 
 
 def _ask_for_access_log(wanted: bool) -> None:

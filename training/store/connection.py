@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract import mlflow_setup
+from contract import artifact_paths, mlflow_setup
+from training.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,7 +30,10 @@ def prepare_process() -> None:
 
 
 def connect() -> MlflowClient:
-    """A client on the store at `store_address`, whose database is made when it is missing."""
+    """A client on the store at `store_address`, whose database is made when it is missing.
+
+    Its artifacts are found where the project is now. Raises InputError where that cannot be.
+    """
     import mlflow
 
     mlflow_setup.set_log_level(logging.CRITICAL)  # the command prints errors, without a traceback
@@ -37,7 +41,16 @@ def connect() -> MlflowClient:
     os.environ["MLFLOW_TRACKING_URI"] = address  # for the parts of MLflow that look there
     if database := mlflow_setup.database_file(address):
         create_database(database)
+        find_artifacts(database)
     return mlflow.MlflowClient()
+
+
+def find_artifacts(database: Path) -> None:
+    """Let the database of a project that was moved find its artifacts. Raises InputError where that cannot be."""
+    try:
+        artifact_paths.follow(database)
+    except artifact_paths.Misplaced as error:
+        raise InputError(str(error)) from None
 
 
 def create_database(database: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract import artifact_paths
 from contract.mlflow_setup import STORE, database_file, store_address
 from contract.names import EXPERIMENT
 from training.errors import InputError, Rejected
@@ -32,13 +33,13 @@ MAX_RUNS_PER_SEARCH = 50_000  # MLflow returns no more
 
 
 def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
-    """The id of the experiment `name`, which is made when missing. A local store keeps its artifacts in `mlruns`."""
+    """The id of the experiment `name`, which is made when missing. A database file has its artifacts beside it."""
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        local = store_address().startswith("sqlite:")
-        location = (STORE / "artifacts").resolve().as_uri() if local else None
+        database = database_file(store_address())
+        location = artifact_paths.location(database) if database else None
         try:
             return client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS)
         except MlflowException:  # another process made it a moment ago

@@ -49,6 +49,13 @@ def follow(database: Path) -> None:
             )
 
 
+def check_writable(database: Path) -> None:
+    """Raise sqlite3.OperationalError when nobody can write into the database, or another program holds it."""
+    with _opened(database, "rw") as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+
+
 def _folders(database: Path) -> list[Path]:
     """The folders in which the database says that it lies: those above the artifacts of its experiments."""
     with _opened(database, "ro") as connection:
@@ -57,8 +64,10 @@ def _folders(database: Path) -> list[Path]:
                 "SELECT DISTINCT artifact_location FROM experiments WHERE name IN (?, ?)",
                 (EXPERIMENT, HISTORY_EXPERIMENT),
             ).fetchall()
-        except sqlite3.DatabaseError:  # it is empty, locked or damaged, which MLflow will tell
-            return []
+        except sqlite3.DatabaseError as error:
+            if "locked" in str(error):  # MLflow would try again for minutes
+                raise
+            return []  # it is empty or damaged, which MLflow tells
     paths = [Path(unquote(urlparse(address).path)) for (address,) in rows if str(address).startswith("file:")]
     return [path.parent for path in paths if path.name == ARTIFACTS]
 

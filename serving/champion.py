@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 import numpy as np
 
 from contract import artifact_paths
+from contract.by_hand import by_hand_sentence
 from contract.integrity import Tampered, checked_copy
 from contract.mlflow_setup import database_file, prepare, set_log_level, store_address
 from contract.names import (
@@ -26,6 +27,8 @@ from contract.names import (
     EVIDENCE,
     FEATURES,
     FORWARD,
+    GATE_TAG,
+    HISTORY_EXPERIMENT,
     MODEL,
     MOVEMENT,
     PROFILES,
@@ -155,7 +158,10 @@ class Follower(Generic[Loaded]):
                 else "The registry is not there any more. Check MLFLOW_TRACKING_URI."
             )
             return
-        identity = (str(version.version), str(version.run_id), str(version.source))
+        gate = version.tags.get(
+            GATE_TAG, ""
+        )  # loaded anew when the gate has judged it, because /health says so
+        identity = (str(version.version), str(version.run_id), str(version.source), gate)
         if identity == self._loaded:
             self.problem, self._failed = None, ()
         elif identity != self._failed or time.monotonic() >= self._retry_at:
@@ -240,15 +246,46 @@ def load(address: str, version: ModelVersion) -> Snapshot:
         }
         scorer, gap = _part("model", lambda: _load_scorer(address, version))
     _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
+    by_hand = _part("history", lambda: promoted_by_hand(address, version))
     number, registered = int(version.version), version.creation_timestamp / 1000
     snapshot = _part(
         "tables",
         lambda: Snapshot.of(
-            number, customers, profiles, summary, scorer, gap=gap, registered=registered, **past
+            number,
+            customers,
+            profiles,
+            summary,
+            scorer,
+            gap=gap,
+            registered=registered,
+            by_hand=by_hand,
+            **past,
         ),
     )
     _check_that_it_answers(snapshot)
     return snapshot
+
+
+def promoted_by_hand(address: str, version: ModelVersion) -> str | None:
+    """What to say of a champion that somebody made so by hand; None of one that a command promoted.
+
+    A command enters what it does in the history, so its last entry leads to the champion.
+    """
+    import mlflow
+
+    client = mlflow.MlflowClient(address, address)
+    experiment = client.get_experiment_by_name(HISTORY_EXPERIMENT)
+    order = ["attributes.start_time DESC"]
+    runs = client.search_runs([experiment.experiment_id], order_by=order, max_results=1) if experiment else []
+    number, last = str(version.version), "none"
+    if runs:
+        tags = runs[0].data.tags
+        happened = runs[0].info.status == "FINISHED" or tags["to"] == number
+        last = tags["to"] if happened else tags["from"]
+    if last == number:
+        return None
+    before = int(last) if last.isdecimal() else None
+    return by_hand_sentence(int(number), before, version.tags.get(GATE_TAG))
 
 
 def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[str, str]:
@@ -321,6 +358,7 @@ def load_model(address: str, version: ModelVersion) -> LoadedModel:
         model.answers,
         model.features,
         getattr(model, "gap", None),
+        _part("history", lambda: promoted_by_hand(address, version)),
     )
     _part("answer", lambda: loaded.answers(np.ones((1, len(FEATURES)))))
     return loaded
@@ -328,13 +366,18 @@ def load_model(address: str, version: ModelVersion) -> LoadedModel:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A version's model. registered: when it came into the registry, in seconds since 1970; gap: None in old ones."""
+    """A version's model.
+
+    registered: when it came into the registry, in seconds since 1970; gap: None in old ones; by_hand: what to say of
+    it if it is champion and no command promoted it.
+    """
 
     version: int
     registered: float
     model_answers: Callable[[np.ndarray], Mapping[str, np.ndarray]]
     features: Sequence[str]
     gap: float | None
+    by_hand: str | None = None
 
     def answers(self, values: np.ndarray) -> dict[str, list[Any]]:
         """(n, 5) values in the order of FEATURES to columns of n answers. Raises ValueError in words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,5 +27,8 @@ def on_exit(server: Arbiter) -> None:
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Start following the champion in a worker that has just come up."""
+    """Start following the champion in a worker that has just come up; the first one says where it answers."""
     worker.wsgi.extensions["champion"].start()
+    address = os.environ.get("SEGMENTS_API_ADDRESS")
+    if address and worker.age == 1:
+        print(f"Dashboard on {address}/ui, API documentation on {address}/apidocs", flush=True)

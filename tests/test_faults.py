@@ -54,7 +54,7 @@ def test_a_training_killed_in_its_sweep_and_at_its_registration_is_resumed(new_f
         ) as reader:
             return reader.execute("SELECT count(*) FROM model_versions").fetchone()[0]
 
-    killed_when(folder, lambda: trials_done() > 4)
+    killed_when(folder, lambda: trials_done() > 4, "--resume")  # nothing to resume: it starts anew
     (journal,) = studies.glob("*.journal")
     with journal.open("a") as file:
         file.write('{"op_code":')  # a line that the killed process was about to write
@@ -62,7 +62,7 @@ def test_a_training_killed_in_its_sweep_and_at_its_registration_is_resumed(new_f
     if not lock.is_symlink():
         lock.symlink_to(journal.relative_to(folder.folder))  # and Optuna's lock, held meanwhile
     killed_when(folder, versions, "--resume")
-    folder.run("train", "--trials", "20", "--resume")
+    assert "which has 20 of 20 trials" in folder.run("train", "--trials", "20", "--resume").stdout
 
     assert folder.artifact("trials.csv").read_bytes() == store.artifact("trials.csv").read_bytes()
     assert list(studies.iterdir()) == []
@@ -77,6 +77,13 @@ def test_a_training_killed_in_its_sweep_and_at_its_registration_is_resumed(new_f
     assert sorted(steps) == list(range(2, 13))
     assert [int(version) for version in folder.versions()] == [1]
     assert int(client.get_model_version_by_alias("customer-segments", "challenger").version) == 1
+
+    # A promotion is all that a complete training may have left to do.
+    again = folder.run("train", "--trials", "20", "--resume", "--promote").stdout
+    assert "is complete: run" in again
+    assert "Version 1 is champion. Next: segments up" in again
+    assert "is champion already" in folder.run("train", "--trials", "20", "--resume", "--promote").stdout
+    assert [int(version) for version in folder.versions()] == [1]
 
 
 TRIALS = 13  # the ten that try each number of segments once, and three that the sampler chose

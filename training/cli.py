@@ -204,7 +204,9 @@ def train(
             version = challenger.version
         else:
             outcome |= {"run_id": run_id, "version": version}
-        if promote and not _promote(str(version), limits, tolerance, outcome):
+        if promote and run_id and _is_champion(version):
+            click.echo(f"Version {version} is champion already.")
+        elif promote and not _promote(str(version), limits, tolerance, outcome):
             sys.exit(1)
         if not promote:
             click.echo(f"Next: segments promote {version}")
@@ -540,6 +542,13 @@ def _resumed(assignment: Assignment) -> tuple[str | None, int | None]:
     found = resumption(connect(), assignment.fingerprint, assignment.settings.trials)
     click.echo(found.sentence)
     return found.run_id, found.version
+
+
+def _is_champion(version: int) -> bool:
+    from training.store import registry
+    from training.store.connection import connect
+
+    return registry.version_of(connect(), CHAMPION) == version
 
 
 def _promote(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
-import sys
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
@@ -88,7 +88,7 @@ def register(
     import mlflow
 
     registered = client.search_model_versions(f"name='{MODEL}' and run_id='{run}'")
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(io.StringIO()):  # MLflow prints what the command says itself
         if registered:
             (record,) = registered
         else:

@@ -80,9 +80,15 @@ def remote(tmp_path_factory, free_port):
         with tracking_server(database, folder, free_port()) as address:
             store = RemoteStore(tmp_path_factory.mktemp("client"), address)
             store.run("train", "--promote", "--trials", "2", "--max-segments", "4")
-            one = store.client.get_model_version(MODEL, "1")
-            store.client.create_model_version(MODEL, one.source, one.run_id, dict(one.tags))
+            register_again(store.client)
             yield store
+
+
+def register_again(client):
+    """Register the model of version 1 once more, as version 2; a second training takes longer."""
+    one = client.get_model_version(MODEL, "1")
+    model_id = one.source.removeprefix("models:/")
+    client.create_model_version(MODEL, one.source, one.run_id, dict(one.tags), model_id=model_id)
 
 
 def champion(remote):

@@ -103,7 +103,7 @@ def test_elbow_and_silhouette_are_metrics_by_step_that_do_not_read_as_the_result
 
 
 def test_the_run_is_told_from_others_by_its_name_and_by_what_was_chosen(run, trials):
-    assert run.info.run_name == f"k={run.data.params['k']}, demo data as of 2024-12-21, all features, seed 0"
+    assert run.info.run_name == f"k={run.data.params['k']}, 2024-12-21, seed 0, all features, demo data"
     (best,) = [trial for trial in trials if trial.data.tags["trial"] == run.data.params["best_trial"]]
     assert {name: run.data.params[name] for name in ("k", "eps", "min_samples")} == best.data.params
 
@@ -111,8 +111,8 @@ def test_the_run_is_told_from_others_by_its_name_and_by_what_was_chosen(run, tri
 def test_experiments_and_model_say_what_they_are_with_links_that_lead_there(client, run):
     model = client.get_registered_model(MODEL)
     ids = {name: client.get_experiment_by_name(name).experiment_id for name in (MODEL, f"{MODEL}-history")}
-    assert f"(#/experiments/{ids[MODEL]})" in model.description
-    assert f"(#/experiments/{ids[f'{MODEL}-history']})" in model.description
+    assert f"(#/experiments/{ids[MODEL]}/runs)" in model.description
+    assert f"(#/experiments/{ids[f'{MODEL}-history']}/runs)" in model.description
     for experiment in ids.values():
         note = client.get_experiment(experiment).tags["mlflow.note.content"]
         assert f"(#/models/{MODEL})" in note

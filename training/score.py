@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,17 +45,22 @@ class ScoredCustomers:
 
 @dataclass(frozen=True)
 class Scored:
-    """What was written: where, by which version, how many; as_of: None where it is not known."""
+    """What was written: where, by which version, how many customers and anomalies.
+
+    as_of: None where it is not known; rows: what was written, None where Spark wrote it.
+    """
 
     output: str
     model_version: int
     as_of: str | None
     customers: int
     anomalies: int
+    rows: pd.DataFrame | None = None
 
     def as_json(self) -> dict[str, object]:
-        """The same as plain values."""
-        return asdict(self)
+        """The same as plain values, without the rows."""
+        names = ("output", "model_version", "as_of", "customers", "anomalies")
+        return {name: getattr(self, name) for name in names}
 
 
 def score_sources(
@@ -83,7 +88,7 @@ def score_sources(
     rows = scored.customers.assign(model_version=version, as_of=as_of)
     write_table(rows, output)
     _warn_of_share(scored, version)
-    return Scored(str(output), version, as_of, len(rows), int(rows.is_anomaly.sum()))
+    return Scored(str(output), version, as_of, len(rows), int(rows.is_anomaly.sum()), rows)
 
 
 def score_customers(

@@ -89,9 +89,9 @@ class Assignment:
 
     @property
     def name(self) -> str:
-        """What tells its run from others: the data, the features and the seed."""
+        """What tells its run from others, first what differs most: MLflow's list of runs shows 20 letters."""
         features = "all features" if set(self.features) == set(FEATURES) else ", ".join(self.features)
-        return f"{self.kind} data as of {self.shop.as_of:%Y-%m-%d}, {features}, seed {self.settings.seed}"
+        return f"{self.shop.as_of:%Y-%m-%d}, seed {self.settings.seed}, {features}, {self.kind} data"
 
     @property
     def params(self) -> dict[str, Any]:

@@ -20,8 +20,8 @@ def write_missing(client: MlflowClient) -> None:
     trainings, history = experiment_id(client, EXPERIMENT), experiment_id(client, HISTORY_EXPERIMENT)
     links = [
         f"The [registered model](#/models/{MODEL}): its versions, and which of them is champion",
-        f"The [trainings](#/experiments/{trainings})",
-        f"[Which version was champion when](#/experiments/{history}), and why: also `segments history`",
+        f"The [trainings](#/experiments/{trainings}/runs)",
+        f"[Which version was champion when](#/experiments/{history}/runs), and why: also `segments history`",
         OF_DASHBOARD,
     ]
     of_model, of_trainings, of_history, _ = links

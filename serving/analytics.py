@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from multiprocessing import current_process
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote_from_bytes
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from a2wsgi.wsgi_typing import WSGIApp
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+FIRST_WORKERS = ("MainProcess", "SpawnProcess-1")
 THREADS = 4  # that answer requests at once
 QUERY_CHARACTERS = "%!$&'()*+,/:;=?@-._~"  # stand in a query as they are; the rest is quoted, for WSGI
 TOO_SLOW = {
@@ -25,10 +28,13 @@ TOO_SLOW = {
 
 
 def create_app() -> ASGIApp:
-    """The application, with THREADS threads."""
+    """The application, with THREADS threads; the first worker says where it answers."""
     from a2wsgi import WSGIMiddleware
 
     threaded = WSGIMiddleware(cast("WSGIApp", app.create_app()), workers=THREADS)
+    address = os.environ.get("SEGMENTS_API_ADDRESS")
+    if address and current_process().name in FIRST_WORKERS:
+        print(f"Dashboard on {address}/ui, API documentation on {address}/apidocs", flush=True)
     return Whole(cast("ASGIApp", threaded), checks.MAX_BYTES)
 
 

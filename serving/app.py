@@ -115,6 +115,7 @@ def health() -> Response:
             as_of=snapshot.as_of,
             data=snapshot.data,
             customers=len(snapshot),
+            **({"promoted_by_hand": snapshot.by_hand} if snapshot.by_hand else {}),
             **({"stale": stale} if stale else {}),
         )
     )

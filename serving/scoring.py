@@ -189,6 +189,8 @@ class Endpoint:
         state = {"status": "ok", "model": MODEL, "alias": self.follower.name, "model_version": model.version}
         if self.follower.name.isdecimal():
             del state["alias"]
+        if self.follower.name == CHAMPION and model.by_hand:
+            state["promoted_by_hand"] = model.by_hand
         return Answer(200, json.dumps({**state, **({"stale": stale} if stale else {})}).encode())
 
     def _ping(self, model: LoadedModel | None) -> Answer:

@@ -14,7 +14,7 @@ import pytest
 import requests
 from conftest import BIN, Store
 
-from serving.champion import Follower
+from serving.champion import Follower, load_model
 
 SOON = 60  # seconds within which a promotion is answered from, on a busy machine too
 
@@ -312,3 +312,26 @@ def test_flask_finds_the_application(tmp_path):
     )
     assert "/analytics/overview" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_champion_that_was_made_by_hand_is_told_with_the_word_of_the_gate(
+    api_store, following, registry, crown
+):
+    overview = following.get("/analytics/overview").get_json()
+    assert overview["promoted_by_hand"] is None
+    assert "promoted_by_hand" not in following.get("/health").get_json()
+    crown(2)
+    wait_for(lambda: following.get("/health").get_json()["model_version"] == 2)
+    sentence = "Version 2 was made champion by hand, after version 1. The gate has not judged it."
+    assert following.get("/health").get_json()["promoted_by_hand"].startswith(sentence)
+    assert following.get("/analytics/overview").get_json()["promoted_by_hand"].startswith(sentence)
+    assert (
+        f"<b>Promoted by hand.</b> {sentence}" in following.get("/ui", headers={"Accept": "text/html"}).text
+    )
+    version = registry.get_model_version("customer-segments", "2")
+    assert load_model(api_store.environment["MLFLOW_TRACKING_URI"], version).by_hand.startswith(sentence)
+    registry.set_model_version_tag("customer-segments", "2", "gate", "FAILED")
+    try:
+        wait_for(lambda: "says of it: FAILED" in following.get("/health").get_json()["promoted_by_hand"])
+    finally:
+        registry.delete_model_version_tag("customer-segments", "2", "gate")

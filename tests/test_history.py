@@ -183,6 +183,13 @@ def test_a_rollback_past_a_version_that_was_deleted_goes_to_the_previous_one(cli
     assert registry.rollback(client, "segments rollback") == (1, 3)
 
 
+def test_without_a_champion_a_command_names_the_option_for_another_version(client):
+    assert registry.version_of(client, "champion") is None
+    done = CliRunner().invoke(main, ["score", "orders.csv", "--output", "scored.csv"])
+    assert done.exit_code == 2
+    assert "Name one: --model 4. Or make one champion: segments promote 4" in done.stderr
+
+
 def test_the_history_is_there_for_other_programs(client):
     promote(client, 1, "segments promote 1", "it is better")
     shown = CliRunner().invoke(main, ["history", "--json", "-"])

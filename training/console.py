@@ -64,10 +64,11 @@ def _widths(columns: Sequence[Sequence[str]], limit: int) -> list[int]:
 def _placed(cell: str, width: int, to_right: bool, is_head: bool) -> str:
     """A cell of one width: a head in bold, and a verdict in its colour, where the terminal has colours."""
     blanks = " " * (width - len(cell))
-    if is_head:
+    styled = cell
+    if cell in COLOURS:
+        styled = click.style(cell, fg=COLOURS[cell])
+    elif is_head and cell:
         styled = click.style(cell, bold=True)
-    else:
-        styled = click.style(cell, fg=COLOURS[cell]) if cell in COLOURS else cell
     return blanks + styled if to_right else styled + blanks
 
 

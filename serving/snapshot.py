@@ -66,9 +66,9 @@ class Snapshot:
     state; unusual: indices of the anomalies, most unusual first. gap: the shop's usual days between two orders.
     movement, evidence, forward: what the training's files of these names say, None where there is none. A version from
     before there were states has no by_state, gap, evidence and forward. registered: when the version came into the
-    registry, in seconds since 1970. all_customers: the same, ready for lists; months, past_segments: what
-    each did before, None where the training did not keep it; distances: None of a model that does not
-    say where its centres are.
+    registry, in seconds since 1970. by_hand: what to say when nobody but a person, past the gate, made it champion.
+    all_customers: the same, ready for lists; months, past_segments: what each did before, None where the training did
+    not keep it; distances: None of a model that does not say where its centres are.
     """
 
     version: int
@@ -91,6 +91,7 @@ class Snapshot:
     by_state: Mapping[tuple[int, str], np.ndarray] = field(default_factory=dict)
     gap: float | None = None
     registered: float = 0.0
+    by_hand: str | None = None
     _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -106,6 +107,7 @@ class Snapshot:
         forward: Mapping[str, Any] | None = None,
         gap: float | None = None,
         registered: float = 0.0,
+        by_hand: str | None = None,
         forecast: Mapping[str, Any] | None = None,
         moves: pd.DataFrame | None = None,
         distances: Distances | None = None,
@@ -145,6 +147,7 @@ class Snapshot:
             forward=_finite(forward),
             gap=_finite(gap),
             registered=registered,
+            by_hand=by_hand,
         )
 
     def __len__(self) -> int:

@@ -328,6 +328,7 @@ def score(inputs: tuple[str, ...], output: str, model: str, **options: Unpack[Sc
 @click.option(
     "--output", "-o", default="", metavar="FILE", help="The file; by default its name says who is in it."
 )
+@json_option
 def audience(
     where: tuple[str, ...],
     form: str,
@@ -338,6 +339,7 @@ def audience(
     sort: str,
     model: str,
     output: str,
+    json_path: str,
 ) -> None:
     """Write a list of customers to a file, in the form that a tool takes: the list of the dashboard and the API.
 
@@ -346,7 +348,10 @@ def audience(
     from training.audience import Wanted, pairs_of, write_audience
 
     pairs = [*pairs_of(where), ("sort", sort), *([("fields", fields)] if fields else [])]
-    click.echo("\n".join(write_audience(model, Wanted(pairs, form, holdout, seed, since, output))))
+    with outcome_as_json(json_path) as outcome:
+        files = write_audience(model, Wanted(pairs, form, holdout, seed, since, output))
+        click.echo("\n".join(file.sentence for file in files))
+        outcome["files"] = [file.as_json() for file in files]
 
 
 @main.command()
@@ -357,8 +362,9 @@ def audience(
 )
 @click.option("--to", "end", default="", metavar="YYYY-MM-DD", help="Last day; default: that of the orders.")
 @source_options
+@json_option
 def lift(
-    audience: str, orders: tuple[str, ...], start: str, end: str, **options: Unpack[ReadingOptions]
+    audience: str, orders: tuple[str, ...], start: str, end: str, **options: Unpack[ScoreOptions]
 ) -> None:
     """Say what those of AUDIENCE who were written to spent more than those held out, from the ORDERS since.
 
@@ -368,7 +374,10 @@ def lift(
     from training.lift import measure_lift
 
     days = [day_of(name, text) if text else None for name, text in (("--from", start), ("--to", end))]
-    print_lift(measure_lift(Path(audience), orders, reading_of(options), *days))
+    with outcome_as_json(options["json_path"]) as outcome:
+        measured = measure_lift(Path(audience), orders, reading_of(options), *days)
+        print_lift(measured)
+        outcome |= measured.as_json()
 
 
 @main.command()

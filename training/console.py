@@ -180,10 +180,16 @@ def print_lift(lift: Lift) -> None:
     click.echo(f"Orders from {lift.start} to {lift.end}")
     effect = lift.effect
     rows = [
-        (row.segment, row.treated, row.control, *map(amount, (row.spent, row.spent_control, row.difference)))
+        (
+            row.segment,
+            row.treated,
+            row.control,
+            *map(amount, (row.spent, row.spent - row.difference, row.difference)),
+        )
         for row in effect.segments.itertuples()
     ]
-    both = (effect.treated, effect.control, amount(effect.spent), NOTHING, amount(effect.difference))
-    head = ("segment", "written to", "held out", "spent each", "held out spent", "difference")
+    money = (effect.spent, effect.expected, effect.difference)
+    both = (effect.treated, effect.control, *map(amount, money))
+    head = ("segment", "written to", "held out", "spent each", "without it", "difference")
     print_table(head, [*rows, ("all, by segment", *both)])
     click.echo("\n" + "\n".join(lift.sentences()))

@@ -36,6 +36,23 @@ class Lift:
     start: date
     end: date
 
+    def as_json(self) -> dict[str, object]:
+        """Everything, as plain values; money per customer written to, and in total."""
+        effect = self.effect
+        ends = {"difference": effect.difference, "low": effect.low, "high": effect.high}
+        return {
+            "from": self.start.isoformat(),
+            "to": self.end.isoformat(),
+            "treated": effect.treated,
+            "control": effect.control,
+            "spent": effect.spent,
+            "per_customer": ends,
+            "total": {name: effect.total(value) for name, value in ends.items()},
+            "told_apart": effect.is_told_apart,
+            "segments": effect.segments.to_dict("records"),
+            "sentences": self.sentences(),
+        }
+
     def sentences(self) -> list[str]:
         """The answer in one sentence, and what to know of it."""
         effect = self.effect

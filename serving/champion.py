@@ -22,6 +22,7 @@ from contract import artifact_paths
 from contract.by_hand import by_hand_sentence
 from contract.integrity import Tampered, checked_copy
 from contract.lists.customers import CustomerTable, customer_table
+from contract.lists.selections import select
 from contract.mlflow_setup import database_file, prepare, set_log_level, store_address
 from contract.names import (
     CHAMPION,
@@ -41,7 +42,7 @@ from contract.names import (
     SCORED_CUSTOMERS,
     SUMMARY,
 )
-from serving import queries
+from serving import lists, queries
 from serving.checks import quotient_problem
 from serving.histories import past_segments, read_months
 from serving.snapshot import Distances, Scorer, Snapshot
@@ -321,6 +322,7 @@ def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[st
 
 def _check_that_it_answers(snapshot: Snapshot) -> None:
     """Before anyone asks: a version that cannot answer must not become the snapshot."""
+    _part("list of customers", lambda: lists.customers(snapshot, select(snapshot.all_customers, []), 1, 1))
     for query in queries.fixed(snapshot):
         _part(query.__name__, partial(snapshot.answer, query))
     if snapshot.movement:

@@ -315,7 +315,7 @@ def test_compare_prints_what_its_page_shows(retrained):
 
 
 def test_audience_and_lift_print_what_their_page_shows(store, tmp_path):
-    (audience, lift) = [command for command in commands(PAGES["docs/audiences.md"])]
+    audience, lift = commands(PAGES["docs/audiences.md"])
     words = words_of(audience)
     printed = store.run(*words[:-1], tmp_path / "highvalue.csv").stdout
     shown = output_of("docs/audiences.md", audience)

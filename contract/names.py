@@ -47,7 +47,13 @@ MOVEMENT = "movement.json"
 FALLEN = "fallen.csv"
 MOVES = "data/moves.parquet"  # where each customer was before
 FORWARD = "forward.json"
-CUSTOMER_FILES = (MOVES,)  # with rows of each customer; the summary says which a training left
+MONTHS = "data/months.parquet"  # orders and money of each customer by month
+PAST_SEGMENTS = "data/past_segments.parquet"  # segment and state of each customer on earlier days
+CUSTOMER_FILES = (
+    MOVES,
+    MONTHS,
+    PAST_SEGMENTS,
+)  # with rows of each customer; the summary says which a training left
 EVIDENCE = "evidence.json"
 FORECAST = "forecast.json"
 FACTS = "facts.json"
@@ -66,3 +72,7 @@ FORECAST_DAYS = "forecast_days"  # that the forecast looks ahead
 DIGEST_TAG = "sha256"  # the digest of the model's files
 DATA_TAG = "data"  # real or demo
 DATA_DIGEST_TAG = "data_digest"
+DETAILS_TAG = "details"  # what its training measured, as JSON; older versions have a tag for each
+GATE_TAG = "gate"  # what the gate said of a version, in a few words
+
+DASHBOARD = "http://127.0.0.1:5000/ui"  # of `segments up` and `segments api`, by default

@@ -21,8 +21,11 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
+from contract import artifact_paths
+from contract.by_hand import by_hand_sentence
 from contract.integrity import Tampered, checked_copy
 from contract.lists.customers import CustomerTable, customer_table
+from contract.lists.selections import select
 from contract.mlflow_setup import database_file, prepare, set_log_level, store_address
 from contract.names import (
     CHAMPION,
@@ -31,15 +34,20 @@ from contract.names import (
     FEATURES,
     FORECAST,
     FORWARD,
+    GATE_TAG,
+    HISTORY_EXPERIMENT,
     MODEL,
+    MONTHS,
     MOVEMENT,
     MOVES,
+    PAST_SEGMENTS,
     PROFILES,
     SCORED_CUSTOMERS,
     SUMMARY,
 )
-from serving import queries
+from serving import lists, queries
 from serving.checks import quotient_problem
+from serving.histories import past_segments, read_months
 from serving.snapshot import Distances, Scorer, Snapshot
 
 LOOK_EVERY_SECONDS = 2.0  # at the alias
@@ -161,7 +169,10 @@ class Follower(Generic[Loaded]):
                 else "The registry is not there any more. Check MLFLOW_TRACKING_URI."
             )
             return
-        identity = (str(version.version), str(version.run_id), str(version.source))
+        gate = version.tags.get(
+            GATE_TAG, ""
+        )  # loaded anew when the gate has judged it, because /health says so
+        identity = (str(version.version), str(version.run_id), str(version.source), gate)
         if identity == self._loaded:
             self.problem, self._failed = None, ()
         elif identity != self._failed or time.monotonic() >= self._retry_at:
@@ -232,6 +243,7 @@ def version_named(address: str, name: str) -> ModelVersion | None:
 def load(address: str, version: ModelVersion) -> Snapshot:
     """The snapshot of a version. Raises Unreadable, naming the part that is damaged or missing."""
     _prepare(address)
+    _find_artifacts(address)
     if not version.run_id:
         raise Unreadable("it does not say which training it comes from")
     with tempfile.TemporaryDirectory() as folder:
@@ -244,9 +256,11 @@ def load(address: str, version: ModelVersion) -> Snapshot:
             for name, path in _of_the_past(summary, customers).items()
         }
         moves = _moves(summary, fetch)
+        histories = _histories(summary, fetch, customers["customer_id"].tolist())
         model = _part("model", lambda: load_model(address, version))
         scorer = scorer_of(model)
     _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
+    by_hand = _part("history", lambda: promoted_by_hand(address, version))
     number, registered = int(version.version), version.creation_timestamp / 1000
     snapshot = _part(
         "tables",
@@ -258,13 +272,37 @@ def load(address: str, version: ModelVersion) -> Snapshot:
             scorer,
             gap=model.gap,
             registered=registered,
+            by_hand=by_hand,
             moves=moves,
             distances=model.distances,
+            **histories,
             **past,
         ),
     )
     _check_that_it_answers(snapshot)
     return snapshot
+
+
+def promoted_by_hand(address: str, version: ModelVersion) -> str | None:
+    """What to say of a champion that somebody made so by hand; None of one that a command promoted.
+
+    A command enters what it does in the history, so its last entry leads to the champion.
+    """
+    import mlflow
+
+    client = mlflow.MlflowClient(address, address)
+    experiment = client.get_experiment_by_name(HISTORY_EXPERIMENT)
+    order = ["attributes.start_time DESC"]
+    runs = client.search_runs([experiment.experiment_id], order_by=order, max_results=1) if experiment else []
+    number, last = str(version.version), "none"
+    if runs:
+        tags = runs[0].data.tags
+        happened = runs[0].info.status == "FINISHED" or tags["to"] == number
+        last = tags["to"] if happened else tags["from"]
+    if last == number:
+        return None
+    before = int(last) if last.isdecimal() else None
+    return by_hand_sentence(int(number), before, version.tags.get(GATE_TAG))
 
 
 def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[str, str]:
@@ -287,6 +325,7 @@ def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[st
 
 def _check_that_it_answers(snapshot: Snapshot) -> None:
     """Before anyone asks: a version that cannot answer must not become the snapshot."""
+    _part("list of customers", lambda: lists.customers(snapshot, select(snapshot.all_customers, []), 1, 1))
     for query in queries.fixed(snapshot):
         _part(query.__name__, partial(snapshot.answer, query))
     if snapshot.movement:
@@ -366,9 +405,26 @@ def _moves(summary: Mapping[str, Any], fetch: Callable[[str], Path]) -> pd.DataF
     return _part(MOVES, lambda: read_table(fetch(MOVES)))
 
 
+def _histories(
+    summary: Mapping[str, Any], fetch: Callable[[str], Path], customers: Sequence[str]
+) -> dict[str, Any]:
+    """What customers did before, as far as the training left it; `customers` in the order of their table."""
+    files = summary.get("customer_files", ())
+    rows = {customer: index for index, customer in enumerate(customers)} if files else {}
+    found: dict[str, Any] = {}
+    if MONTHS in files:
+        found["months"] = _part(MONTHS, lambda: read_months(fetch(MONTHS), rows))
+    if PAST_SEGMENTS in files:
+        found["past_segments"] = _part(
+            PAST_SEGMENTS, lambda: past_segments(read_table(fetch(PAST_SEGMENTS)), rows)
+        )
+    return found
+
+
 def load_model(address: str, version: ModelVersion) -> LoadedModel:
     """The model of a version, without the tables of its training. Raises Unreadable."""
     _prepare(address)
+    _find_artifacts(address)
     with tempfile.TemporaryDirectory() as folder:
         model = _part("model", lambda: _load_python_model(address, version, Path(folder)))
     loaded = LoadedModel(
@@ -377,7 +433,8 @@ def load_model(address: str, version: ModelVersion) -> LoadedModel:
         model.answers,
         model.features,
         getattr(model, "gap", None),
-        model if hasattr(model, "centres") else None,
+        _part("history", lambda: promoted_by_hand(address, version)),
+        space=model if hasattr(model, "centres") else None,
     )
     _part("answer", lambda: loaded.answers(np.ones((1, len(FEATURES)))))
     return loaded
@@ -385,9 +442,11 @@ def load_model(address: str, version: ModelVersion) -> LoadedModel:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A version's model. registered: when it came into the registry, in seconds since 1970; gap: None in old ones.
+    """A version's model.
 
-    space: the model itself, as far as it knows columns, mean, scale, weights and centres; None in old ones.
+    registered: when it came into the registry, in seconds since 1970; gap: None in old ones; by_hand: what to say of
+    it if it is champion and no command promoted it. space: the model itself, as far as it
+    knows columns, mean, scale, weights and centres; None in old ones.
     """
 
     version: int
@@ -395,6 +454,7 @@ class LoadedModel:
     model_answers: Callable[[np.ndarray], Mapping[str, np.ndarray]]
     features: Sequence[str]
     gap: float | None
+    by_hand: str | None = None
     space: Any = None
 
     @property
@@ -478,6 +538,18 @@ def _exists(address: str) -> bool:
 def prepare_reading(address: str) -> None:
     """Make ready to read artifacts and records of the store at `address`."""
     _prepare(address)
+    _find_artifacts(address)
+
+
+def _find_artifacts(address: str) -> None:
+    """Let the database of a project that was moved find its artifacts. Raises Unreadable where that cannot be."""
+    try:
+        if database := database_file(address):
+            artifact_paths.follow(database)
+    except artifact_paths.Misplaced as error:
+        raise Unreadable(
+            "the project was moved, and its database cannot be told where its files are now"
+        ) from error
 
 
 def _prepare(address: str) -> None:

@@ -47,13 +47,23 @@ def customers(snapshot: Snapshot, selection: Selection, page: int, per_page: int
 
 
 def customer(snapshot: Snapshot, typed: str) -> dict[str, Any] | None:
-    """All that is known of one customer, and what would move them to another segment; None where there is none."""
+    """All that is known of one customer: also what would move them to another segment, and what they did before.
+
+    None where there is no such customer.
+    """
     index = queries.find(snapshot, typed)
     if index is None:
         return None
     table = snapshot.all_customers
     (row,) = table.rows(np.array([index]), [column.name for column in table.columns])
-    return {"model_version": snapshot.version, "as_of": snapshot.as_of, **row, **_neighbours(snapshot, index)}
+    return {
+        "model_version": snapshot.version,
+        "as_of": snapshot.as_of,
+        **row,
+        **_neighbours(snapshot, index),
+        "months": None if snapshot.months is None else snapshot.months.of(index),
+        "past": None if snapshot.past_segments is None else snapshot.past_segments.of(index, table.segments),
+    }
 
 
 def _neighbours(snapshot: Snapshot, index: int) -> dict[str, Any]:

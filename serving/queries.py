@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from contract.forecast_words import SEASON
-from contract.lists.cells import csv_lines, safe_cell
+from contract.lists.lines import csv_lines
 from contract.names import FEATURES, STATES
+from contract.spreadsheets import harmless
 from contract.words import STATE_MEANINGS
 from serving.snapshot import ROW, Snapshot
 
@@ -47,6 +48,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         metrics=snapshot.summary.get("metrics", {}),
         warnings=snapshot.summary.get("warnings", []),
         rejected=snapshot.summary.get("rejected") or None,
+        promoted_by_hand=snapshot.by_hand,
     )
 
 
@@ -248,7 +250,7 @@ def fallen_csv(snapshot: Snapshot) -> Iterator[str]:
     yield csv_lines([[*FALLEN, "model_version", "as_of"]])
     for first in range(0, len(rows), CSV_CHUNK_ROWS):
         yield csv_lines(
-            [*(safe_cell(row[name]) for name in FALLEN), snapshot.version, snapshot.as_of]
+            [*(harmless(row[name]) for name in FALLEN), snapshot.version, snapshot.as_of]
             for row in rows[first : first + CSV_CHUNK_ROWS]
         )
 
@@ -262,7 +264,7 @@ def audience_csv(snapshot: Snapshot, indices: np.ndarray) -> Iterator[str]:
     yield csv_lines([[*columns, "model_version", "as_of"]])
     for first in range(0, len(indices), CSV_CHUNK_ROWS):
         yield csv_lines(
-            [*map(safe_cell, row.values()), snapshot.version, snapshot.as_of]
+            [*map(harmless, row.values()), snapshot.version, snapshot.as_of]
             for row in snapshot.table(indices[first : first + CSV_CHUNK_ROWS])
         )
 

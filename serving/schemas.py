@@ -145,7 +145,11 @@ class Home(BaseModel):
 
 
 class Health(Stamp):
-    """The champion that answers. `stale` is there only when it may not be the newest, and says why."""
+    """The champion that answers.
+
+    `stale` is there only when it may not be the newest, and says why; `promoted_by_hand` only when no command made it
+    champion, and says what the gate says of it.
+    """
 
     model_config = _with(
         {"status": "ok", "model": "customer-segments", "alias": "champion", **STAMP_EXAMPLE}
@@ -156,6 +160,7 @@ class Health(Stamp):
     alias: str
     data: str = Field(description="real or demo")
     customers: int
+    promoted_by_hand: str | None = None
     stale: str | None = None
 
 
@@ -184,6 +189,7 @@ class Overview(Stamp):
             "metrics": {"silhouette": 0.3208, "stability": 0.962},
             "warnings": ["k = 5 was not tried."],
             "rejected": None,
+            "promoted_by_hand": None,
         }
     )
     data: str = Field(description="real or demo")
@@ -197,6 +203,9 @@ class Overview(Stamp):
     metrics: dict[str, Any]
     warnings: list[str] = Field(description="What to know of how the result came about")
     rejected: str | None = Field(description="Why the segmentation was rejected; null: it was not")
+    promoted_by_hand: str | None = Field(
+        description="What the gate says of a version that was made champion by hand; null: a command promoted it"
+    )
 
 
 class Profile(SegmentCount):
@@ -476,6 +485,25 @@ class NextMove(BaseModel):
     sentence: str
 
 
+class Month(BaseModel):
+    """A month of a customer."""
+
+    month: str = Field(description="YYYY-MM")
+    orders: int
+    money: float = Field(
+        description="Spent, by the rule for returns of the training; below 0: more was given back"
+    )
+
+
+class PastSegment(BaseModel):
+    """Where a customer was on an earlier day, under the model of today."""
+
+    as_of: str = Field(description="YYYY-MM-DD")
+    segment: int
+    name: str
+    state: str
+
+
 class CustomerPage(Customer):
     """A customer of the shop with all that is kept of them, and what would move them to another segment."""
 
@@ -489,9 +517,17 @@ class CustomerPage(Customer):
                 | {"sentence": "Without an order for 214 more days, this customer moves to Low-value lapsed."}
             ]
         }
+        | {"months": [{"month": "2011-11", "orders": 1, "money": 224.82}]}
+        | {"past": [{"as_of": "2011-11-10", "segment": 2, "name": "High-value active", "state": "due"}]}
     ) | ConfigDict(extra="allow")
     nearest: Nearest | None = Field(description="null: the model is too old to tell")
     moves: list[NextMove] = Field(description="Each way that leads to another segment, its first step")
+    months: list[Month] | None = Field(
+        description="Months with an order or a return, earliest first; null: the training did not keep them"
+    )
+    past: list[PastSegment] | None = Field(
+        description="Earlier days on which this was a customer, earliest first; null: the training did not keep them"
+    )
 
 
 class Page(Stamp):

@@ -12,6 +12,7 @@ import numpy as np
 
 from contract.lists.customers import CustomerTable, customer_table
 from contract.names import FEATURES, FORECAST_OUTPUTS, STATES
+from serving.histories import Months, PastSegments
 
 Result = TypeVar("Result")
 
@@ -67,8 +68,9 @@ class Snapshot:
     state; unusual: indices of the anomalies, most unusual first. gap: the shop's usual days between two orders.
     movement, evidence, forward, forecast: what the training's files of these names say, None where there is none. A
     version from before there were states has no by_state, gap, evidence and forward. registered: when the version came
-    into the registry, in seconds since 1970. all_customers: the same as customers, ready for lists; distances: None of
-    a model that does not say where its centres are.
+    into the registry, in seconds since 1970. by_hand: what to say when nobody but a person, past the gate, made it
+    champion. all_customers: the same as customers, ready for lists; months, past_segments: what each did before, None
+    where the training did not keep it; distances: None of a model that does not say where its centres are.
     """
 
     version: int
@@ -83,6 +85,8 @@ class Snapshot:
     all_customers: CustomerTable
     scorer: Scorer
     distances: Distances | None = None
+    months: Months | None = None
+    past_segments: PastSegments | None = None
     movement: Mapping[str, Any] | None = None
     evidence: Mapping[str, Any] | None = None
     forward: Mapping[str, Any] | None = None
@@ -90,6 +94,7 @@ class Snapshot:
     by_state: Mapping[tuple[int, str], np.ndarray] = field(default_factory=dict)
     gap: float | None = None
     registered: float = 0.0
+    by_hand: str | None = None
     _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
     _results: dict[Callable[[Snapshot], Any], Any] = field(default_factory=dict, repr=False)
 
@@ -106,9 +111,12 @@ class Snapshot:
         forward: Mapping[str, Any] | None = None,
         gap: float | None = None,
         registered: float = 0.0,
+        by_hand: str | None = None,
         forecast: Mapping[str, Any] | None = None,
         moves: pd.DataFrame | None = None,
         distances: Distances | None = None,
+        months: Months | None = None,
+        past_segments: PastSegments | None = None,
     ) -> Snapshot:
         """The snapshot of a version from its scored customers (one row each) and what its training's files say."""
         segment = customers["segment"].to_numpy()
@@ -136,12 +144,15 @@ class Snapshot:
             all_customers=customer_table(version, customers, profiles, summary, forecast, moves),
             scorer=scorer,
             distances=distances,
+            months=months,
+            past_segments=past_segments,
             movement=_finite(movement),
             evidence=_finite(evidence),
             forward=_finite(forward),
             forecast=_finite(forecast),
             gap=_finite(gap),
             registered=registered,
+            by_hand=by_hand,
         )
 
     def __len__(self) -> int:

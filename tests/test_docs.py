@@ -32,7 +32,7 @@ MOST_BYTES_OF_A_PICTURE = 300_000
 SERVERS = ("serve", "api", "ui", "up")
 FEW_TRIALS = ("--trials", "3")  # the pages show 100 trials; a test has no time for them
 OPTIONS_OF_OTHERS = {  # options that the pages name and `segments` does not have
-    "mlflow": {"--env-manager", "--experiment-name"},
+    "mlflow": {"--app-name", "--env-manager", "--experiment-name"},
     "flask": {"--app"},
     "Spark": {"--master", "--driver-memory"},
     "checks and benchmarks": {
@@ -312,3 +312,20 @@ def test_compare_prints_what_its_page_shows(retrained):
     (command,) = [command for command in retrained if "compare" in command]
     shown = output_of("docs/results.md", command)
     assert first_cells(without_notes(retrained[command])) == first_cells(without_notes(shown))
+
+
+def test_audience_and_lift_print_what_their_page_shows(store, tmp_path):
+    audience, lift = commands(PAGES["docs/audiences.md"])
+    words = words_of(audience)
+    printed = store.run(*words[:-1], tmp_path / "highvalue.csv").stdout
+    shown = output_of("docs/audiences.md", audience)
+    without_numbers = [re.sub(r"[\d,]+", "N", text.replace(f"{tmp_path}/", "")) for text in (printed, shown)]
+    assert without_numbers[0].strip() == without_numbers[1].strip()
+    assert words_of(lift)[0] == "lift"
+    head = output_of("docs/audiences.md", lift).splitlines()[1]
+    orders = tmp_path / "orders.csv"
+    ids = pd.read_csv(tmp_path / "highvalue.csv", dtype=str).customer_id
+    day = pd.Timestamp(pd.read_csv(tmp_path / "highvalue.csv").as_of[0]) + pd.Timedelta(days=3)
+    lines = {"CustomerID": ids, "InvoiceDate": str(day), "Quantity": 1, "UnitPrice": 9.5, "InvoiceNo": ids}
+    pd.DataFrame(lines).to_csv(orders, index=False)
+    assert head in store.run("lift", tmp_path / "highvalue.csv", orders).stdout.splitlines()

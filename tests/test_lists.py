@@ -321,3 +321,22 @@ def moved(metrics, way, step):
 
 def test_an_unknown_customer_is_a_404(client):
     assert client.get("/analytics/customers/nobody").status_code == 404
+
+
+def test_a_customers_months_add_up_to_what_they_spent(client, table):
+    for row in table.iloc[::150].itertuples():
+        months = client.get(f"/analytics/customers/{row.customer_id}").json["months"]
+        assert sum(month["orders"] for month in months) == row.Frequency
+        assert sum(month["money"] for month in months) == pytest.approx(row.Monetary)
+        assert [month["month"] for month in months] == sorted({month["month"] for month in months})
+
+
+def test_a_customers_past_begins_with_their_first_order(client, table, left_by_training):
+    moves = pd.read_parquet(left_by_training / MOVES).set_index("customer_id")
+    for row in table.iloc[::150].itertuples():
+        answer = client.get(f"/analytics/customers/{row.customer_id}").json
+        past, before = answer["past"], moves.loc[row.customer_id]
+        assert [day["as_of"] for day in past] == sorted(day["as_of"] for day in past)
+        assert bool(past) == (before.from_name != "New")
+        if past:
+            assert (past[-1]["segment"], past[-1]["state"]) == (before.from_segment, before.from_state)

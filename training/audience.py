@@ -50,8 +50,21 @@ class Wanted:
     output: str = ""
 
 
-def write_audience(model: str, wanted: Wanted) -> list[str]:
-    """Write the files of a list of a model version's customers; a sentence for each file.
+@dataclass(frozen=True)
+class ListFile:
+    """A file that was written: how many customers are in it, and a sentence about it."""
+
+    path: Path
+    customers: int
+    sentence: str
+
+    def as_json(self) -> dict[str, object]:
+        """The same as plain values."""
+        return {"path": str(self.path), "customers": self.customers, "sentence": self.sentence}
+
+
+def write_audience(model: str, wanted: Wanted) -> list[ListFile]:
+    """Write the files of a list of a model version's customers.
 
     Raises InputError when the list cannot be given.
     """
@@ -117,7 +130,7 @@ def registered_versions(client: MlflowClient, version: int) -> list[tuple[int, s
     ]
 
 
-def _written(client: MlflowClient, version: int, wanted: Wanted) -> Iterator[str]:
+def _written(client: MlflowClient, version: int, wanted: Wanted) -> Iterator[ListFile]:
     form = check_form(wanted.form)
     hold_out = HoldOut(share_of(wanted.hold_out), wanted.seed) if wanted.hold_out else None
     asked = select(read_table(client, version), wanted.pairs)
@@ -131,26 +144,30 @@ def _written(client: MlflowClient, version: int, wanted: Wanted) -> Iterator[str
             own = part_of(changed(chosen, then, change), hold_out)
             target = beside(path, f"{change}-since-v{before}")
             _write(target, lines_of(own.table, own.indices, form, fields))
-            yield f"{counted(len(own), 'customer')} {change} the list since version {before}: {target}"
+            sentence = f"{counted(len(own), 'customer')} {change} the list since version {before}: {target}"
+            yield ListFile(target, len(own), sentence)
         return
     own = part_of(chosen, hold_out)
     _write(path, lines_of(own.table, own.indices, form, fields))
     unreached = len(asked) - len(chosen)
     lost = f"; {unreached:,} more have no address or number that can be used" if unreached else ""
     money = amount(float(own.table.numbers["Monetary"][own.indices].sum()))
-    yield f"{counted(len(own), 'customer')}, who spent {money} so far, written to {path}{lost}."
+    sentence = f"{counted(len(own), 'customer')}, who spent {money} so far, written to {path}{lost}."
+    yield ListFile(path, len(own), sentence)
     if hold_out:
         yield from _groups(chosen, hold_out, path)
 
 
-def _groups(chosen: Selection, hold_out: HoldOut, path: Path) -> Iterator[str]:
+def _groups(chosen: Selection, hold_out: HoldOut, path: Path) -> Iterator[ListFile]:
     """Write who is written to and who is held out, for `segments lift`."""
     for part in PARTS:
         _write(beside(path, part), group_lines(chosen, hold_out, part))
     control = len(part_of(chosen, hold_out, CONTROL))
-    yield (
+    yield ListFile(
+        beside(path, CONTROL),
+        control,
         f"{counted(control, 'customer')} held out: {beside(path, CONTROL)}. Keep it and {beside(path, TREATED)}, "
-        f"and ask for the effect later: segments lift {path} ORDERS"
+        f"and ask for the effect later: segments lift {path} ORDERS",
     )
 
 
@@ -160,6 +177,10 @@ def beside(path: Path, part: str) -> Path:
 
 
 def _write(path: Path, lines: Iterator[str]) -> None:
+    """Write a file as a whole: a full disk, or a kill, leaves the file of before as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(lines)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        new = Path(folder) / path.name
+        with new.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+        new.replace(path)

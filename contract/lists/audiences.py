@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from contract.lists.cells import csv_lines, safe_cell
 from contract.lists.files import STAMPS
 from contract.lists.hold_out import held_out
+from contract.lists.lines import csv_lines
 from contract.lists.problems import ListError, shown, unknown
 from contract.lists.selections import Selection
+from contract.spreadsheets import harmless
 
 TREATED, CONTROL = "treated", "control"
 JOINED, LEFT = "joined", "left"
 PARTS, CHANGES = (TREATED, CONTROL), (JOINED, LEFT)
-GROUP_COLUMNS = ("customer_id", "segment", "segment_name", "state")
+KNOWN_BEFORE = ("Monetary", "expected_spend")  # of each customer, by which the comparison is made sharper
+GROUP_COLUMNS = ("customer_id", "segment", "segment_name", "state", *KNOWN_BEFORE)
 GROUP_HEAD = (*GROUP_COLUMNS, "group", "holdout", "seed", *STAMPS)
 
 
@@ -81,4 +83,4 @@ def group_lines(selection: Selection, hold_out: HoldOut, part: str) -> Iterator[
     yield csv_lines([[name for name in GROUP_HEAD if name in columns or name not in GROUP_COLUMNS]])
     rows = zip(*(table.values(name, group.indices) for name in columns), strict=True)
     how = (part, hold_out.share, hold_out.seed, table.version, table.as_of)
-    yield csv_lines([*map(safe_cell, row), *how] for row in rows)
+    yield csv_lines([*map(harmless, row), *how] for row in rows)

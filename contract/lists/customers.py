@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from contract.lists.columns import COLUMNS, FLAG, ID, KEPT, NOT_LISTED, TEXT, Column, column_of
 from contract.lists.problems import NotInVersion, unknown
+from contract.lists.search import SearchTexts
 from contract.lists.value_at_risk import (
     LEFT_OFF,
     differences_from_active,
@@ -63,6 +64,14 @@ class Texts:
         texts: list[str | None] = self.values.take(pa.array(codes, mask=codes < 0)).to_pylist()
         return texts
 
+    def ranks(self, falling: bool) -> NDArray[np.int64] | NDArray[np.int32] | NDArray[np.int16]:
+        """(n,) numbers in the order of the texts; rows without a text have the largest."""
+        codes = (len(self.values) - 1 - self.codes) if falling else self.codes
+        ranks = np.where(self.codes < 0, len(self.values), codes)
+        return (
+            ranks.astype(np.int16) if len(self.values) < np.iinfo(np.int16).max else ranks
+        )  # sorted by radix
+
     def equal_to(self, texts: Iterable[str]) -> Mask:
         """(n,) whether each row's text is one of `texts`; an empty one stands for rows without."""
         import pyarrow.compute as pc
@@ -82,8 +91,7 @@ class CustomerTable:
 
     version, as_of: of the model; numbers, texts: columns of n, nan and -1 where there is no value; segments: name by
     number; reasons: why a column that another version has is not in this one; active: what a customer of each segment
-    brought while active (see `spend_when_active`); folded: id and kept columns of each customer in one text, in small
-    letters.
+    brought while active (see `spend_when_active`); search: id and kept columns of each customer in one text.
     """
 
     version: int
@@ -93,7 +101,7 @@ class CustomerTable:
     segments: Mapping[int, str]
     reasons: Mapping[str, str]
     active: Mapping[int, float]
-    folded: pa.Array
+    search: SearchTexts
     _orders: dict[str, NDArray[np.int32]] = field(default_factory=dict, repr=False)
     _totals: dict[str, float] = field(default_factory=dict, repr=False)
 
@@ -150,10 +158,7 @@ class CustomerTable:
 
     def containing(self, text: str) -> Mask:
         """(n,) whether id or a kept column holds `text`, in small or large letters."""
-        import pyarrow.compute as pc
-
-        mask: Mask = pc.match_substring(self.folded, text.casefold()).to_numpy(zero_copy_only=False)
-        return mask
+        return self.search.containing(text)
 
     def in_segments(self, name: str, segments: Collection[int]) -> Mask:
         """(n,) whether the column `name` holds one of these segments; where it holds none, no."""
@@ -199,11 +204,11 @@ class CustomerTable:
         key = f"-{name}" if falling else name
         if key not in self._orders:
             if name in self.texts:
-                ranks = self.texts[name].codes.astype(np.float64)
-                ranks[ranks < 0] = np.nan
+                order = np.argsort(self.texts[name].ranks(falling), kind="stable")
             else:
-                ranks = self.numbers[name]
-            self._orders[key] = np.argsort(-ranks if falling else ranks, kind="stable").astype(np.int32)
+                numbers = self.numbers[name]
+                order = np.argsort(-numbers if falling else numbers, kind="stable")
+            self._orders[key] = order.astype(np.int32)
         return self._orders[key]
 
 
@@ -235,9 +240,9 @@ def customer_table(
             numbers["segment"].astype(np.int64), left_off, numbers["expected_spend"], active
         )
         numbers["value_at_risk"] = np.maximum(differences, 0.0)
-    folded = _folded([own for name, own in texts.items() if column_of(name).kind in (ID, KEPT)])
+    search = _search_texts([own for name, own in texts.items() if column_of(name).kind in (ID, KEPT)])
     reasons = _reasons(summary, forecast or {})
-    return CustomerTable(version, str(summary["as_of"]), numbers, texts, segments, reasons, active, folded)
+    return CustomerTable(version, str(summary["as_of"]), numbers, texts, segments, reasons, active, search)
 
 
 def _reasons(summary: Mapping[str, object], forecast: Mapping[str, object]) -> dict[str, str]:
@@ -271,7 +276,7 @@ def _texts(values: pd.Series) -> Texts:
     return Texts.of(pa.array(texts, pa.large_string(), from_pandas=True))
 
 
-def _folded(columns: Sequence[Texts]) -> pa.Array:
+def _search_texts(columns: Sequence[Texts]) -> SearchTexts:
     """(n,) the texts of several columns in one, in small letters."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -285,4 +290,4 @@ def _folded(columns: Sequence[Texts]) -> pa.Array:
     joined: pa.Array = pc.binary_join_element_wise(
         *whole, between, null_handling="replace", null_replacement=""
     )
-    return joined
+    return SearchTexts.of(joined)

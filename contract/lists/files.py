@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from contract.lists.cells import csv_lines, safe_cell
 from contract.lists.columns import KEPT, column_of
 from contract.lists.contacts import (
     COUNTRY,
@@ -28,8 +27,10 @@ from contract.lists.contacts import (
 )
 from contract.lists.countries import country_code
 from contract.lists.customers import CustomerTable, Indices
+from contract.lists.lines import csv_lines
 from contract.lists.problems import NotInVersion, unknown
 from contract.lists.selections import Selection
+from contract.spreadsheets import harmless
 
 PLAIN, MAILCHIMP, KLAVIYO, GOOGLE, META = "plain", "mailchimp", "klaviyo", "google", "meta"
 FORMS = (PLAIN, MAILCHIMP, KLAVIYO, GOOGLE, META)
@@ -218,7 +219,7 @@ def _plain(table: CustomerTable, indices: Indices, fields: Sequence[str]) -> Ite
     for part in _parts(indices):
         columns = [_rounded(table, name, part) for name in fields]
         yield csv_lines(
-            [*map(safe_cell, row), table.version, table.as_of] for row in zip(*columns, strict=True)
+            [*map(harmless, row), table.version, table.as_of] for row in zip(*columns, strict=True)
         )
 
 
@@ -239,14 +240,14 @@ def _of_tool(
             cells.append(_tags(table, part))
         cells += [_rounded(table, name, part) for name in properties]
         yield csv_lines(
-            [*map(_tool_cell, row[: len(used)]), *map(safe_cell, row[len(used) :])]
+            [*map(_tool_cell, row[: len(used)]), *map(harmless, row[len(used) :])]
             for row in zip(*cells, strict=True)
         )
 
 
 def _tool_cell(text: object) -> object:
     """A contact; a phone number keeps its plus sign, without which the tool cannot read it."""
-    return text if re.fullmatch(r"\+[0-9]+", str(text)) else safe_cell(text)
+    return text if re.fullmatch(r"\+[0-9]+", str(text)) else harmless(text)
 
 
 def _is_property(table: CustomerTable, name: str, known: dict[str, str]) -> bool:

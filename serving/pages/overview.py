@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving import evidence, queries
-from serving.archive import BY_HAND, Promotion
 from serving.pages.changes import changes
 from serving.snapshot import Snapshot
 
@@ -26,8 +25,8 @@ class Aim:
 AIMS = (Aim("late", "Win back"), Aim("due", "Remind"), Aim("one-time", "Ask for a second order"))
 
 
-def content(snapshot: Snapshot, promotions: Sequence[Promotion]) -> dict[str, Any]:
-    """What the page is filled with; `promotions` are the changes of the champion, latest first."""
+def content(snapshot: Snapshot) -> dict[str, Any]:
+    """What the page is filled with."""
     grid = snapshot.once(evidence.grid)
     return {
         "changes": snapshot.once(changes),
@@ -35,7 +34,6 @@ def content(snapshot: Snapshot, promotions: Sequence[Promotion]) -> dict[str, An
         "no_movement": queries.no_movement(snapshot),
         "lists": worth_acting_on(grid["cells"]) if grid else [],
         "no_states": queries.no_states(snapshot),
-        "by_hand": _by_hand(promotions),
     }
 
 
@@ -74,7 +72,3 @@ def _left_off() -> tuple[str, ...]:
 
 def _title(state: str) -> str:
     return next(aim.title for aim in AIMS if aim.state == state)
-
-
-def _by_hand(promotions: Sequence[Promotion]) -> bool:
-    return bool(promotions) and promotions[0].how == BY_HAND

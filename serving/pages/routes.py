@@ -101,9 +101,7 @@ def overview_page(pages: Pages) -> Answer:
     """The first page."""
     if customer := request.args.get("customer"):  # an address of before there were pages
         return redirect(url_for("pages.customer", customer_id=customer))
-    return pages.show(
-        "overview.html", lambda snapshot, _: overview.content(snapshot, pages.promotions(snapshot))
-    )
+    return pages.show("overview.html", lambda snapshot, _: overview.content(snapshot))
 
 
 def _blueprint(pages: Pages) -> Blueprint:

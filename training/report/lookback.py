@@ -13,6 +13,7 @@ from contract import names
 from contract.names import FEATURES
 from training.report.evidence import NOTHING_KNOWN, Behaviour, evidence_of
 from training.report.forward import CutOff, Forward, forward_check, spend_between
+from training.report.histories import segments_on_days
 from training.report.movement import Movement, movement_between
 from training.report.moves import moves_of
 from training.report.past import MOST_CUT_OFFS, STEP, Past, Segmented
@@ -31,7 +32,8 @@ BEFORE_AHEAD = 2 * AHEAD
 class Lookback:
     """Movement, forward check and evidence of one training; `missing` says why one could not be worked out.
 
-    moves: where each customer was before, as `moves_of` has it; None without movement.
+    moves: where each customer was before, as `moves_of` has it; None without movement. past_segments: where each was
+    on the earlier days that were counted; None without any.
     """
 
     movement: Movement | None
@@ -39,6 +41,7 @@ class Lookback:
     evidence: Behaviour
     missing: dict[str, str]
     moves: pd.DataFrame | None = None
+    past_segments: pd.DataFrame | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -52,6 +55,8 @@ class Lookback:
             files |= {names.MOVEMENT: self.movement.as_json(), names.FALLEN: self.movement.fallen}
         if self.moves is not None:
             files[names.MOVES] = self.moves
+        if self.past_segments is not None:
+            files[names.PAST_SEGMENTS] = self.past_segments
         if self.forward:
             files[names.FORWARD] = self.forward.as_json()
         return files
@@ -74,12 +79,16 @@ def look_back(past: Past, scored: pd.DataFrame) -> Lookback:
         moved = movement_between(before.customers, scored, segment_names, before.as_of, past.shop.as_of)
         moves = moves_of(before.customers, scored, segment_names)
     cut_offs = _cut_offs(past)
+    numbers = range(0 if isinstance(cut_offs, str) else len(cut_offs))
+    counted = [past.earlier(days) for days in (MOVED_OVER, *(AHEAD + number * STEP for number in numbers))]
+    before_today = None if isinstance(before, str) else segments_on_days(past, counted, scored)
     if isinstance(cut_offs, str):
         missing["forward"] = cut_offs
-        return Lookback(moved, None, NOTHING_KNOWN, missing, moves)
+        return Lookback(moved, None, NOTHING_KNOWN, missing, moves, before_today)
     names_of_today = past.segments.names
     ahead = forward_check(cut_offs, names_of_today)
-    return Lookback(moved, ahead, evidence_of(cut_offs, len(names_of_today)), missing, moves)
+    evidence = evidence_of(cut_offs, len(names_of_today))
+    return Lookback(moved, ahead, evidence, missing, moves, before_today)
 
 
 def _before(past: Past) -> Shop | str:

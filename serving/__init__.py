@@ -1,7 +1,8 @@
 """Answers from the champion model: the scoring endpoint and the analytics API.
 
-Reading order: champion (the only reader of MLflow) -> snapshot -> queries -> app -> page (the dashboard), which
-draws with the charting_library. `scoring` stands alone.
+Reading order: champion (loads it from MLflow) -> snapshot -> queries, lists -> app -> pages (for people; the map is
+drawn with the charting_library). archive (the other versions of the registry) -> moves -> comparisons (any two of
+them). `scoring` stands alone.
 """
 
 from __future__ import annotations

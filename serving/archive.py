@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 FRESH_SECONDS = 10.0
-MOST_TABLES = 3  # of customers in memory beside the champion's
+MOST_TABLES = 2  # of customers in memory beside the champion's
 MOST_PROMOTIONS = 200
 BY_HAND = "by hand"
 

@@ -15,7 +15,7 @@ from serving.champion import Unreadable
 from serving.moves import Moves, moves_between
 from serving.snapshot import Snapshot
 
-MOST_KEPT = 4
+MOST_KEPT = 2  # comparisons or lists of them; of a large shop each takes some hundred megabytes
 Value = TypeVar("Value")
 
 

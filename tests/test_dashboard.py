@@ -637,6 +637,12 @@ def test_a_customers_page_says_why_this_segment_and_what_to_expect(page, server)
     assert f"four in five spend between {ends[0]} and {ends[1]}." in told
     for name in FEATURES:
         assert f"{words.WORDS[name].label} {words.measure(name, customer[name])} " in text
+    months = page.locator(".months tbody tr")
+    assert months.count() == len(customer["months"]) > 0
+    assert sees(months.first).startswith(
+        f"{words.month_name(customer['months'][0]['month'])} {customer['months'][0]['orders']} "
+    )
+    assert all(f"{words.day(own['as_of'])} {own['name']} {own['state']}" in text for own in customer["past"])
 
 
 def test_an_address_from_before_there_were_pages_still_opens_the_customer(page, server):
@@ -730,10 +736,11 @@ def test_the_past_holds_two_versions_beside_each_other_the_gates_words_and_who_p
     assert "by hand" not in promotions
 
 
-def test_a_promotion_by_hand_is_told(page, crown):
+def test_a_promotion_by_hand_is_told(page, server, crown):
     crown(2)
     page.goto("/ui")
     assert "Model version 2, promoted by hand" in sees(page.locator(".stamp"))
+    assert ask(server, "/analytics/overview")["promoted_by_hand"] in sees(page.locator("main"))
     page.locator(".stamp").get_by_role("link", name="promoted by hand").click()
     assert "by hand: the alias was moved without the gate" in sees(page.locator("#promotions tbody tr").first)
 
@@ -931,6 +938,24 @@ def test_a_customer_is_found_with_the_keyboard_alone(page, server):
     page.locator("table.list tbody a").first.focus()
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/ui/customers/{customer}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(new_page, server, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    customer = listed(server, unusual="true", per_page=1)["customers"][0]["customer_id"]
+    page = new_page(color_scheme=scheme, viewport=LAPTOP)
+    for path in (
+        *PAGES,
+        f"/customers/{customer}",
+        "/movement?from=2&to=1",
+        "/customers?q=nobody",
+        "/customers?sort=x",
+    ):
+        page.goto(f"/ui{path}")
+        page.evaluate("document.querySelectorAll('main details').forEach((part) => { part.open = true; })")
+        found = axe.run(page).response["violations"]
+        assert [(own["id"], own["nodes"][0]["html"]) for own in found] == [], path
 
 
 def test_on_paper_there_are_no_controls_and_all_advice(page):

@@ -177,6 +177,10 @@ def _movement(pages: Pages, snapshot: Snapshot, parts: dict[str, Any]) -> dict[s
     start, end = request.args.get("from", ""), request.args.get("to", "") or str(snapshot.version)
     trainings = pages.trainings(snapshot)
     chosen = {"from": start, "to": end, "choices": movement_page.choices(trainings)}
+    if not start and end != str(snapshot.version):
+        raise BadRequest(
+            f"to={end[:20]} was given without from. Expected two versions. Choose the earlier one, too."
+        )
     if not start:
         moved = movement_page.since_the_training_looked(snapshot, order)
         reason = (snapshot.summary.get("missing") or {}).get("movement", "")

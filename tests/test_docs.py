@@ -164,7 +164,12 @@ def test_make_knows_the_pages_targets():
 
 def test_the_environment_to_activate_is_the_one_that_make_makes():
     (command,) = [command for command in commands(README) if command.startswith("source")]
-    make = ["make", "--no-print-directory", "--dry-run", "train"]  # a make inside `make test` says where it is
+    make = [
+        "make",
+        "--no-print-directory",
+        "--dry-run",
+        "train",
+    ]  # a make inside `make test` says where it is
     done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
     assert command == "source .venv/bin/activate"
     assert done.stdout.splitlines()[-1] == ".venv/bin/segments train --promote"

@@ -110,7 +110,7 @@ def source_options(command: Command[Parameters, Result]) -> Command[Parameters, 
         ),
         click.option(
             "--date-order",
-            type=click.Choice(["auto", "day-first", "month-first"]),
+            type=click.Choice(["auto", "day-first", "month-first", "year-first"]),
             default="auto",
             help="How 01/02/2024 is meant; auto lets the data decide.",
         ),

@@ -56,7 +56,11 @@ def understood(facts: Facts, forms: Sequence[tuple[str, int]], request: Request)
         if layout.order
         else "no order number was found: a customer's lines of one day are one order (--column invoice=NAME)"
     )
-    ordered = f", {facts.date_order}" if any("by numbers" in form for form, _ in forms) else ""
+    ordered = (
+        f", {facts.date_order}"
+        if any("by numbers" in form or form == "six digits" for form, _ in forms)
+        else ""
+    )
     zone = (
         f", on the clock of {request.timezone}"
         if request.timezone

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.errors import InputError
-from training.reading import dates, money, textfile, workbook
+from training.reading import dates, money, sixdigits, textfile, workbook
 from training.reading.address import is_address, shown
 from training.reading.careful import interpret
 from training.reading.clocks import on_clock, on_one_zone, zones
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 TEXTS = (".csv", ".tsv", ".txt", ".gz")
+SLASHED = ("day-first", "month-first")  # orders of dates like 1/2/2010
 CANONICAL = ("customer_id", "invoice", "date", "quantity", "price", "amount", "stock_code", "country")
 
 
@@ -94,7 +95,7 @@ def read(
     question open that changes the answer.
     """
     _check("role", request.columns, ROLES)
-    _check("date order", [request.date_order], (None, "day-first", "month-first"))
+    _check("date order", [request.date_order], (None, "day-first", "month-first", "year-first"))
     _check("decimal mark", [request.decimal], (None, "point", "comma"))
     _check("engine", [engine], ("duckdb", "spark"))
     _check("--far-dates", [request.far_dates], ("aside", "keep"))
@@ -107,10 +108,12 @@ def read(
     _check_kept(request.keep, source)
     moment_texts = kept(_moment_texts(source.tables, plan))
     date_order, decimal = _marks(source.tables, moment_texts, plan, request)
-    forms = dates.forms_in(moment_texts)
+    forms, six_order = sixdigits.decided(
+        dates.forms_in(moment_texts), request.date_order, request.before.date_order
+    )
     parts = [cells(part, plan, request, date_order, decimal, forms) for part in source.tables]
     whole = reduce(lambda above, below: above.union(below), _numbered(parts, source))
-    facts = Facts(plan, date_order, decimal, source.notes)
+    facts = Facts(plan, six_order or date_order, decimal, source.notes)
     whole, facts = on_one_clock(whole, facts, request)
     whole = kept(without_duplicates(whole)) if request.duplicates == "drop" else kept(whole.mutate(copies=1))
     lines, facts = interpret(whole, facts, request)
@@ -223,7 +226,10 @@ def _marks(
         bare = numbers.select(text=money.bare(numbers.text)).distinct()
         decimal = _decided(textfile.decimal_mark, bare, request.before.decimal)
     # Where nothing is text, there is nothing to decide, and any answer will do.
-    order = request.date_order or _decided(textfile.date_order, moment_texts, request.before.date_order)
+    order = request.date_order
+    if order not in SLASHED:
+        before = request.before.date_order
+        order = _decided(textfile.date_order, moment_texts, before if before in SLASHED else "")
     return order, decimal or "point"
 
 

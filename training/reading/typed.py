@@ -44,9 +44,11 @@ def cells(
         return text_of(column(names)).nullif("")
 
     def person(name: str) -> ir.StringValue:
-        value = identifier(part[name])
-        caseless = any(word in fold(name) for word in CASELESS) and bool(layout.name)
-        return value.lower() if caseless else value.contains("@").ifelse(value.lower(), value)
+        if not part[name].type().is_string():
+            return identifier(part[name])
+        if layout.name and any(word in fold(name) for word in CASELESS):
+            return identifier(part[name].lower())
+        return identifier(part[name].contains("@").ifelse(part[name].lower(), part[name]))
 
     date_text, date_type = moment_text(part, layout.date, layout.time)
     found = {

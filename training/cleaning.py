@@ -115,7 +115,6 @@ def moments(lines: ibis.Table, keep_duplicates: bool = False) -> ibis.Table:
     of line. Of lines that are set aside only the customer and invoice are kept, so that all of them are few rows; their
     date, too, where it counts for the as-of date. Columns `keep_` have their latest value.
     """
-    import ibis
 
     distinct = lines if "step" in lines.columns else _without_duplicates(lines, keep_duplicates)
     distinct = _with_kinds(distinct)

@@ -115,7 +115,7 @@ YEARS_OF_ZONES = range(1995, 2038)
 
 
 def forms_in(texts: ir.Table) -> dict[str, int]:
-    """Dates as written (one column `text`) -> the forms that may occur, with their texts, so that only these are read."""
+    """Dates as written (one column `text`) -> the forms that may occur, each with the number of its texts."""
     forms = [*DAYS, *COMPACT, SERIAL, *UNIX]
     begins = {form: f"^{form}$" if form in SIX_DIGITS else "^" + form.removeprefix("^") for form in forms}
     counts = one_row(

@@ -13,6 +13,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.words import counted
 from training.errors import InputError
 from training.reading import dates, money, sixdigits, textfile, workbook
 from training.reading.address import is_address, shown
@@ -182,8 +183,8 @@ def _opened(
         )
     connection = connection or ibis.duckdb.connect()
     paths = files(sources)
-    tables, counts = _gather(paths, request, connection)
-    return Source(str(paths[0]), tables, counts, connection, has_header=request.header)
+    tables, counts, notes = _gather(paths, request, connection)
+    return Source(str(paths[0]), tables, counts, connection, notes, request.header)
 
 
 def _check_for_spark(plan: Plan, request: Request, where: str) -> None:
@@ -334,16 +335,21 @@ def _check(what: str, given: Iterable[str | None], allowed: Iterable[str | None]
 
 def _gather(
     paths: Sequence[Path], request: Request, connection: Backend
-) -> tuple[list[ir.Table], tuple[tuple[Path, int], ...]]:
+) -> tuple[list[ir.Table], tuple[tuple[Path, int], ...], tuple[str, ...]]:
     """Files with the same columns -> temporary tables, one for each way in which the columns are typed.
 
-    Also each file with its number of rows, in the order of the tables.
+    Also each file with its number of rows, in the order of the tables; and notes on what was left out.
     """
+    notes: list[str] = []
     tables: dict[frozenset, ir.Table] = {}
     counts: dict[frozenset, list[tuple[Path, int]]] = {}
     names: tuple[str, ...] = ()
     for path in paths:
-        table = _load(path, request, connection)
+        table, remarks = _load(path, request, connection)
+        if remarks:
+            notes.append(
+                f"{counted(len(remarks), 'remark')} below the table of {path.name}: {remarks[0][:60]}"
+            )
         names = names or table.columns
         check_same_columns(table.columns, path, names, paths[0])
         types = frozenset(table.schema().items())
@@ -354,7 +360,7 @@ def _gather(
             connection.drop_table(table.op().name)
         else:
             tables[types] = table
-    return list(tables.values()), tuple(file for group in counts.values() for file in group)
+    return list(tables.values()), tuple(file for group in counts.values() for file in group), tuple(notes)
 
 
 def _on_spark(
@@ -379,36 +385,45 @@ def _on_spark(
     return str(first), list(views.values())
 
 
-def _load(path: Path, request: Request, connection: Backend) -> ir.Table:
-    """One file -> a temporary table with its own columns and types; text stays text."""
+def _load(path: Path, request: Request, connection: Backend) -> tuple[ir.Table, tuple[str, ...]]:
+    """One file -> a temporary table with its own columns and types; text stays text. And remarks below it."""
+    if path.suffix.lower() == ".parquet":
+        return _load_parquet(path, request, connection), ()
+    if path.suffix.lower() == ".xlsx":
+        return _load_workbook(path, request, connection), ()
+    return textfile.load_with_remarks(path, connection, request.header)
+
+
+def _load_parquet(path: Path, request: Request, connection: Backend) -> ir.Table:
     import duckdb
     import ibis
 
-    if path.suffix.lower() == ".parquet":
+    try:
+        view = connection.read_parquet(glob.escape(str(path)))
+        typed = connection.create_table(ibis.util.gen_name("parquet"), view, temp=True)
+        if not zones([path]):
+            return typed
+        on_its_clock = kept(on_clock(typed, [path], request.timezone))
+        forget(typed)
+        return on_its_clock
+    except duckdb.Error as error:
+        raise InputError(
+            f"{path} cannot be opened as Parquet: {str(error).splitlines()[0]}. "
+            "Expected a complete Parquet file. Copy or write it again."
+        ) from None
+
+
+def _load_workbook(path: Path, request: Request, connection: Backend) -> ir.Table:
+    import ibis
+
+    def is_header(names: list[str]) -> bool:
         try:
-            view = connection.read_parquet(glob.escape(str(path)))
-            typed = connection.create_table(ibis.util.gen_name("parquet"), view, temp=True)
-            if not zones([path]):
-                return typed
-            on_its_clock = kept(on_clock(typed, [path], request.timezone))
-            forget(typed)
-            return on_its_clock
-        except duckdb.Error as error:
-            raise InputError(
-                f"{path} cannot be opened as Parquet: {str(error).splitlines()[0]}. "
-                "Expected a complete Parquet file. Copy or write it again."
-            ) from None
-    if path.suffix.lower() == ".xlsx":
+            return bool(plan_of(names, request, str(path)))
+        except InputError:
+            return False
 
-        def is_header(names: list[str]) -> bool:
-            try:
-                return bool(plan_of(names, request, str(path)))
-            except InputError:
-                return False
-
-        table = ibis.memtable(workbook.load(path, is_header))
-        return connection.create_table(ibis.util.gen_name("workbook"), table, temp=True)
-    return textfile.load(path, connection, request.header)
+    table = ibis.memtable(workbook.load(path, is_header))
+    return connection.create_table(ibis.util.gen_name("workbook"), table, temp=True)
 
 
 def _texts(tables: Sequence[ir.Table], names: Sequence[str]) -> ir.Table | None:

@@ -4,10 +4,10 @@
 
 Everything happens in a temporary folder, on the demo shop. First a training is killed (SIGKILL) at moments that
 are uniform over the duration of an uninterrupted training, and then when certain states are seen from outside. After
-each kill the champion must answer as before, every alias must stand for a version that loads, and `--resume` (or
-a fresh training, where none had begun) must end with the model that an uninterrupted training gives, each trial
-done once. Then come the faults of the store. Exit code 1 when anything does not hold. Disk full and read-only
-need root, to mount a small file system; without it they are reported as not run.
+each kill the champion must answer as before, every alias must stand for a version that loads, and `--resume` must
+end with the model that an uninterrupted training gives, each trial done once. Then come the faults of the store. Exit
+code 1 when anything does not hold. Disk full and read-only need root, to mount a small file system; without it they
+are reported as not run.
 """
 
 from __future__ import annotations
@@ -202,8 +202,8 @@ class Kills:
 
         after = "nothing left to do"
         if not over:
-            after = "fresh" if not begun else "--resume"
-            shop.must(*TRAIN, *(["--resume"] if begun else []))
+            after = "--resume" if begun else "--resume, which began anew"
+        shop.must(*TRAIN, "--resume")
         self.look()
         self.compare(set(shop.versions()) - versions, set(shop.trainings()) - before)
         if begun and not over and journal_copy.exists():

@@ -64,3 +64,7 @@ FORECAST_DAYS = "forecast_days"  # that the forecast looks ahead
 DIGEST_TAG = "sha256"  # the digest of the model's files
 DATA_TAG = "data"  # real or demo
 DATA_DIGEST_TAG = "data_digest"
+DETAILS_TAG = "details"  # what its training measured, as JSON; older versions have a tag for each
+GATE_TAG = "gate"  # what the gate said of a version, in a few words
+
+DASHBOARD = "http://127.0.0.1:5000/ui"  # of `segments up` and `segments api`, by default

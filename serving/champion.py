@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
+from contract import artifact_paths
+from contract.by_hand import by_hand_sentence
 from contract.integrity import Tampered, checked_copy
 from contract.mlflow_setup import database_file, prepare, set_log_level, store_address
 from contract.names import (
@@ -25,6 +27,8 @@ from contract.names import (
     EVIDENCE,
     FEATURES,
     FORWARD,
+    GATE_TAG,
+    HISTORY_EXPERIMENT,
     MODEL,
     MOVEMENT,
     PROFILES,
@@ -154,7 +158,10 @@ class Follower(Generic[Loaded]):
                 else "The registry is not there any more. Check MLFLOW_TRACKING_URI."
             )
             return
-        identity = (str(version.version), str(version.run_id), str(version.source))
+        gate = version.tags.get(
+            GATE_TAG, ""
+        )  # loaded anew when the gate has judged it, because /health says so
+        identity = (str(version.version), str(version.run_id), str(version.source), gate)
         if identity == self._loaded:
             self.problem, self._failed = None, ()
         elif identity != self._failed or time.monotonic() >= self._retry_at:
@@ -225,6 +232,7 @@ def version_named(address: str, name: str) -> ModelVersion | None:
 def load(address: str, version: ModelVersion) -> Snapshot:
     """The snapshot of a version. Raises Unreadable, naming the part that is damaged or missing."""
     _prepare(address)
+    _find_artifacts(address)
     if not version.run_id:
         raise Unreadable("it does not say which training it comes from")
     with tempfile.TemporaryDirectory() as folder:
@@ -238,15 +246,46 @@ def load(address: str, version: ModelVersion) -> Snapshot:
         }
         scorer, gap = _part("model", lambda: _load_scorer(address, version))
     _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
+    by_hand = _part("history", lambda: promoted_by_hand(address, version))
     number, registered = int(version.version), version.creation_timestamp / 1000
     snapshot = _part(
         "tables",
         lambda: Snapshot.of(
-            number, customers, profiles, summary, scorer, gap=gap, registered=registered, **past
+            number,
+            customers,
+            profiles,
+            summary,
+            scorer,
+            gap=gap,
+            registered=registered,
+            by_hand=by_hand,
+            **past,
         ),
     )
     _check_that_it_answers(snapshot)
     return snapshot
+
+
+def promoted_by_hand(address: str, version: ModelVersion) -> str | None:
+    """What to say of a champion that somebody made so by hand; None of one that a command promoted.
+
+    A command enters what it does in the history, so its last entry leads to the champion.
+    """
+    import mlflow
+
+    client = mlflow.MlflowClient(address, address)
+    experiment = client.get_experiment_by_name(HISTORY_EXPERIMENT)
+    order = ["attributes.start_time DESC"]
+    runs = client.search_runs([experiment.experiment_id], order_by=order, max_results=1) if experiment else []
+    number, last = str(version.version), "none"
+    if runs:
+        tags = runs[0].data.tags
+        happened = runs[0].info.status == "FINISHED" or tags["to"] == number
+        last = tags["to"] if happened else tags["from"]
+    if last == number:
+        return None
+    before = int(last) if last.isdecimal() else None
+    return by_hand_sentence(int(number), before, version.tags.get(GATE_TAG))
 
 
 def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[str, str]:
@@ -310,6 +349,7 @@ def _fetched_json(fetch: Callable[[str], Path], path: str) -> Any:
 def load_model(address: str, version: ModelVersion) -> LoadedModel:
     """The model of a version, without the tables of its training. Raises Unreadable."""
     _prepare(address)
+    _find_artifacts(address)
     with tempfile.TemporaryDirectory() as folder:
         model = _part("model", lambda: _load_python_model(address, version, Path(folder)))
     loaded = LoadedModel(
@@ -318,6 +358,7 @@ def load_model(address: str, version: ModelVersion) -> LoadedModel:
         model.answers,
         model.features,
         getattr(model, "gap", None),
+        _part("history", lambda: promoted_by_hand(address, version)),
     )
     _part("answer", lambda: loaded.answers(np.ones((1, len(FEATURES)))))
     return loaded
@@ -325,13 +366,18 @@ def load_model(address: str, version: ModelVersion) -> LoadedModel:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A version's model. registered: when it came into the registry, in seconds since 1970; gap: None in old ones."""
+    """A version's model.
+
+    registered: when it came into the registry, in seconds since 1970; gap: None in old ones; by_hand: what to say of
+    it if it is champion and no command promoted it.
+    """
 
     version: int
     registered: float
     model_answers: Callable[[np.ndarray], Mapping[str, np.ndarray]]
     features: Sequence[str]
     gap: float | None
+    by_hand: str | None = None
 
     def answers(self, values: np.ndarray) -> dict[str, list[Any]]:
         """(n, 5) values in the order of FEATURES to columns of n answers. Raises ValueError in words."""
@@ -399,6 +445,17 @@ def _exists(address: str) -> bool:
         if "no such table" in str(error):
             return False
         raise
+
+
+def _find_artifacts(address: str) -> None:
+    """Let the database of a project that was moved find its artifacts. Raises Unreadable where that cannot be."""
+    try:
+        if database := database_file(address):
+            artifact_paths.follow(database)
+    except artifact_paths.Misplaced as error:
+        raise Unreadable(
+            "the project was moved, and its database cannot be told where its files are now"
+        ) from error
 
 
 def _prepare(address: str) -> None:

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from contract.names import FEATURES, STATES
+from contract.spreadsheets import harmless
 from contract.words import STATE_MEANINGS
 from serving.snapshot import ROW, Snapshot
 
-SPLITS_A_CELL = re.compile(r"([;\t\r\n]\s*)(?=[=+\-@])")
 MAP_POINTS = 4_000
 MAP_ORDINARY = 1_000  # ordinary customers that stay on the map however many anomalies there are
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 CSV_CHUNK_ROWS = 1_000
 FALLEN = (
     "customer_id",
@@ -49,6 +48,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         metrics=snapshot.summary.get("metrics", {}),
         warnings=snapshot.summary.get("warnings", []),
         rejected=snapshot.summary.get("rejected") or None,
+        promoted_by_hand=snapshot.by_hand,
     )
 
 
@@ -230,7 +230,7 @@ def fallen_csv(snapshot: Snapshot) -> Iterator[str]:
     yield _csv_lines([[*FALLEN, "model_version", "as_of"]])
     for first in range(0, len(rows), CSV_CHUNK_ROWS):
         yield _csv_lines(
-            [*(_cell(row[name]) for name in FALLEN), snapshot.version, snapshot.as_of]
+            [*(harmless(row[name]) for name in FALLEN), snapshot.version, snapshot.as_of]
             for row in rows[first : first + CSV_CHUNK_ROWS]
         )
 
@@ -244,7 +244,7 @@ def audience_csv(snapshot: Snapshot, indices: np.ndarray) -> Iterator[str]:
     yield _csv_lines([[*columns, "model_version", "as_of"]])
     for first in range(0, len(indices), CSV_CHUNK_ROWS):
         yield _csv_lines(
-            [*map(_cell, row.values()), snapshot.version, snapshot.as_of]
+            [*map(harmless, row.values()), snapshot.version, snapshot.as_of]
             for row in snapshot.table(indices[first : first + CSV_CHUNK_ROWS])
         )
 
@@ -292,11 +292,3 @@ def _csv_lines(rows: Iterable[Iterable[object]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer).writerows(rows)
     return buffer.getvalue()
-
-
-def _cell(value: object) -> object:
-    """A text that no spreadsheet takes for a formula, neither as a cell nor where it splits at a semicolon or tab."""
-    if not isinstance(value, str):
-        return value
-    safe = SPLITS_A_CELL.sub(r"\1'", value)
-    return f"'{safe}" if safe.startswith(DANGEROUS) else safe

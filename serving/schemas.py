@@ -143,7 +143,11 @@ class Home(BaseModel):
 
 
 class Health(Stamp):
-    """The champion that answers. `stale` is there only when it may not be the newest, and says why."""
+    """The champion that answers.
+
+    `stale` is there only when it may not be the newest, and says why; `promoted_by_hand` only when no command made it
+    champion, and says what the gate says of it.
+    """
 
     model_config = _with(
         {"status": "ok", "model": "customer-segments", "alias": "champion", **STAMP_EXAMPLE}
@@ -154,6 +158,7 @@ class Health(Stamp):
     alias: str
     data: str = Field(description="real or demo")
     customers: int
+    promoted_by_hand: str | None = None
     stale: str | None = None
 
 
@@ -182,6 +187,7 @@ class Overview(Stamp):
             "metrics": {"silhouette": 0.3208, "stability": 0.962},
             "warnings": ["k = 5 was not tried."],
             "rejected": None,
+            "promoted_by_hand": None,
         }
     )
     data: str = Field(description="real or demo")
@@ -195,6 +201,9 @@ class Overview(Stamp):
     metrics: dict[str, Any]
     warnings: list[str] = Field(description="What to know of how the result came about")
     rejected: str | None = Field(description="Why the segmentation was rejected; null: it was not")
+    promoted_by_hand: str | None = Field(
+        description="What the gate says of a version that was made champion by hand; null: a command promoted it"
+    )
 
 
 class Profile(SegmentCount):

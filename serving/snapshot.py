@@ -57,7 +57,7 @@ class Snapshot:
     state; unusual: indices of the anomalies, most unusual first. gap: the shop's usual days between two orders.
     movement, evidence, forward: what the training's files of these names say, None where there is none. A version from
     before there were states has no by_state, gap, evidence and forward. registered: when the version came into the
-    registry, in seconds since 1970.
+    registry, in seconds since 1970. by_hand: what to say when nobody but a person, past the gate, made it champion.
     """
 
     version: int
@@ -76,6 +76,7 @@ class Snapshot:
     by_state: Mapping[tuple[int, str], np.ndarray] = field(default_factory=dict)
     gap: float | None = None
     registered: float = 0.0
+    by_hand: str | None = None
     _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -91,6 +92,7 @@ class Snapshot:
         forward: Mapping[str, Any] | None = None,
         gap: float | None = None,
         registered: float = 0.0,
+        by_hand: str | None = None,
     ) -> Snapshot:
         """The snapshot of a version from its scored customers (one row each) and what its training's files say."""
         segment = customers["segment"].to_numpy()
@@ -121,6 +123,7 @@ class Snapshot:
             forward=_finite(forward),
             gap=_finite(gap),
             registered=registered,
+            by_hand=by_hand,
         )
 
     def __len__(self) -> int:

@@ -3,7 +3,6 @@ import fcntl
 import os
 import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -148,14 +147,11 @@ class Store:
         return checked(done, check)
 
     def copy(self, folder: Path) -> "Store":
-        """The same runs and versions in another folder, with artifacts of its own; MLflow's paths are absolute."""
+        """The same runs and versions in another folder, with artifacts of its own."""
+        from contract import artifact_paths
+
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        database = folder / "mlruns" / "mlflow.db"
-        with contextlib.closing(sqlite3.connect(database)) as there:
-            dump = "\n".join(there.iterdump())
-        database.unlink()
-        with contextlib.closing(sqlite3.connect(database)) as here:
-            here.executescript(dump.replace(str(self.folder), str(folder)))
+        artifact_paths.follow(folder / "mlruns" / "mlflow.db")
         return Store(folder)
 
     def versions(self) -> list[str]:

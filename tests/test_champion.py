@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 import requests
 from conftest import BIN, Store
+from mlflow.exceptions import MlflowException
 
-from serving.champion import Follower
+from serving.champion import Follower, load_model
 
 SOON = 60  # seconds within which a promotion is answered from, on a busy machine too
 
@@ -48,11 +49,11 @@ def following(api_store, api_of, registry):  # noqa: ARG001
 
 
 @pytest.fixture
-def gunicorn(api_store, registry, free_port):  # noqa: ARG001
-    """The API under gunicorn with two workers: (process, address)."""
+def served_api(api_store, registry, free_port):  # noqa: ARG001
+    """The API as `segments api` serves it, with two workers: (process, address)."""
     port = free_port()
-    command = [BIN / "gunicorn", "-w", "2", "-b", f"127.0.0.1:{port}", "serving:create_app()"]
-    with (api_store.folder / "gunicorn.log").open("w") as log:
+    command = [BIN / "segments", "api", "--workers", "2", "--port", str(port)]
+    with (api_store.folder / "api.log").open("w") as log:
         process = subprocess.Popen(
             command, cwd=api_store.folder, env=api_store.environment, stdout=log, stderr=log
         )
@@ -111,8 +112,8 @@ def asking(address):
             thread.join()
 
 
-def test_promotion_and_rollback_change_the_answers_without_a_failed_request(api_store, gunicorn):
-    process, address = gunicorn
+def test_promotion_and_rollback_change_the_answers_without_a_failed_request(api_store, served_api):
+    process, address = served_api
     for command, version in ((["promote", "--force", "another k"], "2"), (["rollback"], "1")):
         with asking(address) as answers:
             api_store.process(*command)
@@ -312,3 +313,28 @@ def test_flask_finds_the_application(tmp_path):
     )
     assert "/analytics/overview" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_champion_that_was_made_by_hand_is_told_with_the_word_of_the_gate(
+    api_store, following, registry, crown
+):
+    with contextlib.suppress(MlflowException):  # another test may have let the gate judge it
+        registry.delete_model_version_tag("customer-segments", "2", "gate")
+    overview = following.get("/analytics/overview").get_json()
+    assert overview["promoted_by_hand"] is None
+    assert "promoted_by_hand" not in following.get("/health").get_json()
+    crown(2)
+    wait_for(lambda: following.get("/health").get_json()["model_version"] == 2)
+    sentence = "Version 2 was made champion by hand, after version 1. The gate has not judged it."
+    assert following.get("/health").get_json()["promoted_by_hand"].startswith(sentence)
+    assert following.get("/analytics/overview").get_json()["promoted_by_hand"].startswith(sentence)
+    assert (
+        f"<b>Promoted by hand.</b> {sentence}" in following.get("/ui", headers={"Accept": "text/html"}).text
+    )
+    version = registry.get_model_version("customer-segments", "2")
+    assert load_model(api_store.environment["MLFLOW_TRACKING_URI"], version).by_hand.startswith(sentence)
+    registry.set_model_version_tag("customer-segments", "2", "gate", "FAILED")
+    try:
+        wait_for(lambda: "says of it: FAILED" in following.get("/health").get_json()["promoted_by_hand"])
+    finally:
+        registry.delete_model_version_tag("customer-segments", "2", "gate")

@@ -1,5 +1,6 @@
 """The command line: what it says to bad input, and that it registers nothing then."""
 
+import json
 import os
 
 import mlflow
@@ -118,8 +119,14 @@ def test_the_demo_shop_is_written_only_where_there_is_nothing_else(new_folder):
 
 
 def test_a_feature_table_is_scored_as_its_transactions_are(store, tmp_path):
-    store.run("score", store.artifact("data/features.parquet"), "--output", tmp_path / "a.parquet")
-    store.run("score", "data/raw/demo.csv.gz", "--output", tmp_path / "b.parquet")
+    features, lines = store.artifact("data/features.parquet"), "data/raw/demo.csv.gz"
+    unstamped = store.run("score", features, "--output", tmp_path / "a.parquet", "--json", "-")
+    stamped = store.run("score", lines, "--output", tmp_path / "b.parquet", "--json", tmp_path / "b.json")
+    assert "Name it with --as-of" in unstamped.stderr
+    assert "Name it" not in stamped.stdout
+    outcomes = json.loads(unstamped.stdout), json.loads((tmp_path / "b.json").read_text())
+    assert [outcome["as_of"] for outcome in outcomes] == [None, "2024-12-21T17:45:00"]
+    assert [outcome["customers"] for outcome in outcomes] == [1463, 1463]
     from_features, from_lines = (pd.read_parquet(tmp_path / name) for name in ("a.parquet", "b.parquet"))
     left_out = ["as_of", "returns_note"]  # which a feature table has not
     pd.testing.assert_frame_equal(from_features.drop(columns="as_of"), from_lines.drop(columns=left_out))

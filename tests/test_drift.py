@@ -24,6 +24,7 @@ from training.drift import (
     psi_terms,
     total_variation_terms,
 )
+from training.store import registry
 
 
 def test_equal_values_are_one_bin_and_what_lies_outside_the_range_has_its_own():
@@ -279,7 +280,9 @@ def test_the_version_and_the_model_carry_the_trained_rate_and_its_band(customers
     metadata = mlflow.models.get_model_info(f"models:/{MODEL}/1").metadata
     rate = client.get_run(version.run_id).data.metrics["anomaly_rate"]
     assert Band.read(metadata) == Band.of(rate, len(customers))
-    assert float(version.tags["anomaly_rate_high"]) == pytest.approx(metadata["anomaly_rate_high"], rel=1e-5)
+    assert registry.details_of(version)["anomaly_rate_high"] == pytest.approx(
+        metadata["anomaly_rate_high"], rel=1e-5
+    )
 
 
 def scored(shop, segmenter):

@@ -3,21 +3,27 @@
 import contextlib
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from mlflow.cli import cli as mlflow_program
 
+from contract import artifact_paths
 from training.cli import main
 from training.clustering.sweep import Evaluator, Limits, run_trials
 from training.errors import InputError, explain
 from training.store import tracking
+
+BIN = Path(sys.executable).parent
 
 
 def killed_when(folder, condition, *options):
@@ -48,7 +54,7 @@ def test_a_training_killed_in_its_sweep_and_at_its_registration_is_resumed(new_f
         ) as reader:
             return reader.execute("SELECT count(*) FROM model_versions").fetchone()[0]
 
-    killed_when(folder, lambda: trials_done() > 4)
+    killed_when(folder, lambda: trials_done() > 4, "--resume")  # nothing to resume: it starts anew
     (journal,) = studies.glob("*.journal")
     with journal.open("a") as file:
         file.write('{"op_code":')  # a line that the killed process was about to write
@@ -56,20 +62,28 @@ def test_a_training_killed_in_its_sweep_and_at_its_registration_is_resumed(new_f
     if not lock.is_symlink():
         lock.symlink_to(journal.relative_to(folder.folder))  # and Optuna's lock, held meanwhile
     killed_when(folder, versions, "--resume")
-    folder.run("train", "--trials", "20", "--resume")
+    assert "which has 20 of 20 trials" in folder.run("train", "--trials", "20", "--resume").stdout
 
     assert folder.artifact("trials.csv").read_bytes() == store.artifact("trials.csv").read_bytes()
     assert list(studies.iterdir()) == []
     client = mlflow.MlflowClient(*[folder.environment["MLFLOW_TRACKING_URI"]] * 2)
     runs = client.search_runs(["1"])
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert Counter(run.data.tags.get("trial") for run in runs) == Counter([None, *map(str, range(20))])
-    parent = next(run for run in runs if "trial" not in run.data.tags)
+    assert Counter(run.data.tags.get("trial") for run in runs) == Counter([None, None, *map(str, range(20))])
+    parent = next(run for run in runs if "stage" in run.data.tags)
+    curves = next(run for run in runs if "curve" in run.data.tags)
     assert len(parent.inputs.dataset_inputs) == 1
-    steps = [point.step for point in client.get_metric_history(parent.info.run_id, "by_k_silhouette")]
+    steps = [point.step for point in client.get_metric_history(curves.info.run_id, "by_k_silhouette")]
     assert sorted(steps) == list(range(2, 13))
     assert [int(version) for version in folder.versions()] == [1]
     assert int(client.get_model_version_by_alias("customer-segments", "challenger").version) == 1
+
+    # A promotion is all that a complete training may have left to do.
+    again = folder.run("train", "--trials", "20", "--resume", "--promote").stdout
+    assert "is complete: run" in again
+    assert "Version 1 is champion. Next: segments up" in again
+    assert "is champion already" in folder.run("train", "--trials", "20", "--resume", "--promote").stdout
+    assert [int(version) for version in folder.versions()] == [1]
 
 
 TRIALS = 13  # the ten that try each number of segments once, and three that the sampler chose
@@ -142,9 +156,9 @@ def told(monkeypatch):
     """What `segments ARGUMENTS` tells, on the store of a folder, when it ends with exit code 2."""
     import mlflow
 
-    def run(folder, *arguments, options=""):
+    def run(folder, *arguments, address=None):
         monkeypatch.chdir(folder)
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlruns/mlflow.db{options}")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address or f"sqlite:///{folder}/mlruns/mlflow.db")
         done = CliRunner().invoke(main, list(map(str, arguments)))
         assert done.exit_code == 2, done.output
         assert "Traceback" not in done.output
@@ -160,12 +174,63 @@ def test_a_corrupt_database_is_told(told, tmp_path):
     assert "It is damaged: put a backup in its place" in told(tmp_path, "rollback")
 
 
-def test_a_locked_database_is_told(told, new_folder):
+@pytest.mark.parametrize(("lock", "command"), [("EXCLUSIVE", ["rollback"]), ("IMMEDIATE", ["train"])])
+def test_a_locked_database_is_told_before_any_work(told, new_folder, monkeypatch, lock, command):
     folder = new_folder("locked").folder
-    holder = sqlite3.connect(folder / "mlruns" / "mlflow.db", isolation_level=None)
-    holder.execute("BEGIN EXCLUSIVE")
-    assert "Another program holds it" in told(folder, "rollback", options="?timeout=0.1")
-    holder.close()
+    monkeypatch.setattr(artifact_paths, "LOCK_TIMEOUT_SECONDS", 0.1)
+    with contextlib.closing(sqlite3.connect(folder / "mlruns" / "mlflow.db", isolation_level=None)) as holder:
+        holder.execute(f"BEGIN {lock}")
+        output = told(folder, *command)
+    assert (
+        f"Another program holds it: wait for that program, or stop it. This names it: fuser -v {folder}"
+        in output
+    )
+    assert "customers as of" not in output
+
+
+@pytest.mark.parametrize("command", [["history"], ["train"], ["drift", "nothing.csv"]])
+@pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg", "mysql+pymysql"])
+def test_a_server_that_is_down_is_told_within_seconds(told, tmp_path, free_port, scheme, command):
+    address = f"{scheme}://owner:secret@127.0.0.1:{free_port()}/shop"
+    started = time.monotonic()
+    output = told(tmp_path, *command, address=address)
+    assert time.monotonic() - started < 10  # MLflow tries again for a minute or two
+    assert f"at {address.replace(':secret', '')} does not answer" in output
+    assert "Start it" in output
+    assert "secret" not in output
+
+
+@pytest.mark.skipif(find_spec("pg8000") is not None, reason="pg8000 is installed")
+def test_a_missing_driver_is_told_with_the_one_to_install(told, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        output = told(tmp_path, "history", address=f"postgresql+pg8000://owner:secret@127.0.0.1:{port}/shop")
+    assert "The driver pg8000" in output
+    assert "pip install 'customer-segments[postgres]', and postgresql+psycopg://" in output
+    assert "secret" not in output
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("customer-segments", ["train"]),
+        ("customer-segments-history", ["promote", "1"]),
+        ("customer-segments-history", ["history"]),
+    ],
+)
+def test_an_experiment_that_was_deleted_is_told_with_the_command_that_restores_it(
+    told, new_store, tmp_path, name, command
+):
+    with new_store(tmp_path) as client:
+        experiment = tracking.experiment_id(client, name)
+        client.delete_experiment(experiment)
+    output = told(tmp_path, *command)
+    assert f"The experiment '{name}' was deleted in MLflow" in output
+    assert "customers as of" not in output
+    variable, program, *words = output.split("Restore it: ")[1].split()
+    assert (variable, program) == (f"MLFLOW_TRACKING_URI={os.environ['MLFLOW_TRACKING_URI']}", "mlflow")
+    assert CliRunner().invoke(mlflow_program, words).exit_code == 0
+    assert client.get_experiment(experiment).lifecycle_stage == "active"
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_an_alias_moved_by_hand_shows_between_entries_and_after_the_last(client)
         (2, None, "by hand"),
     ]
     shown = CliRunner().invoke(main, ["history"]).stdout
-    assert "moved by hand since the last entry; it is gone now" in shown
+    assert "taken by hand from version 2. Give it back: segments rollback" in shown
     assert f"{datetime.now():%Y-%m-%d}" in shown
 
 
@@ -160,6 +160,44 @@ def test_a_champion_that_was_taken_away_by_hand_gives_way_to_the_one_before(clie
     assert registry.rollback(client, "rollback") == (1, None)
     assert registry.version_of(client, "champion") == 1
     assert lines(client)[2:] == [(2, None, "by hand"), (None, 1, "rollback")]
+
+
+def test_a_rollback_after_a_move_by_hand_goes_back_to_the_one_before(client):
+    promote(client, 1, "first")
+    promote(client, 2, "second")
+    client.set_registered_model_alias(MODEL, "champion", "3")
+    shown = CliRunner().invoke(main, ["history"]).stdout
+    assert "Version 3 was made champion by hand, after version 2. The gate has not judged it." in shown
+    client.set_model_version_tag(MODEL, "3", "gate", "FAILED")
+    assert "The gate says of it: FAILED." in CliRunner().invoke(main, ["history"]).stdout
+    assert registry.rollback(client, "segments rollback") == (2, 3)
+    assert registry.version_of(client, "previous") == 3
+    assert lines(client)[2:] == [(2, 3, "by hand"), (3, 2, "segments rollback")]
+
+
+def test_a_rollback_past_a_version_that_was_deleted_goes_to_the_previous_one(client):
+    promote(client, 1, "first")
+    promote(client, 2, "second")
+    client.set_registered_model_alias(MODEL, "champion", "3")
+    client.delete_model_version(MODEL, "2")
+    assert registry.rollback(client, "segments rollback") == (1, 3)
+
+
+def test_without_a_champion_a_command_names_the_option_for_another_version(client):
+    assert registry.version_of(client, "champion") is None
+    done = CliRunner().invoke(main, ["score", "orders.csv", "--output", "scored.csv"])
+    assert done.exit_code == 2
+    assert "Name one: --model 4. Or make one champion: segments promote 4" in done.stderr
+
+
+def test_the_history_is_there_for_other_programs(client):
+    promote(client, 1, "segments promote 1", "it is better")
+    shown = CliRunner().invoke(main, ["history", "--json", "-"])
+    (change,) = json.loads(shown.stdout)["changes"]
+    assert (change["before"], change["after"], change["how"]) == (None, 1, "segments promote 1")
+    assert change["reason"] == "it is better"
+    assert datetime.fromisoformat(change["when"]) <= datetime.now()
+    assert "it is better" in shown.stderr
 
 
 # Promotes 2 and 3 by turns and rolls back, each time as soon as another process lets it; tells what it did not do.

@@ -201,7 +201,7 @@ def test_every_door_gives_the_same_numbers(client, good, store_folder, tmp_path)
     values = scored[list(FEATURES)]
     formula = Scorer(read(files, FORECAST)["numbers"]).score(values.to_numpy())
     answers, plain = model.predict(values), model.unwrap_python_model().answers(values.to_numpy())
-    batch = score_sources([str(store_folder / "shop.csv")], "1", Reading(), tmp_path / "scored.csv")
+    batch = score_sources([str(store_folder / "shop.csv")], "1", Reading(), tmp_path / "scored.csv").rows
     again = pd.read_csv(tmp_path / "scored.csv")
     for name in FORECAST_OUTPUTS:
         assert (

@@ -137,8 +137,8 @@ def test_scores_are_the_same_bit_for_bit(store, demo, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.environment["MLFLOW_TRACKING_URI"])
     here = score_sources([demo], "champion", Reading(), tmp_path / "local.parquet")
     output = tmp_path / "spark.parquet"
-    counts = score_on_spark([demo], "champion", ON_SPARK, str(output))
-    assert counts == (1463, here.is_anomaly.sum())
+    there = score_on_spark([demo], "champion", ON_SPARK, str(output))
+    assert (there.customers, there.anomalies, there.as_of) == (1463, here.anomalies, here.as_of)
     local, found = pd.read_parquet(tmp_path / "local.parquet"), pd.read_parquet(output)
     local = local.drop(columns="returns_note")  # a sentence that is written on one machine only
     pd.testing.assert_frame_equal(
@@ -232,7 +232,7 @@ def test_a_training_on_a_sample_says_so(new_store, demo, tmp_path):
         assert "a uniform sample of 1,463" in report.read_text(encoding="utf-8")
         assert "7 customers are left out" in report.read_text(encoding="utf-8")
         scored = score_sources([demo], "challenger", Reading(), tmp_path / "all.parquet")
-    assert len(scored) == 1463
+    assert scored.customers == 1463
 
 
 def test_a_sample_is_seeded_and_nested(demo):

@@ -30,7 +30,10 @@ def run(client, version):
 
 @pytest.fixture(scope="module")
 def trials(client, run):
-    return client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
+    children = client.search_runs(
+        [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    )
+    return [child for child in children if "trial" in child.data.tags]
 
 
 def test_one_child_run_a_trial_with_what_the_compare_page_needs(trials):
@@ -84,10 +87,36 @@ def test_the_parent_says_what_came_out_and_of_what(run):
     assert len(dataset.dataset.digest) == 36
 
 
-def test_elbow_and_silhouette_are_metrics_by_step(client, run):
+def test_elbow_and_silhouette_are_metrics_by_step_that_do_not_read_as_the_result(client, run):
+    assert not [name for name in run.data.metrics if name.startswith("by_k")]
+    (curves,) = client.search_runs([run.info.experiment_id], "tags.curve = 'by k'")
+    assert curves.data.tags["mlflow.parentRunId"] == run.info.run_id
+    assert curves.info.status == "FINISHED"
+    by_k = {}
     for name in ("by_k_inertia", "by_k_silhouette"):
-        steps = [point.step for point in client.get_metric_history(run.info.run_id, name)]
-        assert sorted(steps) == list(range(2, 13))
+        by_k[name] = {
+            point.step: point.value for point in client.get_metric_history(curves.info.run_id, name)
+        }
+        assert sorted(by_k[name]) == list(range(2, 13))
+    chosen = int(run.data.metrics["k"])
+    assert run.data.metrics["silhouette"] == pytest.approx(by_k["by_k_silhouette"][chosen])
+
+
+def test_the_run_is_told_from_others_by_its_name_and_by_what_was_chosen(run, trials):
+    assert run.info.run_name == f"k={run.data.params['k']}, 2024-12-21, seed 0, all features, demo data"
+    (best,) = [trial for trial in trials if trial.data.tags["trial"] == run.data.params["best_trial"]]
+    assert {name: run.data.params[name] for name in ("k", "eps", "min_samples")} == best.data.params
+
+
+def test_experiments_and_model_say_what_they_are_with_links_that_lead_there(client, run):
+    model = client.get_registered_model(MODEL)
+    ids = {name: client.get_experiment_by_name(name).experiment_id for name in (MODEL, f"{MODEL}-history")}
+    assert f"(#/experiments/{ids[MODEL]}/runs)" in model.description
+    assert f"(#/experiments/{ids[f'{MODEL}-history']}/runs)" in model.description
+    for experiment in ids.values():
+        note = client.get_experiment(experiment).tags["mlflow.note.content"]
+        assert f"(#/models/{MODEL})" in note
+    assert ids[MODEL] == run.info.experiment_id
 
 
 def test_the_run_shows_what_removing_anomalies_was_worth(run):
@@ -189,6 +218,9 @@ def test_the_version_carries_signature_example_and_tags(version):
     ]
     assert model.saved_input_example_info is not None
     assert version.tags["data"] == "demo"
+    assert len(version.tags) <= 12
+    assert 0 < json.loads(version.tags["details"])["stability"] <= 1
+    assert f"runs/{version.run_id}/artifacts/report.html" in version.description
     assert set(version.aliases) == {"challenger", "champion"}
     assert version.description.startswith("- 1,463 customers")
 

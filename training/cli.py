@@ -12,14 +12,23 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from contract.names import CHAMPION, FEATURES, MODEL
+from contract.hosts import LOOPBACK, is_loopback
+from contract.names import CHAMPION, DASHBOARD, FEATURES, MODEL
 from training import __version__
 from training.clustering.weights import DEFAULT_WEIGHTS, written
-from training.console import print_drift, print_segments, print_shop, print_table
+from training.console import (
+    print_challenger,
+    print_counted,
+    print_drift,
+    print_shop,
+    print_table,
+    print_verdict,
+)
 from training.errors import InputError, explain
 from training.options import (
     PromoteOptions,
     ReadingOptions,
+    ScoreOptions,
     TrainOptions,
     anomaly_rate_of,
     counting_options,
@@ -28,6 +37,7 @@ from training.options import (
     features_of,
     forecast_limits_of,
     gate_options,
+    json_option,
     limit_options,
     limits_of,
     outlook_options,
@@ -37,11 +47,13 @@ from training.options import (
     tolerance_of,
     weights_of_text,
 )
+from training.outcome_json import outcome_as_json
 from training.reading.address import shown
 
 if TYPE_CHECKING:
-    from training.clustering.sweep import Limits, Trial
+    from training.clustering.sweep import Limits
     from training.gate import Tolerance
+    from training.train import Assignment
 
 RAW_DATA = Path("data/raw")
 PORT_NUMBER = click.IntRange(0, 65_535)
@@ -51,14 +63,19 @@ class Commands(click.Group):
     """Commands that print an error which a user can mend without a traceback, and end with exit code 2."""
 
     def invoke(self, context: click.Context) -> object:
+        if os.environ.get("NO_COLOR"):
+            context.color = False
         try:
             return super().invoke(context)
+        except BrokenPipeError:  # `segments ... | head`; click ends quietly
+            raise
         except Exception as error:
-            from_store = type(error).__module__.split(".")[0] in ("mlflow", "sqlalchemy")
+            from_store = type(error).__module__.split(".")[0] in ("mlflow", "sqlalchemy", "sqlite3")
             if not from_store and not isinstance(error, InputError | OSError):
                 raise
-            message = explain(error, os.environ.get("MLFLOW_TRACKING_URI", "mlruns/mlflow.db"))
-            click.echo(" ".join([f"Error: {message}", *getattr(error, "__notes__", [])]), err=True)
+            message = explain(error, shown(os.environ.get("MLFLOW_TRACKING_URI", "mlruns/mlflow.db")))
+            click.secho("Error:", fg="red", nl=False, err=True)
+            click.echo(" ".join(["", message, *getattr(error, "__notes__", [])]), err=True)
             sys.exit(2)
 
 
@@ -123,6 +140,7 @@ def demo(folder: Path) -> None:
 @click.option("--promote/--no-promote", default=False, help="Promote the model if the gate passes.")
 @click.option("--storage", default="", help="A database for the trials, to share them: sqlite:///study.db.")
 @click.option("--worker/--no-worker", default=False, help="Only run trials of the training at --storage.")
+@json_option
 def train(
     inputs: tuple[str, ...],
     features: str,
@@ -140,9 +158,8 @@ def train(
 
     When data/raw is empty, the demo shop is written there first.
     """
-    from tqdm import tqdm
-
     from training.clustering import compiled
+    from training.progress import SweepProgress
     from training.reading.sources import in_words
     from training.shop import MAX_CUSTOMERS, count_customers
     from training.train import Assignment, Settings, train_challenger, work_on_study
@@ -158,50 +175,42 @@ def train(
         forecast_limits_of(options),
     )
     rate = anomaly_rate_of(anomaly_rate, limits)
-    sources, demo_data = _sources(inputs)
-    reading = reading_of(options)
-    click.echo(f"Reading {in_words(sources)}")
-    compiler = None if demo_data else compiled.warming()
-    shop = count_customers(sources, reading, MAX_CUSTOMERS, seed)
-    print_shop(shop)
-    counted = shop.sampled_from or len(shop.customers)
-    click.echo(f"{counted:,} customers as of {shop.as_of:%Y-%m-%d %H:%M}")
-    click.echo(f"{shop.funnel.customers - counted:,} more bought nothing, or cancelled all they bought")
-    if shop.sampled_from:
-        click.echo(
-            f"Training on a uniform sample of {len(shop.customers):,} customers; score scores them all"
-        )
-    click.echo()
-
-    if compiler:
-        compiler.wait()
-    best = 0.0
-    with tqdm(total=trials, desc="Sweep", unit="trial", file=sys.stderr, delay=0.5) as bar:
-
-        def show(trial: Trial) -> None:
-            nonlocal best
-            if trial.feasible and trial.metrics["silhouette"] > best:
-                best = trial.metrics["silhouette"]
-                bar.set_postfix_str(f"best silhouette {best:.4f} at k={trial.k}")
-            bar.update()
-            if bar.n == bar.total and not worker:
-                bar.set_description("Testing stability, fitting, drawing")
-
-        settings = Settings(
-            limits, trials, seed, names, weights_of_text(weights), rate, options["horizon"], forecast_limits
-        )
+    settings = Settings(
+        limits, trials, seed, names, weights_of_text(weights), rate, options["horizon"], forecast_limits
+    )
+    with outcome_as_json(options["json_path"]) as outcome:
+        sources, demo_data = _sources(inputs)
+        if not worker:
+            _check_store()
+        reading = reading_of(options)
+        click.echo(f"Reading {in_words(sources)}")
+        compiler = None if demo_data else compiled.warming()
+        shop = count_customers(sources, reading, MAX_CUSTOMERS, seed)
+        print_counted(shop)
         assignment = Assignment(shop, reading, settings, demo_data)
-        if worker:
-            work_on_study(assignment, storage, show)
-            click.echo("The study holds all its trials. The training without --worker goes on from here.")
-            return
-        outcome = train_challenger(assignment, in_words(sources), resume, show, storage)
-    click.echo("\n" + "\n".join(outcome.lines) + "\n")
-    print_segments(outcome.profiles)
-    click.echo("\n" + "\n".join([outcome.outlook, *outcome.warnings, outcome.identity]))
-    click.echo(f"Registered as version {outcome.version}, alias 'challenger' (run {outcome.run_id}).")
-    if promote and not _promote(str(outcome.version), limits, tolerance):
-        sys.exit(1)
+        run_id, version = _resumed(assignment) if resume and not worker else (None, None)
+        if version is None:
+            if compiler:
+                compiler.wait()
+            with SweepProgress(trials, only_trials=worker) as progress:
+                if worker:
+                    work_on_study(assignment, storage, progress.show)
+                    click.echo(
+                        "The study holds all its trials. The training without --worker goes on from here."
+                    )
+                    return
+                challenger = train_challenger(assignment, in_words(sources), run_id, progress.show, storage)
+            print_challenger(challenger)
+            outcome |= challenger.as_json()
+            version = challenger.version
+        else:
+            outcome |= {"run_id": run_id, "version": version}
+        if promote and run_id and _is_champion(version):
+            click.echo(f"Version {version} is champion already.")
+        elif promote and not _promote(str(version), limits, tolerance, outcome):
+            sys.exit(1)
+        if not promote:
+            click.echo(f"Next: segments promote {version}")
 
 
 @main.command("promote")
@@ -211,13 +220,16 @@ def train(
 @click.option(
     "--force", default="", metavar="REASON", help="Promote although it compares badly with the champion."
 )
+@json_option
 def promote_version(version: str, force: str, **options: Unpack[PromoteOptions]) -> None:
     """Make VERSION (a number or an alias) the champion, if it passes the gate.
 
     It must keep the limits, compare well with the champion on the same customers, and answer over HTTP.
     """
-    if not _promote(version, limits_of(options), tolerance_of(options), force.strip()):
-        sys.exit(1)
+    limits, tolerance = limits_of(options), tolerance_of(options)
+    with outcome_as_json(options["json_path"]) as outcome:
+        if not _promote(version, limits, tolerance, outcome, force.strip()):
+            sys.exit(1)
 
 
 @main.command()
@@ -232,7 +244,8 @@ def rollback() -> None:
 
 
 @main.command()
-def history() -> None:
+@json_option
+def history(json_path: str) -> None:
     """Show which version was champion when, by whom and why."""
     from training.store import registry
     from training.store.connection import connect
@@ -241,27 +254,27 @@ def history() -> None:
     client = connect()
     champion = registry.version_of(client, CHAMPION)
     changes = changes_until(client, champion)
-    if not changes:
-        click.echo("No version was champion yet. Next: segments train --promote")
-        return
-    print_table(
-        ("when", "version", "before", "by", "how", "reason"),
-        [
-            (
-                f"{change.when:%Y-%m-%d %H:%M}" if change.when else "",
-                str(change.after or "none"),
-                str(change.before or "none"),
-                change.who,
-                change.how,
-                change.reason,
-            )
-            for change in changes
-        ],
-    )
-    if changes[-1].how == BY_HAND:
-        click.echo(
-            f"\nThe champion's alias was moved by hand since the last entry; it is {champion or 'gone'} now."
+    with outcome_as_json(json_path) as outcome:
+        outcome |= {"champion": champion, "changes": [change.as_json() for change in changes]}
+        if not changes:
+            click.echo("No version was champion yet. Next: segments train --promote")
+            return
+        print_table(
+            ("when", "version", "before", "by", "how", "reason"),
+            [
+                (
+                    f"{change.when:%Y-%m-%d %H:%M}" if change.when else "",
+                    str(change.after or "none"),
+                    str(change.before or "none"),
+                    change.who,
+                    change.how,
+                    change.reason,
+                )
+                for change in changes
+            ],
         )
+        if changes[-1].how == BY_HAND:
+            click.echo(f"\n{registry.moved_by_hand(client, changes[-1])}")
 
 
 @main.command()
@@ -270,21 +283,29 @@ def history() -> None:
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 @reading_options
 @engine_option
-def score(inputs: tuple[str, ...], output: str, model: str, **options: Unpack[ReadingOptions]) -> None:
+@json_option
+def score(inputs: tuple[str, ...], output: str, model: str, **options: Unpack[ScoreOptions]) -> None:
     """Score transactions, or a feature table, and write one row per customer.
 
     Transactions are cleaned and counted as the model's training data were. Each row is stamped with
-    the model's version and the as-of date.
+    the model's version and the as-of date; a feature table does not know it, and takes it from --as-of.
     """
     from training.score import score_on_spark, score_sources
 
     reading = reading_of(options)
-    if reading.engine == "spark":
-        customers, anomalies = score_on_spark(inputs, model, reading, output)
-    else:
-        scored = score_sources(inputs, model, reading, Path(output), print_shop)
-        customers, anomalies = len(scored), int(scored.is_anomaly.sum())
-    click.echo(f"{customers:,} customers, {anomalies:,} of them unusual, written to {output}.")
+    with outcome_as_json(options["json_path"]) as outcome:
+        if reading.engine == "spark":
+            scored = score_on_spark(inputs, model, reading, output)
+        else:
+            scored = score_sources(inputs, model, reading, Path(output), print_shop)
+        click.echo(
+            f"{scored.customers:,} customers, {scored.anomalies:,} of them unusual, written to {output}."
+        )
+        if scored.as_of is None:
+            click.echo(
+                "Their as_of is empty: a feature table does not say its day. Name it with --as-of YYYY-MM-DD."
+            )
+        outcome |= scored.as_json()
 
 
 @main.command()
@@ -294,8 +315,9 @@ def score(inputs: tuple[str, ...], output: str, model: str, **options: Unpack[Re
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 @click.option("--output", "-o", default="", help="Where to list who left the best segment: .parquet or .csv.")
 @source_options
+@json_option
 def compare(
-    inputs: tuple[str, ...], start: str, end: str, model: str, output: str, **options: Unpack[ReadingOptions]
+    inputs: tuple[str, ...], start: str, end: str, model: str, output: str, **options: Unpack[ScoreOptions]
 ) -> None:
     """Count transactions as of two days, and say who moved from which segment to which.
 
@@ -305,17 +327,22 @@ def compare(
 
     days = day_of("--from", start), day_of("--to", end)
     path = Path(output) if output else None
-    movement = compare_days(inputs, model, reading_of(options), *days, path, print_shop)
-    for title, column in (
-        ("Customers", "customers"),
-        (f"Money spent by {end}", "Monetary_after"),
-    ):
-        head, *rows = movement.table(column)
-        print_table((f"{title}, from \\ to", *head), [[name, *map(round, cells)] for name, *cells in rows])
-        click.echo()
-    click.echo("\n".join(movement.sentences))
-    if path:
-        click.echo(f"{len(movement.fallen):,} who left {movement.names[movement.best]} are listed in {path}.")
+    with outcome_as_json(options["json_path"]) as outcome:
+        movement = compare_days(inputs, model, reading_of(options), *days, path, print_shop)
+        for title, column in (
+            ("Customers", "customers"),
+            (f"Money spent by {end}", "Monetary_after"),
+        ):
+            head, *rows = movement.table(column)
+            table = [[name, *map(round, cells)] for name, *cells in rows]
+            print_table((f"{title}, from \\ to", *head), table)
+            click.echo()
+        click.echo("\n".join(movement.sentences))
+        if path:
+            click.echo(
+                f"{len(movement.fallen):,} who left {movement.names[movement.best]} are listed in {path}."
+            )
+        outcome |= movement.as_json()
 
 
 @main.command()
@@ -325,7 +352,7 @@ def compare(
 @click.option("--drift", "drift_from", default=0.25, help="PSI from which a line has drifted.")
 @click.option("--watch-mix", default=0.05, help="Share of customers in another segment, to be watched.")
 @click.option("--drift-mix", default=0.1, help="Share of customers in another segment, which is drift.")
-@click.option("--json", "json_path", default="", metavar="FILE", help="Also write the report as JSON.")
+@json_option
 @click.option("--log/--no-log", default=False, help="Also log the report to MLflow, as a run of its own.")
 @reading_options
 def drift(
@@ -343,7 +370,6 @@ def drift(
 
     INPUT is transactions or a feature table, as for score.
     """
-    import json
     from dataclasses import asdict
 
     from training.drift import Thresholds
@@ -356,15 +382,14 @@ def drift(
                 "0 and the second no lower. Change one of them."
             )
     thresholds = Thresholds(watch, drift_from, watch_mix, drift_mix)
-    report = drift_report(inputs, model, reading_of(options), thresholds, print_shop)
-    if json_path:
-        Path(json_path).parent.mkdir(parents=True, exist_ok=True)
-        Path(json_path).write_text(json.dumps(asdict(report), indent=1), encoding="utf-8")
-    print_drift(report)
-    if log:
-        click.echo(f"Logged as run {log_report(report)}.")
-    if report.verdict == "drift":
-        sys.exit(1)
+    with outcome_as_json(json_path) as outcome:
+        report = drift_report(inputs, model, reading_of(options), thresholds, print_shop)
+        outcome |= asdict(report)
+        print_drift(report)
+        if log:
+            click.echo(f"Logged as run {log_report(report)}.")
+        if report.verdict == "drift":
+            sys.exit(1)
 
 
 @main.command()
@@ -383,9 +408,11 @@ def serve(host: str, port: int, workers: int, model: str, version_column: bool, 
     """
     from training import endpoint
     from training.processes import check_port, replace_by
+    from training.servers import check_exposed
     from training.store import registry
     from training.store.connection import connect
 
+    check_exposed(host)
     client = connect()
     version = registry.find(client, model)
     with tempfile.TemporaryDirectory() as folder:
@@ -411,12 +438,15 @@ def api(host: str, port: int, workers: int, access_log: bool) -> None:
     """Serve the analytics API, the dashboard (/ui) and Swagger UI (/apidocs)."""
     from contract.mlflow_setup import store_address
     from training.processes import check_port, replace_by
+    from training.servers import analytics, check_exposed
 
+    check_exposed(host)
     check_port(host, port)
+    _find_artifacts()
     os.environ["MLFLOW_TRACKING_URI"] = store_address()
     _ask_for_access_log(access_log)
-    click.echo(f"Dashboard on http://{host}:{port}/ui, API documentation on http://{host}:{port}/apidocs")
-    replace_by(*_gunicorn(host, port, workers))
+    os.environ["SEGMENTS_API_ADDRESS"] = f"http://{host}:{port}"  # shown as soon as it answers
+    replace_by(*analytics(host, port, workers))
 
 
 @main.command()
@@ -428,11 +458,14 @@ def ui(host: str, port: int) -> None:
     """Open the MLflow UI on the runs and the registry."""
     from contract.mlflow_setup import store_address
     from training.processes import check_port, replace_by
+    from training.servers import check_ui_host, mlflow_ui
 
+    check_ui_host(host)
     check_port(host, port)
+    _find_artifacts()
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     click.echo(f"MLflow UI on http://{host}:{port}")
-    replace_by(*_mlflow_ui(host, port, store_address()))
+    replace_by(*mlflow_ui(host, port, store_address()))
 
 
 @main.command()
@@ -449,29 +482,51 @@ def up(host: str, api_port: int, scoring_port: int, ui_port: int, access_log: bo
     """Start the analytics API, the scoring endpoint and the MLflow UI; Ctrl-C stops all three."""
     from contract.mlflow_setup import store_address
     from training.processes import check_port, run_together
+    from training.servers import analytics, check_exposed, mlflow_ui
     from training.store import registry
     from training.store.connection import connect
 
+    check_exposed(host)
     registry.find(connect(), CHAMPION)
-    for port in (api_port, scoring_port, ui_port):
-        check_port(host, port)
+    for name, port in ((host, api_port), (host, scoring_port), (LOOPBACK, ui_port)):
+        check_port(name, port)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     _ask_for_access_log(access_log)
     commands = {
-        "The analytics API": _gunicorn(host, api_port, 2),
+        "The analytics API": analytics(host, api_port, 2),
         "The scoring endpoint": ["segments", "serve", "--host", host, "--port", scoring_port],
-        "The MLflow UI": _mlflow_ui(host, ui_port, store_address()),
+        "The MLflow UI": mlflow_ui(LOOPBACK, ui_port, store_address()),
     }
 
     def show_addresses() -> None:
         click.echo(
             f"Dashboard    http://{host}:{api_port}/ui   (API documentation: /apidocs)\n"
             f"Scoring      http://{host}:{scoring_port}/invocations\n"
-            f"MLflow UI    http://{host}:{ui_port}\n"
+            f"MLflow UI    http://{LOOPBACK}:{ui_port}{'' if is_loopback(host) else '   (from this machine only)'}\n"
             "They take some seconds to answer. Ctrl-C stops all three."
         )
 
     sys.exit(run_together(commands, show_addresses))
+
+
+def _find_artifacts() -> None:
+    """Let the store of a project that was moved find its artifacts, without importing MLflow."""
+    from contract.mlflow_setup import database_file, store_address
+    from training.store.connection import find_artifacts
+
+    if database := database_file(store_address()):
+        find_artifacts(database)
+
+
+def _check_store() -> None:
+    """Fail before any long work if the store cannot take its result. A store that does not exist is made later."""
+    from contract.mlflow_setup import database_file, store_address
+    from training.store.connection import connect
+    from training.store.tracking import check_ready
+
+    database = database_file(store_address())
+    if database is None or database.exists():
+        check_ready(connect())
 
 
 def _ask_for_access_log(wanted: bool) -> None:
@@ -479,35 +534,50 @@ def _ask_for_access_log(wanted: bool) -> None:
         os.environ["SEGMENTS_ACCESS_LOG"] = "1"
 
 
-def _gunicorn(host: str, port: int, workers: int) -> list[object]:
-    settings = ["--bind", f"{host}:{port}", "--workers", workers, "--threads", 4]
-    return ["gunicorn", "--config", "python:serving.workers", *settings, "serving:create_app()"]
+def _resumed(assignment: Assignment) -> tuple[str | None, int | None]:
+    """The run to go on with, and its version when all is done but the promotion; (None, None): begin anew."""
+    from training.resume import resumption
+    from training.store.connection import connect
+
+    found = resumption(connect(), assignment.fingerprint, assignment.settings.trials)
+    click.echo(found.sentence)
+    return found.run_id, found.version
 
 
-def _mlflow_ui(host: str, port: int, store: str) -> list[object]:
-    return ["mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", port, "--workers", 1]
+def _is_champion(version: int) -> bool:
+    from training.store import registry
+    from training.store.connection import connect
+
+    return registry.version_of(connect(), CHAMPION) == version
 
 
-def _promote(name: str, limits: Limits, tolerance: Tolerance, reason: str = "") -> bool:
-    """Judge the version of this alias or number. If it passes the gate, promote it; whether it was promoted."""
+def _promote(
+    name: str, limits: Limits, tolerance: Tolerance, outcome: dict[str, object], reason: str = ""
+) -> bool:
+    """Judge the version of this alias or number. If it passes the gate, promote it; whether it is champion.
+
+    The verdict becomes part of the `outcome`.
+    """
     from training import gate
     from training.store import registry
     from training.store.connection import connect
     from training.store.history import Move
+    from training.store.tracking import check_ready
 
     client = connect()
+    check_ready(client)
     version = registry.find(client, name)
     verdict = gate.judge(client, version, limits, tolerance, reason)
-    print_table(
-        ("rule", "expected", "found", "verdict"),
-        [(rule.name, rule.expected, rule.found, "pass" if rule.holds else "FAIL") for rule in verdict.rules],
-    )
+    print_verdict(verdict)
     gate.log_verdict(client, version, verdict)
+    outcome |= {"version": version, "promoted": verdict.passes, "gate": verdict.as_json()}
     if verdict.passes:
         force = reason if verdict.forced else ""
-        registry.promote(client, Move(verdict.champion, version, _command_line(), force), verdict.tags())
+        registry.promote(
+            client, Move(verdict.champion, version, _command_line(), force), verdict.tags_of_rules()
+        )
         forced = f", forced: {force}" if force else ""
-        click.echo(f"Version {version} is champion{forced}. Next: segments serve")
+        click.echo(f"Version {version} is champion{forced}. Next: segments up, and then {DASHBOARD}")
         return True
     click.echo(f"Version {version} was not promoted.", err=True)
     if all(rule.forcible for rule in verdict.failed):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import textwrap
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import click
@@ -14,25 +17,59 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from training.gate import Verdict
     from training.monitor import Report
     from training.shop import Shop
+    from training.train import Outcome
 
 NUMBER = re.compile(rf"((under|over) )?-?[0-9][0-9.,]*%?|{NOTHING}|")
+GAP = "  "  # between two columns
+UNLIMITED = 10_000  # columns of what is no terminal
+COLOURS = {"pass": "green", "ok": "green", "watch": "yellow", "FAIL": "red", "drift": "red"}
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under a head; numbers to the right."""
+    """Print rows under a head; numbers to the right. On a narrow terminal, cells go on in the next line."""
     texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
-    columns = [_aligned(column) for column in zip(head, *texts, strict=True)]
-    for cells in zip(*columns, strict=True):
-        click.echo("  ".join(cells).rstrip())
+    columns = list(zip(head, *texts, strict=True))
+    widths = _widths(columns, shutil.get_terminal_size(fallback=(UNLIMITED, 0)).columns)
+    right = [all(map(NUMBER.fullmatch, column[1:])) for column in columns]
+    for row, cells in enumerate([head, *texts]):
+        wrapped = [_lines(cell, width) for cell, width in zip(cells, widths, strict=True)]
+        for line in zip_longest(*wrapped, fillvalue=""):
+            placed = [
+                _placed(cell, width, to_right, row == 0)
+                for cell, width, to_right in zip(line, widths, right, strict=True)
+            ]
+            click.echo(GAP.join(placed).rstrip())
 
 
-def _aligned(column: Sequence[str]) -> list[str]:
-    """A head and its texts, all of one width."""
-    width = max(map(len, column))
-    numbers = all(map(NUMBER.fullmatch, column[1:]))
-    return [text.rjust(width) if numbers else text.ljust(width) for text in column]
+def _lines(cell: str, width: int) -> list[str]:
+    return [cell] if len(cell) <= width else textwrap.wrap(cell, width)
+
+
+def _widths(columns: Sequence[Sequence[str]], limit: int) -> list[int]:
+    """The width of each column, so that all fit into `limit`: the widest gives way, but no word is broken."""
+    widths = [max(map(len, column)) for column in columns]
+    least = [max(len(word) for cell in column for word in (cell.split() or [""])) for column in columns]
+    while sum(widths) + len(GAP) * (len(widths) - 1) > limit:
+        room = [width - word for width, word in zip(widths, least, strict=True)]
+        if max(room) <= 0:
+            break
+        widest = max(range(len(widths)), key=lambda column: (room[column] > 0, widths[column]))
+        widths[widest] -= 1
+    return widths
+
+
+def _placed(cell: str, width: int, to_right: bool, is_head: bool) -> str:
+    """A cell of one width: a head in bold, and a verdict in its colour, where the terminal has colours."""
+    blanks = " " * (width - len(cell))
+    styled = cell
+    if cell in COLOURS:
+        styled = click.style(cell, fg=COLOURS[cell])
+    elif is_head and cell:
+        styled = click.style(cell, bold=True)
+    return blanks + styled if to_right else styled + blanks
 
 
 def print_shop(shop: Shop) -> None:
@@ -48,6 +85,35 @@ def print_shop(shop: Shop) -> None:
     for example in block.examples if block else ():
         titles = dict(shop.funnel.STEPS)
         click.echo(f"  {titles[example.step]}, such as {example}")
+
+
+def print_counted(shop: Shop) -> None:
+    """Print how a shop was understood, and how many customers there are."""
+    print_shop(shop)
+    counted = shop.sampled_from or len(shop.customers)
+    click.echo(f"{counted:,} customers as of {shop.as_of:%Y-%m-%d %H:%M}")
+    click.echo(f"{shop.funnel.customers - counted:,} more bought nothing, or cancelled all they bought")
+    if shop.sampled_from:
+        click.echo(
+            f"Training on a uniform sample of {len(shop.customers):,} customers; score scores them all"
+        )
+    click.echo()
+
+
+def print_challenger(challenger: Outcome) -> None:
+    """Print what a training came to."""
+    click.echo("\n" + "\n".join(challenger.lines) + "\n")
+    print_segments(challenger.profiles)
+    click.echo("\n" + "\n".join([challenger.outlook, *challenger.warnings, challenger.identity]))
+    click.echo(f"Registered as version {challenger.version}, alias 'challenger' (run {challenger.run_id}).")
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """Print the rules of the gate, and which of them hold."""
+    print_table(
+        ("rule", "expected", "found", "verdict"),
+        [(rule.name, rule.expected, rule.found, "pass" if rule.holds else "FAIL") for rule in verdict.rules],
+    )
 
 
 def print_segments(profiles: pd.DataFrame) -> None:

@@ -12,9 +12,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import IO, TYPE_CHECKING
 
+from contract.hosts import TOKEN_VARIABLE
 from training import processes
+from training.guard import guarded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +32,7 @@ FAILURE_SECONDS = (
 
 def command(host: str, port: int, workers: int = 1) -> list[object]:
     """The scoring server; SEGMENTS_MODEL names its model."""
-    program = ["python", "-m", "serving.scoring_server"]
+    program = ["python", "-m", "serving.server", "scoring"]
     return [*program, "--host", host, "--port", port, "--workers", workers]
 
 
@@ -90,20 +93,19 @@ def started(model: str) -> Iterator[Endpoint]:
     port = processes.free_port()
     program, *arguments = command("127.0.0.1", port)
     words = [str(Path(sys.executable).with_name(str(program))), *map(str, arguments)]
-    environment = os.environ | {"SEGMENTS_MODEL": model}
-    with tempfile.TemporaryFile("w+") as log, _ended_by_sigterm():
-        process = subprocess.Popen(words, env=environment, stdout=log, stderr=log, start_new_session=True)
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        processes.handled((signal.SIGTERM, signal.SIGHUP), _leave),
+        guarded() as marked,
+    ):
+        environment = {**os.environ, **marked, "SEGMENTS_MODEL": model, TOKEN_VARIABLE: ""}
+        process = processes.start(words, environment, log)
         try:
             yield Endpoint(f"http://127.0.0.1:{port}", process, log)
         finally:
             processes.stop_all([process])
 
 
-@contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM raise inside the `with`, as Ctrl-C does, so that the server does not outlive this process."""
-    old_handler = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, old_handler)
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Raise inside the `with`, as Ctrl-C does."""
+    sys.exit(128 + number)

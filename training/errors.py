@@ -21,7 +21,7 @@ FREE_SPACE = "Free some space."
 ALLOW_WRITING = "Make it writable, or name another place with MLFLOW_TRACKING_URI."
 RESTORE = "It is damaged: put a backup in its place, or move it away and train again."
 REMEDIES = {  # by words of the error
-    "database is locked": "Another program holds it: wait for that program, or stop it.",
+    "database is locked": "Another program holds it: wait for that program, or stop it. This names it: fuser -v {file}",
     "disk is full": FREE_SPACE,
     "No space left on device": FREE_SPACE,
     "readonly database": ALLOW_WRITING,
@@ -36,7 +36,8 @@ REMEDIES = {  # by words of the error
 def explain(error: Exception, address: str) -> str:
     """An error of MLflow at `address`, its database or the system, told in the order of an InputError's message."""
     text = str(error)
-    remedy = next((remedy for words, remedy in REMEDIES.items() if words in text), None)
+    file = address.removeprefix("sqlite:///").split("?")[0]
+    remedy = next((remedy.format(file=file) for words, remedy in REMEDIES.items() if words in text), None)
     if isinstance(error, OSError) and error.strerror:
         path = f"{error.filename}: " if error.filename else ""
         return f"{path}{error.strerror}. Expected a file that can be read and written. {remedy or 'Check its path.'}"

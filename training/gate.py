@@ -18,6 +18,7 @@ from contract.names import (
     FORECAST_HOLDS,
     FORECAST_STATE,
     GATE,
+    GATE_TAG,
     MODEL,
 )
 from training import endpoint, shop
@@ -26,7 +27,7 @@ from training.clustering.segmenter import symmetric_log1p
 from training.clustering.sweep import value_step
 from training.errors import InputError
 from training.identity import Segments, same_segments
-from training.store import registry
+from training.store import registry, tracking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,12 +86,25 @@ class Verdict:
     def forced(self) -> bool:
         return self.passes and bool(self.failed)
 
+    def as_json(self) -> dict[str, object]:
+        """The verdict as plain values, as gate.json has it."""
+        return {"verdict": self.outcome} | asdict(self)
+
+    @property
+    def outcome(self) -> str:
+        """The verdict in a few words."""
+        if self.failed and not self.passes:
+            return f"FAILED: {', '.join(rule.name for rule in self.failed)}"
+        return f"forced: {self.reason}" if self.forced else "passed"
+
     def tags(self) -> dict[str, str]:
-        """The verdict as MLflow tags, `gate` and `gate.<rule>`."""
-        outcome = f"forced: {self.reason}" if self.forced else "passed" if self.passes else "FAILED"
+        """The verdict as MLflow tags: its outcome, and with which champion it compared."""
         compared = "no champion" if self.champion is None else f"version {self.champion}"
-        each = {f"gate.{rule.name}": str(rule) for rule in self.rules}
-        return {"gate": outcome, "gate.champion": compared} | each
+        return {GATE_TAG: self.outcome, f"{GATE_TAG}.champion": compared}
+
+    def tags_of_rules(self) -> dict[str, str]:
+        """The verdict as MLflow tags, and one for each rule."""
+        return self.tags() | {f"{GATE_TAG}.{rule.name}": str(rule) for rule in self.rules}
 
 
 def judge(
@@ -129,7 +143,7 @@ def rules_on_table(
     except Exception as error:  # whatever it is, such a model cannot be champion
         yield Rule("model", "scores its customers", f"{type(error).__name__}: {error}", False)
         return
-    yield from _rules_of_its_own(challenger, table, _stability(record.tags), limits)
+    yield from _rules_of_its_own(challenger, table, _stability(registry.details_of(record)), limits)
     if champion is not None:
         kind = registry.data_kind(record)
         champion_kind = registry.data_kind(registry.record_of(client, champion))
@@ -156,7 +170,7 @@ def log_verdict(client: MlflowClient, version: int, verdict: Verdict) -> None:
         if name.startswith("gate") and name not in tags:
             client.delete_tag(run_id, name)
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
-    client.log_dict(run_id, {"verdict": tags["gate"]} | asdict(verdict), GATE)
+    client.log_dict(run_id, verdict.as_json(), GATE)
 
 
 @dataclass(frozen=True)
@@ -209,7 +223,7 @@ def _check_run(client: MlflowClient, version: int) -> None:
         if run and client.get_run(run).info.lifecycle_stage == "active":
             return
         to_do = (
-            f"Restore it, if it was deleted lately: mlflow runs restore --run-id {run}"
+            f"Restore it, if it was deleted lately: {tracking.mlflow_command(f'runs restore --run-id {run}')}"
             if run
             else "Train again."
         )
@@ -221,10 +235,10 @@ def _check_run(client: MlflowClient, version: int) -> None:
     )
 
 
-def _stability(tags: Mapping[str, str]) -> float:
-    """The stability that the training measured; nan without a usable tag, so that the rule fails."""
+def _stability(details: Mapping[str, object]) -> float:
+    """The stability that the training measured; nan without a usable one, so that the rule fails."""
     try:
-        return float(tags.get("stability", "nan"))
+        return float(str(details.get("stability", "nan")))
     except ValueError:
         return float("nan")
 

@@ -47,6 +47,12 @@ class ReadingOptions(TypedDict, total=False):
     duplicates: str
 
 
+class ScoreOptions(ReadingOptions):
+    """The options of `segments score` and `segments compare` beside their own."""
+
+    json_path: str
+
+
 class LimitOptions(TypedDict):
     """The options of `limit_options`."""
 
@@ -80,11 +86,17 @@ class OutlookOptions(TypedDict):
     forecast_level_within: float
 
 
-class PromoteOptions(LimitOptions, GateOptions):
+class JsonOption(TypedDict):
+    """The option of `json_option`."""
+
+    json_path: str
+
+
+class PromoteOptions(LimitOptions, GateOptions, JsonOption):
     """The options that `segments promote` shares with `segments train`."""
 
 
-class TrainOptions(ReadingOptions, LimitOptions, GateOptions, OutlookOptions):
+class TrainOptions(ReadingOptions, LimitOptions, GateOptions, OutlookOptions, JsonOption):
     """The options that `segments train` shares with other commands."""
 
 
@@ -181,6 +193,17 @@ def engine_option(command: Command[Parameters, Result]) -> Command[Parameters, R
         type=click.Choice(["duckdb", "spark"]),
         default="duckdb",
         help="What reads, cleans and counts; spark needs the extra `spark` and Java.",
+    )(command)
+
+
+def json_option(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
+    """The option that writes the outcome for other programs."""
+    return click.option(
+        "--json",
+        "json_path",
+        default="",
+        metavar="FILE",
+        help="Also write the outcome as JSON; - is the standard output, and the text goes to stderr.",
     )(command)
 
 

@@ -9,13 +9,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from types import FrameType
+from typing import IO, NoReturn
 
 from training.errors import InputError
+from training.guard import GRACE_SECONDS, guarded
 
-GRACE_SECONDS = 10.0  # from SIGTERM to SIGKILL
+Handler = Callable[[int, FrameType | None], object]
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a service's stop, a closed terminal
 
 
 def replace_by(program: object, *arguments: object) -> NoReturn:
@@ -45,35 +48,54 @@ def check_port(host: str, port: int) -> None:
 
 
 def run_together(commands: Mapping[str, Sequence[object]], ready: Callable[[], None]) -> int:
-    """Run commands, by their names, until SIGINT, SIGTERM or the end of one of them; then stop all. The exit code.
+    """Run commands, by their names, until a signal of ENDING or the end of one of them; then stop all. The exit code.
 
-    Each command has a process group of its own, so that its workers stop with it. `ready` is called once all
-    are started. The code is 0 after a signal, and 1 when a command ended by itself.
+    Each command has a process group of its own, so that its workers stop with it; a guard stops them when this
+    process is killed. `ready` is called once all are started. The code is 0 after a signal, and 1 when a command
+    ended by itself.
     """
     _use_this_environment()
     stopping = False
 
-    def stop(*_: object) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         nonlocal stopping
         stopping = True
 
-    old_handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     running: dict[str, subprocess.Popen[bytes]] = {}
+    with handled(ENDING, stop), guarded() as marked:
+        try:
+            for name, command in commands.items():
+                running[name] = start(command, os.environ | marked)
+            ready()
+            while not stopping:
+                ended = [name for name, process in running.items() if process.poll() is not None]
+                if ended:
+                    print(f"{ended[0]} has ended by itself; stopping the others.", file=sys.stderr)
+                    return 1
+                time.sleep(0.1)
+            return 0
+        finally:
+            stop_all(running.values())
+
+
+def start(
+    command: Sequence[object], environment: Mapping[str, str], output: IO[str] | None = None
+) -> subprocess.Popen[bytes]:
+    """A command in a process group of its own, which a terminal's signals do not reach."""
+    words = [str(part) for part in command]
+    return subprocess.Popen(words, env=environment, stdout=output, stderr=output, start_new_session=True)
+
+
+@contextlib.contextmanager
+def handled(signals: Collection[signal.Signals], handler: Handler) -> Iterator[None]:
+    """Let `handler` answer these signals inside the `with`, but for those that are ignored (as `nohup` ignores one)."""
+    asked = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
+    old = {number: signal.signal(number, handler) for number in asked}
     try:
-        for name, command in commands.items():
-            running[name] = subprocess.Popen([str(part) for part in command], start_new_session=True)
-        ready()
-        while not stopping:
-            ended = [name for name, process in running.items() if process.poll() is not None]
-            if ended:
-                print(f"{ended[0]} has ended by itself; stopping the others.", file=sys.stderr)
-                return 1
-            time.sleep(0.1)
-        return 0
+        yield
     finally:
-        stop_all(running.values())
-        for number, handler in old_handlers.items():
-            signal.signal(number, handler)
+        for number, before in old.items():
+            signal.signal(number, before)
 
 
 def stop_all(processes: Collection[subprocess.Popen[bytes]]) -> None:

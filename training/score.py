@@ -43,13 +43,33 @@ class ScoredCustomers:
     metadata: Mapping[str, str | float]
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What was written: where, by which version, how many customers and anomalies.
+
+    as_of: None where it is not known; rows: what was written, None where Spark wrote it.
+    """
+
+    output: str
+    model_version: int
+    as_of: str | None
+    customers: int
+    anomalies: int
+    rows: pd.DataFrame | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The same as plain values, without the rows."""
+        names = ("output", "model_version", "as_of", "customers", "anomalies")
+        return {name: getattr(self, name) for name in names}
+
+
 def score_sources(
     sources: Sequence[str],
     model: str,
     reading: Reading,
     output: Path,
     show: Callable[[Shop], None] | None = None,
-) -> pd.DataFrame:
+) -> Scored:
     """Score `sources` with a registered version and write the rows to `output` (.parquet or .csv).
 
     The rows are the customers with their features, the model's answers, and the stamps model_version and
@@ -68,7 +88,7 @@ def score_sources(
     rows = scored.customers.assign(model_version=version, as_of=as_of)
     write_table(rows, output)
     _warn_of_share(scored, version)
-    return rows
+    return Scored(str(output), version, as_of, len(rows), int(rows.is_anomaly.sum()), rows)
 
 
 def score_customers(
@@ -135,8 +155,8 @@ def _warn_of_share(scored: ScoredCustomers, version: int) -> None:
         )
 
 
-def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output: str) -> tuple[int, int]:
-    """Score transactions as `score_sources` does, on Spark; (number of customers, number of anomalies).
+def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output: str) -> Scored:
+    """Score transactions as `score_sources` does, on Spark.
 
     `output` is a folder of Parquet files, at a path or an address to which all workers can write.
     """
@@ -156,7 +176,7 @@ def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output:
     model_rules = registry.load(client, version)
     reading = counted_as_in_training(replace(reading, engine="spark"), model_rules, version)
     table, cleaned = customer_table(sources, reading)
-    customers, session = spark.frame(table), spark.session()
+    frame, session = spark.frame(table), spark.session()
     scorer = mlflow.pyfunc.spark_udf(
         session,
         f"models:/{MODEL}/{version}",
@@ -165,12 +185,13 @@ def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output:
     )
     from pyspark.sql.functions import lit, struct
 
-    scored = customers.withColumn("answer", scorer(struct(*FEATURES)))
+    scored = frame.withColumn("answer", scorer(struct(*FEATURES)))
     stamps = [lit(version).cast("long"), lit(cleaned.as_of.isoformat())]
     stamped = [column.alias(name) for name, column in zip(STAMP_COLUMNS, stamps, strict=True)]
     scored.select(*table.columns, "answer.*", *stamped).write.mode("overwrite").parquet(output)
     written = session.read.parquet(output)
-    return written.count(), written.filter("is_anomaly").count()
+    customers, anomalies = written.count(), written.filter("is_anomaly").count()
+    return Scored(output, version, cleaned.as_of.isoformat(), customers, anomalies)
 
 
 def _answer_type(scorer: PyFuncModel) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.spreadsheets import harmless
 from training.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,9 +20,21 @@ def check_table_path(path: Path) -> None:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table to a .parquet or .csv file. A missing folder is made."""
+    """Write a table to a .parquet or .csv file. A missing folder is made.
+
+    It is written beside the file and renamed when it is complete: a full disk, or a kill, leaves the file of before
+    as it was. In a .csv, no text is one that a spreadsheet takes for a formula.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".parquet":
-        table.to_parquet(path, index=False)
-    else:
-        table.to_csv(path, index=False)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        new = Path(folder) / path.name
+        if path.suffix == ".parquet":
+            table.to_parquet(new, index=False)
+        else:
+            _harmless(table).to_csv(new, index=False)
+        new.replace(path)
+
+
+def _harmless(table: pd.DataFrame) -> pd.DataFrame:
+    texts = table.select_dtypes(exclude=["number", "bool", "datetime"])
+    return table.assign(**{str(name): texts[name].map(harmless, na_action="ignore") for name in texts})

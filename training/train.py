@@ -30,7 +30,7 @@ from training.clustering.sweep import (
     untried,
 )
 from training.clustering.weights import DEFAULT_WEIGHTS, weights_of, written
-from training.errors import InputError, Rejected
+from training.errors import Rejected
 from training.outlook import HORIZON_DAYS, Outlook, look_ahead
 from training.profiles import profile
 from training.remedy import fewer_features
@@ -46,7 +46,7 @@ from training.report.portrait import state_grid, with_evidence
 from training.returns import with_returns_note
 from training.shop import Reading, Shop, check_usable, constant_note, varying
 from training.states import shop_gap
-from training.store import artifact, registry, tracking
+from training.store import artifact, descriptions, registry, tracking
 from training.store.connection import connect
 from training.store.trial_log import TrialLog
 from training.value.groups import GroupsBefore
@@ -86,6 +86,12 @@ class Assignment:
     def kind(self) -> str:
         """What the data are, as run and version say it: demo or real."""
         return "demo" if self.demo else "real"
+
+    @property
+    def name(self) -> str:
+        """What tells its run from others, first what differs most: MLflow's list of runs shows 20 letters."""
+        features = "all features" if set(self.features) == set(FEATURES) else ", ".join(self.features)
+        return f"{self.shop.as_of:%Y-%m-%d}, seed {self.settings.seed}, {features}, {self.kind} data"
 
     @property
     def params(self) -> dict[str, Any]:
@@ -160,26 +166,37 @@ class Outcome:
     warnings: list[str]
     outlook: str
 
+    def as_json(self) -> dict[str, object]:
+        """The same as plain values."""
+        return {
+            "run_id": self.run_id,
+            "version": self.version,
+            "outcome": self.lines,
+            "segments": self.profiles.to_dict("records"),
+            "identity": self.identity,
+            "warnings": self.warnings,
+            "outlook": self.outlook,
+        }
+
 
 def train_challenger(
     given: Assignment,
     source: str,
-    resume: bool = False,
+    resume: str | None = None,
     progress: Callable[[Trial], None] | None = None,
     storage: str = "",
 ) -> Outcome:
     """Search, choose, fit, log and register a challenger.
 
-    `source` names the data for the run. `progress` is called after each trial. `storage` is the address of a
-    database for the Optuna study, in which others may `work_on_study`; by default the study is this process's own.
+    `source` names the data for the run. `resume` is the id of an interrupted run to go on with. `progress` is called
+    after each trial. `storage` is the address of a database for the Optuna study, in which others may
+    `work_on_study`; by default the study is this process's own.
     Raises InputError, with nothing registered, when the data cannot be segmented, and Rejected when no setting keeps
     the limits: the run then keeps features, figures, report and the best segmentation, marked as rejected.
     """
     check_usable(given.shop.customers, given.settings.features)
     client = connect()
-    interrupted = _run_to_resume(client, given.fingerprint) if resume else None
-    name = f"{given.kind} data as of {given.shop.as_of:%Y-%m-%d}"
-    with tracking.training_run(client, name, _run_tags(given), interrupted) as run_id:
+    with tracking.training_run(client, given.name, _run_tags(given), resume) as run_id:
         _log_inputs(given, source)
         evaluate = given.evaluator()
         trials = _search(client, run_id, given, evaluate, storage, progress)
@@ -191,9 +208,11 @@ def train_challenger(
         model_uri, answers = _answers(given, choice, segmentation, outlook)
         result = _result(given, evaluate, trials, choice, segmentation, past, outlook, answers)
         _log_result(client, run_id, result)
+        tracking.rename(client, run_id, given.name, f"k={choice.winner.k}, {given.name}")
         if choice.rejected:
             _reject(run_id, given, result)
         version = registry.register(client, run_id, model_uri, result.version_tags, result.note)
+        descriptions.write_missing(client)
         _end(result.note, "done")
     tracking.journal_path(run_id).unlink(missing_ok=True)
     profiles, identity_line = result.fitted.profiles, str(segmentation.identity)
@@ -279,19 +298,27 @@ class _Result:
     def version_tags(self) -> dict[str, str]:
         """The tags of the model's version."""
         shop, winner = self.given.shop, self.choice.winner
-        measured = ("silhouette", "stability", "smallest_share", "value_step", "flag_reproducibility")
-        numbers = {"eps": winner.eps} | {name: winner.metrics[name] for name in measured} | self.band.record()
         return {
             names.DATA_TAG: self.given.kind,
             names.DATA_DIGEST_TAG: shop.digest,
             "as_of": shop.as_of.isoformat(),
             "customers": str(len(shop.customers)),
             "k": str(winner.k),
-            "min_samples": str(winner.min_samples),
-            **{name: f"{value:.6g}" for name, value in numbers.items()},
             **self.outlook.record,
-            **self.segmentation.identity.tags(),
+            names.DETAILS_TAG: json.dumps(self._details),
         }
+
+    @property
+    def _details(self) -> dict[str, float | int | str]:
+        """What else a reader of the version may want: its setting, how it did, and where its segments come from."""
+        winner = self.choice.winner
+        measured = ("silhouette", "stability", "smallest_share", "value_step", "flag_reproducibility")
+        return (
+            {"eps": winner.eps, "min_samples": winner.min_samples, "best_trial": winner.number}
+            | {name: winner.metrics[name] for name in measured}
+            | self.band.record()
+            | self.segmentation.identity.tags()
+        )
 
     def metrics(self) -> dict[str, float]:
         """The metrics of the run."""
@@ -378,16 +405,6 @@ class _Result:
         shop = self.shop_total
         sentences = outlook_sentences(self.outlook, shop)
         return {**self.outlook.as_json(), "shop": shop, "sentences": sentences}
-
-
-def _run_to_resume(client: MlflowClient, fingerprint: str) -> str:
-    run = tracking.interrupted_run(client, fingerprint)
-    if run is None:
-        raise InputError(
-            "There is no interrupted training of these data with these settings. Expected the same files and "
-            "options as the training that was stopped. Run without --resume."
-        )
-    return run
 
 
 def _run_tags(given: Assignment) -> dict[str, str]:
@@ -530,6 +547,8 @@ def _log_result(client: MlflowClient, run_id: str, result: _Result) -> None:
 
     metrics = result.metrics()
     mlflow.log_metrics(metrics)
+    winner = result.choice.winner
+    mlflow.log_params({**tracking.rounded(_setting(winner)), "best_trial": winner.number})
     curve = _curve(result.evaluate, result.choice.winner)
     tracking.log_curve(client, run_id, curve)
     tracking.log_files(result.files(metrics, curve))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -69,9 +70,13 @@ class Picture:
 
 
 def picture(figure: Figure, dpi: int = 130) -> Picture:
-    """The figure drawn; figures made anew from the same data give the same bytes."""
+    """The figure drawn; figures made anew from the same data give the same bytes.
+
+    `Figure.savefig` would draw twice, once only to lay out: the canvas lays out as it draws.
+    """
+    figure.set_dpi(dpi)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return Picture(" ".join(figure.get_suptitle().split()), buffer.getvalue())
 
 

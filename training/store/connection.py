@@ -6,11 +6,15 @@ import fcntl
 import gc
 import logging
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from contract import mlflow_setup
+from contract import artifact_paths, mlflow_setup
+from training.errors import InputError
+from training.reading.address import scheme, shown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,6 +26,16 @@ GC_THRESHOLDS = (
 )  # fewer collections than Python's default: what is imported is never garbage
 
 
+SERVER_TIMEOUT_SECONDS = 10.0
+GATEWAY_ERRORS = (502, 503, 504)  # of a proxy whose server is down
+PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}  # where a database server listens by default
+START_SERVER = "Start it: mlflow server --backend-store-uri ADDRESS --artifacts-destination FOLDER"
+DRIVERS = {
+    "postgresql": "Install and name it: pip install 'customer-segments[postgres]', and postgresql+psycopg://...",
+    "mysql": "Install and name it: pip install 'customer-segments[mysql]', and mysql+pymysql://...",
+}
+
+
 def prepare_process() -> None:
     """Set up this process for MLflow: its environment, and the garbage collector. A command calls it once."""
     mlflow_setup.prepare()
@@ -29,7 +43,10 @@ def prepare_process() -> None:
 
 
 def connect() -> MlflowClient:
-    """A client on the store at `store_address`, whose database is made when it is missing."""
+    """A client on the store at `store_address`, whose database is made when it is missing.
+
+    Its artifacts are found where the project is now. Raises InputError where that cannot be.
+    """
     import mlflow
 
     mlflow_setup.set_log_level(logging.CRITICAL)  # the command prints errors, without a traceback
@@ -37,7 +54,61 @@ def connect() -> MlflowClient:
     os.environ["MLFLOW_TRACKING_URI"] = address  # for the parts of MLflow that look there
     if database := mlflow_setup.database_file(address):
         create_database(database)
-    return mlflow.MlflowClient()
+        find_artifacts(database)
+    else:
+        check_server(address)
+    try:
+        return mlflow.MlflowClient()
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"The driver {error.name} for the MLflow store at {shown(address)} is not installed. Expected the driver "
+            f"that its address names. {DRIVERS.get(scheme(address).split('+')[0], 'Install it.')}"
+        ) from None
+
+
+def check_server(address: str) -> None:
+    """Raise InputError, within seconds, when no server answers at `address`. MLflow would try again for minutes."""
+    kind = scheme(address)
+    if kind in ("http", "https"):
+        _check_web_server(address)
+    elif kind.split("+")[0] in PORTS:
+        _check_database_server(address, PORTS[kind.split("+")[0]])
+
+
+def _check_web_server(address: str) -> None:
+    import requests
+
+    try:
+        status = requests.get(address, timeout=SERVER_TIMEOUT_SECONDS, stream=True).status_code
+    except requests.RequestException as error:
+        raise _silent(address, type(error).__name__, START_SERVER) from None
+    if status in GATEWAY_ERRORS:
+        raise _silent(address, f"HTTP {status}", START_SERVER)
+
+
+def _check_database_server(address: str, port: int) -> None:
+    parts = urlsplit(address)
+    if not parts.hostname:  # a socket of this machine
+        return
+    try:
+        socket.create_connection((parts.hostname, parts.port or port), SERVER_TIMEOUT_SECONDS).close()
+    except OSError as error:
+        raise _silent(address, error.strerror or str(error), "Start it") from None
+
+
+def _silent(address: str, cause: str, to_do: str) -> InputError:
+    return InputError(
+        f"The MLflow store at {shown(address)} does not answer ({cause}). Expected a running server. {to_do}, or "
+        "correct MLFLOW_TRACKING_URI."
+    )
+
+
+def find_artifacts(database: Path) -> None:
+    """Let the database of a project that was moved find its artifacts. Raises InputError where that cannot be."""
+    try:
+        artifact_paths.follow(database)
+    except artifact_paths.Misplaced as error:
+        raise InputError(str(error)) from None
 
 
 def create_database(database: Path) -> None:

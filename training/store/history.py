@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,10 @@ class Change:
     when: datetime | None = None
     who: str = ""
 
+    def as_json(self) -> dict[str, object]:
+        """The same as plain values."""
+        return asdict(self) | {"when": self.when.isoformat() if self.when else None}
+
 
 @contextlib.contextmanager
 def entry(client: MlflowClient, move: Move, verdicts: Mapping[str, str] = {}) -> Iterator[None]:
@@ -72,7 +76,7 @@ def changes_until(client: MlflowClient, champion: int | None) -> list[Change]:
     An entry should begin at the version to which the entry before it led. Where it does not, somebody moved
     the alias by hand, without an entry. An entry that was not ended counts if the next one begins at its version.
     """
-    experiment = client.get_experiment_by_name(HISTORY_EXPERIMENT)
+    experiment = tracking.find_experiment(client, HISTORY_EXPERIMENT)
     runs: Sequence[Run] = []
     if experiment is not None:
         runs = client.search_runs(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import io
+import json
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from contract.by_hand import by_hand_sentence
 from contract.integrity import Tampered, checked_copy, digest_of
-from contract.names import CHALLENGER, CHAMPION, DATA_TAG, DIGEST_TAG, MODEL, OUTPUTS, PREVIOUS, SEGMENTER
+from contract.names import (
+    CHALLENGER,
+    CHAMPION,
+    DATA_TAG,
+    DETAILS_TAG,
+    DIGEST_TAG,
+    GATE_TAG,
+    MODEL,
+    OUTPUTS,
+    PREVIOUS,
+    REPORT,
+    SEGMENTER,
+)
 from training.errors import InputError
 from training.identity import Predecessor, Segments
 from training.store import artifact, history
@@ -74,14 +88,16 @@ def register(
     import mlflow
 
     registered = client.search_model_versions(f"name='{MODEL}' and run_id='{run}'")
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(io.StringIO()):  # MLflow prints what the command says itself
         if registered:
             (record,) = registered
         else:
             files = Path(mlflow.artifacts.download_artifacts(model_uri))
             record = mlflow.register_model(model_uri, MODEL, tags={**tags, DIGEST_TAG: digest_of(files)})
     version = int(record.version)
-    client.update_model_version(MODEL, str(version), description)
+    link = f"#/experiments/{client.get_run(run).info.experiment_id}/runs/{run}"
+    links = f"\n- [Its training]({link}), and the [report]({link}/artifacts/{REPORT})"
+    client.update_model_version(MODEL, str(version), description + links)
     client.set_registered_model_alias(MODEL, CHALLENGER, str(version))
     return version
 
@@ -111,18 +127,28 @@ def promote(client: MlflowClient, move: history.Move, verdicts: Mapping[str, str
             client.set_registered_model_alias(MODEL, CHAMPION, str(move.after))
 
 
-def rollback(client: MlflowClient, command: str) -> tuple[int, int | None]:
-    """Swap champion and previous, and enter it in the history; (champion now, champion before).
+def moved_by_hand(client: MlflowClient, change: history.Change) -> str:
+    """What to say of the last change of the champion, which was by hand."""
+    if change.after is None:
+        back = " Give it back: segments rollback." if version_of(client, PREVIOUS) else ""
+        return f"The champion's alias was taken by hand from version {change.before}.{back}"
+    return by_hand_sentence(change.after, change.before, record_of(client, change.after).tags.get(GATE_TAG))
 
-    Where the champion's alias or version was deleted by hand, the previous version becomes champion and keeps
-    the alias `previous`, too.
+
+def rollback(client: MlflowClient, command: str) -> tuple[int, int | None]:
+    """Go back to the champion before this one, and enter it in the history; (champion now, champion before).
+
+    It is the version with the alias `previous`, unless somebody moved the champion's alias by hand: then it is the
+    version from which it was moved. Where the champion's alias or version was deleted by hand, the previous version
+    becomes champion and keeps the alias `previous`, too.
 
     `champion` is set first, because that is what a rollback is for. If the process is killed between the two
     writes, both aliases stand for the earlier champion, and the history tells which version was left. Raises
     InputError when there is no previous version.
     """
     with champion_lock():
-        champion, previous = version_of(client, CHAMPION), version_of(client, PREVIOUS)
+        champion = version_of(client, CHAMPION)
+        previous = _left_by_hand(client, champion) or version_of(client, PREVIOUS)
         if previous is None or previous == champion:
             raise InputError(
                 "There is no earlier champion to go back to. Expected a version with the alias "
@@ -133,6 +159,16 @@ def rollback(client: MlflowClient, command: str) -> tuple[int, int | None]:
             if champion is not None:
                 client.set_registered_model_alias(MODEL, PREVIOUS, str(champion))
     return previous, champion
+
+
+def _left_by_hand(client: MlflowClient, champion: int | None) -> int | None:
+    """The version from which somebody moved the alias by hand to `champion`; None: nobody did, or it is gone."""
+    changes = history.changes_until(client, champion)
+    if champion is None or not changes or changes[-1].how != history.BY_HAND:
+        return None
+    records = client.search_model_versions(f"name='{MODEL}'")
+    before = changes[-1].before
+    return before if before in {int(record.version) for record in records} else None
 
 
 def predecessor(client: MlflowClient, kind: str, features: tuple[str, ...], weights: Floats) -> Predecessor:
@@ -175,6 +211,11 @@ def record_of(client: MlflowClient, version: int) -> ModelVersion:
     return client.get_model_version(MODEL, str(version))
 
 
+def details_of(record: ModelVersion) -> dict[str, object]:
+    """What the training of a version measured. An older version has a tag for each of it."""
+    return {**record.tags, **json.loads(record.tags.get(DETAILS_TAG, "{}"))}
+
+
 def data_kind(record: ModelVersion) -> str:
     """What data a version was trained on: real or demo; unknown for a version without the tag."""
     return str(record.tags.get(DATA_TAG, "unknown"))
@@ -210,7 +251,7 @@ def find(client: MlflowClient, name: str) -> int:
         numbers = ", ".join(str(number) for number in sorted(known)) or "none"
         to_do = "Name one of these." if known else "Run `segments train` to make one."
         if known and name == CHAMPION:
-            to_do = "Make one champion: segments promote VERSION."
+            to_do = f"Name one: --model {max(known)}. Or make one champion: segments promote {max(known)}"
         raise InputError(
             f"No model version '{name}'. Expected {CHAMPION}, {CHALLENGER}, {PREVIOUS} or one of: {numbers}. {to_do}"
         )

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract import artifact_paths
 from contract.mlflow_setup import STORE, database_file, store_address
-from contract.names import EXPERIMENT
+from contract.names import EXPERIMENT, HISTORY_EXPERIMENT
 from training.errors import InputError, Rejected
 from training.reading.address import is_address, shown
 from training.tables import write_table
@@ -21,10 +22,16 @@ from training.tables import write_table
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
 
 PARENT_TAG = "mlflow.parentRunId"
 NOTE_TAG = "mlflow.note.content"
+TRIAL_TAG = "trial"
+CURVE_TAG = "curve"  # of the child run with the curves by k
+CURVE_NOTE = (
+    "How the measures change with the number of segments: the step of each metric is k, at the chosen eps and "
+    "min_samples. Look at the charts, and not at the last values, which are those of the largest k."
+)
 RUNNING_SUFFIX = ".running"  # of the file that a training at work holds locked
 # MLflow's UI then shows runs and charts, and not traces and prompts.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -32,20 +39,49 @@ MAX_RUNS_PER_SEARCH = 50_000  # MLflow returns no more
 
 
 def experiment_id(client: MlflowClient, name: str = EXPERIMENT) -> str:
-    """The id of the experiment `name`, which is made when missing. A local store keeps its artifacts in `mlruns`."""
+    """The id of the experiment `name`, which is made when missing. A database file has its artifacts beside it.
+
+    Raises InputError when it was deleted.
+    """
     from mlflow.exceptions import MlflowException
 
-    experiment = client.get_experiment_by_name(name)
+    experiment = find_experiment(client, name)
     if experiment is None:
-        local = store_address().startswith("sqlite:")
-        location = (STORE / "artifacts").resolve().as_uri() if local else None
+        database = database_file(store_address())
+        location = artifact_paths.location(database) if database else None
         try:
             return client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS)
         except MlflowException:  # another process made it a moment ago
-            experiment = client.get_experiment_by_name(name)
+            experiment = find_experiment(client, name)
             if experiment is None:
                 raise
     return experiment.experiment_id
+
+
+def find_experiment(client: MlflowClient, name: str) -> Experiment | None:
+    """The experiment `name`, or None when nobody made it yet. Raises InputError when it was deleted."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None and experiment.lifecycle_stage != "active":
+        command = mlflow_command(f"experiments restore --experiment-id {experiment.experiment_id}")
+        raise InputError(
+            f"The experiment '{name}' was deleted in MLflow. Expected it, because it holds the runs. Restore it: "
+            f"{command}"
+        )
+    return experiment
+
+
+def mlflow_command(words: str) -> str:
+    """A command of MLflow on this store, to be typed by a person. A server's address is in their environment."""
+    address = store_address()
+    return f"MLFLOW_TRACKING_URI={address} mlflow {words}" if database_file(address) else f"mlflow {words}"
+
+
+def check_ready(client: MlflowClient) -> None:
+    """Raise an error, before any long work, when the store could not take the work's result."""
+    for name in (EXPERIMENT, HISTORY_EXPERIMENT):
+        find_experiment(client, name)
+    if database := database_file(store_address()):
+        artifact_paths.check_writable(database)
 
 
 @contextlib.contextmanager
@@ -143,21 +179,27 @@ def close_killed(client: MlflowClient) -> None:
 
 
 def child_runs(client: MlflowClient, experiment: str, parent: str) -> list[Run]:
-    """The child runs of a training."""
+    """The child runs of a training: one per trial, and one with the curves by k."""
     return list(
         client.search_runs([experiment], f"tags.`{PARENT_TAG}` = '{parent}'", max_results=MAX_RUNS_PER_SEARCH)
     )
 
 
-def interrupted_run(client: MlflowClient, fingerprint: str) -> str | None:
-    """The id of the latest training that stopped during its sweep, with the same data and settings."""
+def trial_runs(client: MlflowClient, experiment: str, parent: str) -> dict[int, Run]:
+    """The child runs of a training's trials, by their numbers."""
+    runs = child_runs(client, experiment, parent)
+    return {int(run.data.tags[TRIAL_TAG]): run for run in runs if TRIAL_TAG in run.data.tags}
+
+
+def latest_training(client: MlflowClient, fingerprint: str) -> Run | None:
+    """The latest training with the same data and settings, however far it came."""
     runs = client.search_runs(
         [experiment_id(client)],
-        f"tags.fingerprint = '{fingerprint}' and tags.stage = 'sweep'",
+        f"tags.fingerprint = '{fingerprint}'",
         order_by=["attributes.start_time DESC"],
         max_results=1,
     )
-    return runs[0].info.run_id if runs else None
+    return runs[0] if runs else None
 
 
 def journal_path(run: str) -> Path:
@@ -171,13 +213,29 @@ def _studies_folder() -> Path:
     return folder
 
 
-def log_curve(client: MlflowClient, run: str, curve: pd.DataFrame) -> None:
-    """Log each column of `curve` that is not all 0 as a metric `by_k_<column>`, with k as the step."""
+def rounded(values: Mapping[str, float]) -> dict[str, str]:
+    """Numbers as parameters of a run, alike in the run of a training and in those of its trials."""
+    return {name: f"{value:.6g}" for name, value in values.items()}
+
+
+def rename(client: MlflowClient, run: str, old: str, new: str) -> None:
+    """Give a run the name `new`, if it has the name `old`; a name that a person gave stays."""
+    if client.get_run(run).info.run_name == old:
+        client.update_run(run, name=new)
+
+
+def log_curve(client: MlflowClient, parent: str, curve: pd.DataFrame) -> None:
+    """Log each column of `curve` that is not all 0 as a metric `by_k_<column>`, with k as the step.
+
+    They are in a child run of their own: MLflow shows the last step of a metric as its value, and in the training's
+    own run that would read as the result.
+    """
     from mlflow.entities import Metric
 
-    now = client.get_run(run).info.start_time  # so that a resumed training logs the same points again
+    run = _curve_run(client, parent)
+    now = run.info.start_time  # so that a resumed training logs the same points again
     client.log_batch(
-        run,
+        run.info.run_id,
         metrics=[
             Metric(f"by_k_{name}", float(row[name]), now, int(row["k"]))
             for row in curve.to_dict("records")
@@ -185,6 +243,17 @@ def log_curve(client: MlflowClient, run: str, curve: pd.DataFrame) -> None:
             if curve[name].any()
         ],
     )
+    client.set_terminated(run.info.run_id)
+
+
+def _curve_run(client: MlflowClient, parent: str) -> Run:
+    """The child run with the curves by k; a training that was interrupted may have begun it."""
+    experiment = client.get_run(parent).info.experiment_id
+    for run in child_runs(client, experiment, parent):
+        if CURVE_TAG in run.data.tags:
+            return run
+    tags = {PARENT_TAG: parent, CURVE_TAG: "by k", NOTE_TAG: CURVE_NOTE}
+    return client.create_run(experiment, tags=tags, run_name="curves by k")
 
 
 def log_data(customers: pd.DataFrame, source: str, digest: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
-from training.store.tracking import PARENT_TAG, child_runs
+from training.store.tracking import PARENT_TAG, TRIAL_TAG, rounded, trial_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,7 +24,7 @@ class TrialLog:
     def __init__(self, client: MlflowClient, parent: str) -> None:
         self.client, self.parent = client, parent
         self.experiment = client.get_run(parent).info.experiment_id
-        self.runs = {int(run.data.tags["trial"]): run for run in child_runs(client, self.experiment, parent)}
+        self.runs = trial_runs(client, self.experiment, parent)
         self._thread = ThreadPoolExecutor(1)
         self._writes: deque[Future[None]] = deque()
 
@@ -70,7 +70,7 @@ class TrialLog:
         if run is None:
             now = int(time.time() * 1000)
             setting = " ".join(f"{name}={value:.4g}" for name, value in params.items())
-            tags = {PARENT_TAG: self.parent, "trial": str(number), "missed": ", ".join(missed)}
+            tags = {PARENT_TAG: self.parent, TRIAL_TAG: str(number), "missed": ", ".join(missed)}
             run = self.client.create_run(self.experiment, now, tags, run_name=f"trial {number:03d} {setting}")
         elif run.info.status == "FINISHED":
             return
@@ -79,6 +79,6 @@ class TrialLog:
         self.client.log_batch(
             run.info.run_id,
             metrics=[Metric(name, value, now, 0) for name, value in values.items()],
-            params=[Param(name, f"{value:.6g}") for name, value in params.items()],
+            params=[Param(name, value) for name, value in rounded(params).items()],
         )
         self.client.set_terminated(run.info.run_id)

@@ -42,8 +42,7 @@ def main() -> int:
                 else:
                     command = ["train", "--promote", "--trials", "10", "--seed", str(int(number))]
                 watched = Watched(store, *command)
-                word = "gunicorn" if command[0] == "up" else "serving.scoring_server"
-                watched.wait_for(lambda watched=watched, word=word: has_started(word)(watched))
+                watched.wait_for(lambda watched=watched: has_started("serving.server")(watched))
                 if moment == "running":
                     watched.wait_for(lambda ports=ports: answering(ports))
                 left = watched.end(number)

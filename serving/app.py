@@ -5,7 +5,6 @@ Every answer is made from one snapshot of the champion in memory; `champion.Foll
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -59,7 +58,7 @@ class AnyText(BaseConverter):
 
 
 def create_app() -> OpenAPI:
-    """The application. SEGMENTS_API_TOKEN, when set, is asked for everywhere but at /health."""
+    """The application. SEGMENTS_API_TOKEN, when set, is asked for everywhere but at /health; see `access.Access`."""
     app = OpenAPI("serving", info=documentation.info(), doc_ui=False)
     app.config["MAX_CONTENT_LENGTH"] = checks.MAX_BYTES
     app.url_map.merge_slashes = False  # an id may hold two in a row
@@ -67,9 +66,8 @@ def create_app() -> OpenAPI:
     app.url_map.converters["anything"] = AnyText
     app.extensions[EXTENSION] = Follower[Snapshot]()
 
-    token = os.environ.get("SEGMENTS_API_TOKEN", "")
-    if token:
-        access.require(app, token)
+    allowed = access.Access.from_environment()
+    access.protect(app, allowed)
     app.before_request(app.extensions[EXTENSION].start)
     observing.register(app)
     app.after_request(_name_version)
@@ -78,7 +76,7 @@ def create_app() -> OpenAPI:
     app.register_api(api)
     page.register(app)
     charting_library.register(app)
-    documentation.register(app, bool(token), app.extensions[EXTENSION])
+    documentation.register(app, bool(allowed.token), app.extensions[EXTENSION])
     if not observing.before_a_fork():
         app.extensions[EXTENSION].start()
     return app

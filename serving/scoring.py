@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contract.names import CHAMPION, FEATURES, MODEL
 from serving import forms
+from serving.access import Access, Denied
 from serving.champion import FIRST_LOOK_SECONDS, Follower, LoadedModel, load_model
 from serving.errors import RETRY_AFTER_SECONDS
 from serving.metrics import OTHER, Metrics
+from serving.patience import Abandoned, TooSlow, read_body
 from serving.request_log import RequestLog
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ TIMEOUT_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 0.05  # for the model that is being loaded
 MODEL_VARIABLE = "SEGMENTS_MODEL"  # models:/NAME/3 or models:/NAME@champion
 VERSION_COLUMN_VARIABLE = "SEGMENTS_VERSION_COLUMN"
+CHALLENGE = (b"www-authenticate", b"Bearer")
+OPEN_PATHS = ("/health", "/ping")  # without a token, too
 JSON_HEADER = (b"content-type", b"application/json")
 ABOUT = {
     "name": MODEL,
@@ -57,24 +61,25 @@ class Answer(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = (JSON_HEADER,)
 
 
-class Abandoned(Exception):
-    """Nobody waits for the answer any more."""
-
-
 def create_app() -> Endpoint:
     """The ASGI application for the version that SEGMENTS_MODEL names; the champion, which it follows, without it."""
     uri = os.environ.get(MODEL_VARIABLE) or f"models:/{MODEL}@{CHAMPION}"
     name = uri.replace("@", "/").rsplit("/", 1)[1]
     follower = Follower(name=name, read=load_model)
     follower.start()
-    return Endpoint(follower, bool(os.environ.get(VERSION_COLUMN_VARIABLE)))
+    return Endpoint(follower, bool(os.environ.get(VERSION_COLUMN_VARIABLE)), Access.from_environment())
 
 
 class Endpoint:
     """The scoring endpoint as an ASGI application. version_column: whether each answer says its model_version."""
 
-    def __init__(self, follower: Follower[LoadedModel], version_column: bool = False) -> None:
-        self.follower, self.version_column = follower, version_column
+    def __init__(
+        self,
+        follower: Follower[LoadedModel],
+        version_column: bool = False,
+        access: Access = Access(),  # noqa: B008
+    ) -> None:
+        self.follower, self.version_column, self.access = follower, version_column, access
         self.metrics, self.log = Metrics(), RequestLog("scoring")
         self.pages: Mapping[str, Callable[[LoadedModel | None], Answer]] = {
             "/": self._home,
@@ -99,7 +104,17 @@ class Endpoint:
 
     async def _answer(self, scope: Scope, receive: Receive, model: LoadedModel | None) -> Answer | None:
         """None where the client has gone."""
-        path, method = scope["path"], scope["method"]
+        path, method, headers = scope["path"], scope["method"], dict(scope["headers"])
+        host, authorization = (
+            headers.get(name, b"").decode("latin-1") for name in (b"host", b"authorization")
+        )
+        try:
+            self.access.check(host, authorization, is_open=path in OPEN_PATHS)
+        except Denied as denied:
+            refusal = _refusal(denied.status, denied.message)
+            return (
+                refusal._replace(headers=(*refusal.headers, CHALLENGE)) if denied.status == 401 else refusal
+            )
         if path == "/invocations":
             return (
                 await self._invocations(scope, receive, model) if method == "POST" else _not_allowed("POST")
@@ -112,9 +127,11 @@ class Endpoint:
         if model is None:
             return self._not_ready()
         try:
-            body = await _read(receive)
+            body = await read_body(receive, MAX_BYTES)
         except Abandoned:
             return None
+        except TooSlow:
+            return _refusal(408, "The body did not come in time. Send it without a pause.")
         if body is None:
             return _refusal(413, f"The body is larger than {MAX_BYTES:,} bytes. Send fewer rows.")
         kind = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
@@ -229,21 +246,6 @@ def _refusal(status: int, problem: str, code: str = "BAD_REQUEST") -> Answer:
 def _not_allowed(methods: str) -> Answer:
     refusal = _refusal(405, f"Expected one of: {methods}.")
     return refusal._replace(headers=(JSON_HEADER, (b"allow", methods.encode())))
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None as soon as it is larger than MAX_BYTES. Raises Abandoned when the client goes."""
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Abandoned
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > MAX_BYTES:
-            return None
-        if not message.get("more_body"):
-            return b"".join(parts)
 
 
 async def _until_gone(receive: Receive) -> None:

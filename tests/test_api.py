@@ -411,17 +411,25 @@ def test_spreadsheets_that_split_at_semicolons_find_no_formula_either():
     assert [row["customer_id"] for row in rows] == ['a;\'=HYPERLINK("x")', "b; '+1", "c;d"]
 
 
-def test_a_body_in_chunks_above_the_limit_is_not_cut_and_scored(served, api_store):
+@pytest.fixture(scope="module", params=["segments api", "gunicorn"])
+def address(request, served, api_store):
+    """Where the API answers over HTTP, under its own server and under another."""
+    commands = {
+        "segments api": ["segments", "api", "--workers", "1", "--port", "{port}"],
+        "gunicorn": ["gunicorn", "--bind", "127.0.0.1:{port}", "serving:create_app()"],
+    }
+    with served(commands[request.param], api_store, "/health") as address:
+        yield address
+
+
+def test_a_body_in_chunks_above_the_limit_is_not_cut_and_scored(address):
     import requests
 
     body = json.dumps([GOOD]).encode()
-    with served(
-        ["gunicorn", "--bind", "127.0.0.1:{port}", "serving:create_app()"], api_store, "/health"
-    ) as address:
-        chunks = iter([body + b" " * (2 * 1024 * 1024 - len(body)), b"GARBAGE"])
-        kind = {"Content-Type": "application/json"}
-        refused = requests.post(f"{address}/score", data=chunks, headers=kind, timeout=30)
-        taken = requests.post(f"{address}/score", data=iter([body]), headers=kind, timeout=30)
+    chunks = iter([body + b" " * (2 * 1024 * 1024 - len(body)), b"GARBAGE"])
+    kind = {"Content-Type": "application/json"}
+    refused = requests.post(f"{address}/score", data=chunks, headers=kind, timeout=30)
+    taken = requests.post(f"{address}/score", data=iter([body]), headers=kind, timeout=30)
     assert refused.status_code == 413
     assert refused.json()["error"]["code"] == 413
     assert taken.status_code == 200

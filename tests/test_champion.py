@@ -52,11 +52,11 @@ def following(api_store, api_of, registry):  # noqa: ARG001
 
 
 @pytest.fixture
-def gunicorn(api_store, registry, free_port):  # noqa: ARG001
-    """The API under gunicorn with two workers: (process, address)."""
+def served_api(api_store, registry, free_port):  # noqa: ARG001
+    """The API as `segments api` serves it, with two workers: (process, address)."""
     port = free_port()
-    command = [BIN / "gunicorn", "-w", "2", "-b", f"127.0.0.1:{port}", "serving:create_app()"]
-    with (api_store.folder / "gunicorn.log").open("w") as log:
+    command = [BIN / "segments", "api", "--workers", "2", "--port", str(port)]
+    with (api_store.folder / "api.log").open("w") as log:
         process = subprocess.Popen(
             command, cwd=api_store.folder, env=api_store.environment, stdout=log, stderr=log
         )
@@ -115,8 +115,8 @@ def asking(address):
             thread.join()
 
 
-def test_promotion_and_rollback_change_the_answers_without_a_failed_request(api_store, gunicorn):
-    process, address = gunicorn
+def test_promotion_and_rollback_change_the_answers_without_a_failed_request(api_store, served_api):
+    process, address = served_api
     for command, version in ((["promote", "--force", "another k"], "2"), (["rollback"], "1")):
         with asking(address) as answers:
             api_store.process(*command)

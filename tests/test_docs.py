@@ -32,7 +32,7 @@ MOST_BYTES_OF_A_PICTURE = 300_000
 SERVERS = ("serve", "api", "ui", "up")
 FEW_TRIALS = ("--trials", "3")  # the pages show 100 trials; a test has no time for them
 OPTIONS_OF_OTHERS = {  # options that the pages name and `segments` does not have
-    "mlflow": {"--env-manager", "--experiment-name"},
+    "mlflow": {"--app-name", "--env-manager", "--experiment-name"},
     "flask": {"--app"},
     "Spark": {"--master", "--driver-memory"},
     "checks and benchmarks": {

@@ -10,11 +10,11 @@ from orphans import Watched, has_started
 def test_nothing_is_left_of_up_while_it_starts(store, free_port, number):
     ports = [word for name in ("api", "scoring", "ui") for word in (f"--{name}-port", free_port())]
     up = Watched(store, "up", *ports)
-    up.wait_for(lambda: has_started("gunicorn")(up))
+    up.wait_for(lambda: has_started("serving.server")(up))
     assert up.end(number) == []
 
 
 def test_nothing_is_left_of_a_promotion_that_is_killed_while_the_gate_asks_its_server(api_store, tmp_path):
     promote = Watched(api_store.copy(tmp_path), "promote", "2", "--force", "a test")
-    promote.wait_for(lambda: has_started("serving.scoring_server")(promote))
+    promote.wait_for(lambda: has_started("serving.server")(promote))
     assert promote.end(signal.SIGKILL) == []

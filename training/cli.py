@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from contract.hosts import LOOPBACK, is_loopback
 from contract.names import CHAMPION, DASHBOARD, FEATURES, MODEL
 from training import __version__
 from training.clustering.weights import DEFAULT_WEIGHTS, written
@@ -407,9 +408,11 @@ def serve(host: str, port: int, workers: int, model: str, version_column: bool, 
     """
     from training import endpoint
     from training.processes import check_port, replace_by
+    from training.servers import check_exposed
     from training.store import registry
     from training.store.connection import connect
 
+    check_exposed(host)
     client = connect()
     version = registry.find(client, model)
     with tempfile.TemporaryDirectory() as folder:
@@ -435,13 +438,15 @@ def api(host: str, port: int, workers: int, access_log: bool) -> None:
     """Serve the analytics API, the dashboard (/ui) and Swagger UI (/apidocs)."""
     from contract.mlflow_setup import store_address
     from training.processes import check_port, replace_by
+    from training.servers import analytics, check_exposed
 
+    check_exposed(host)
     check_port(host, port)
     _find_artifacts()
     os.environ["MLFLOW_TRACKING_URI"] = store_address()
     _ask_for_access_log(access_log)
     os.environ["SEGMENTS_API_ADDRESS"] = f"http://{host}:{port}"  # shown as soon as it answers
-    replace_by(*_gunicorn(host, port, workers))
+    replace_by(*analytics(host, port, workers))
 
 
 @main.command()
@@ -453,12 +458,14 @@ def ui(host: str, port: int) -> None:
     """Open the MLflow UI on the runs and the registry."""
     from contract.mlflow_setup import store_address
     from training.processes import check_port, replace_by
+    from training.servers import check_ui_host, mlflow_ui
 
+    check_ui_host(host)
     check_port(host, port)
     _find_artifacts()
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     click.echo(f"MLflow UI on http://{host}:{port}")
-    replace_by(*_mlflow_ui(host, port, store_address()))
+    replace_by(*mlflow_ui(host, port, store_address()))
 
 
 @main.command()
@@ -475,25 +482,27 @@ def up(host: str, api_port: int, scoring_port: int, ui_port: int, access_log: bo
     """Start the analytics API, the scoring endpoint and the MLflow UI; Ctrl-C stops all three."""
     from contract.mlflow_setup import store_address
     from training.processes import check_port, run_together
+    from training.servers import analytics, check_exposed, mlflow_ui
     from training.store import registry
     from training.store.connection import connect
 
+    check_exposed(host)
     registry.find(connect(), CHAMPION)
-    for port in (api_port, scoring_port, ui_port):
-        check_port(host, port)
+    for name, port in ((host, api_port), (host, scoring_port), (LOOPBACK, ui_port)):
+        check_port(name, port)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     _ask_for_access_log(access_log)
     commands = {
-        "The analytics API": _gunicorn(host, api_port, 2),
+        "The analytics API": analytics(host, api_port, 2),
         "The scoring endpoint": ["segments", "serve", "--host", host, "--port", scoring_port],
-        "The MLflow UI": _mlflow_ui(host, ui_port, store_address()),
+        "The MLflow UI": mlflow_ui(LOOPBACK, ui_port, store_address()),
     }
 
     def show_addresses() -> None:
         click.echo(
             f"Dashboard    http://{host}:{api_port}/ui   (API documentation: /apidocs)\n"
             f"Scoring      http://{host}:{scoring_port}/invocations\n"
-            f"MLflow UI    http://{host}:{ui_port}\n"
+            f"MLflow UI    http://{LOOPBACK}:{ui_port}{'' if is_loopback(host) else '   (from this machine only)'}\n"
             "They take some seconds to answer. Ctrl-C stops all three."
         )
 
@@ -523,15 +532,6 @@ def _check_store() -> None:
 def _ask_for_access_log(wanted: bool) -> None:
     if wanted:
         os.environ["SEGMENTS_ACCESS_LOG"] = "1"
-
-
-def _gunicorn(host: str, port: int, workers: int) -> list[object]:
-    settings = ["--bind", f"{host}:{port}", "--workers", workers, "--threads", 4]
-    return ["gunicorn", "--config", "python:serving.workers", *settings, "serving:create_app()"]
-
-
-def _mlflow_ui(host: str, port: int, store: str) -> list[object]:
-    return ["mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", port, "--workers", 1]
 
 
 def _resumed(assignment: Assignment) -> tuple[str | None, int | None]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING
 
+from contract.hosts import TOKEN_VARIABLE
 from training import processes
 from training.guard import guarded
 
@@ -31,7 +32,7 @@ FAILURE_SECONDS = (
 
 def command(host: str, port: int, workers: int = 1) -> list[object]:
     """The scoring server; SEGMENTS_MODEL names its model."""
-    program = ["python", "-m", "serving.scoring_server"]
+    program = ["python", "-m", "serving.server", "scoring"]
     return [*program, "--host", host, "--port", port, "--workers", workers]
 
 
@@ -97,7 +98,8 @@ def started(model: str) -> Iterator[Endpoint]:
         processes.handled((signal.SIGTERM, signal.SIGHUP), _leave),
         guarded() as marked,
     ):
-        process = processes.start(words, os.environ | marked | {"SEGMENTS_MODEL": model}, log)
+        environment = {**os.environ, **marked, "SEGMENTS_MODEL": model, TOKEN_VARIABLE: ""}
+        process = processes.start(words, environment, log)
         try:
             yield Endpoint(f"http://127.0.0.1:{port}", process, log)
         finally:

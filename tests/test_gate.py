@@ -183,7 +183,7 @@ def write_as_before(path, segmenter, features, names, typical):
 
 
 @pytest.fixture
-def champion_without_weights(client, tmp_path):
+def champion_without_weights(client, tmp_path, crown):
     """Version 1 gives way to a champion as release 0.1.0 registered them, with code that knows no weights; put back."""
     code = Path(model.__file__).read_text(encoding="utf-8")
     for new, old in {

@@ -214,12 +214,12 @@ def train(
             version = challenger.version
         else:
             outcome |= {"run_id": run_id, "version": version}
-        if promote and run_id and _is_champion(version):
+        if run_id and _is_champion(version):
             click.echo(f"Version {version} is champion already.")
-        elif promote and not _promote(str(version), limits, tolerance, outcome, server=server.endpoint):
-            sys.exit(1)
-        if not promote:
+        elif not promote:
             click.echo(f"Next: segments promote {version}")
+        elif not _promote(str(version), limits, tolerance, outcome, server=server.endpoint):
+            sys.exit(1)
 
 
 @main.command("promote")

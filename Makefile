@@ -41,6 +41,7 @@ bench: $(READY)  ## the project's own methods beside the usual way; best on a ma
 	$(BIN)/python benchmarks/whole.py
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/analytics.py
+	$(BIN)/python benchmarks/lists.py
 
 lock:  ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra fast --extra postgres --extra mysql --extra dev --universal \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -99,7 +100,7 @@ def _hold_out(asked: Mapping[str, str]) -> tuple[HoldOut | None, str]:
     part, seed = asked.get("holdout_part", TREATED), asked.get("seed", "0")
     if part not in PARTS:
         raise unknown("holdout_part", part, PARTS)
-    if not (seed.isascii() and seed.isdecimal() and int(seed[:11]) <= MOST_SEED):
+    if not re.fullmatch(r"[0-9]{1,10}", seed) or int(seed) > MOST_SEED:
         raise ListError(f"seed is no whole number from 0 to {MOST_SEED:,}. Expected one, such as 1.")
     if "holdout" not in asked:
         return None, part

@@ -90,4 +90,6 @@ def register(
         points = points * segmenter.weights_
         steady = stability(points[~segmenter.anomalies_], k, refits=3, n_init=1)
         tags = {"data": kind, "data_digest": digest(table), "stability": str(steady)} | decided.tags()
-        return registry.register(client, parent.info.run_id, uri, tags, "made up")
+        version = registry.register(client, parent.info.run_id, uri, tags, "made up")
+    registry.challenge(client, version)
+    return version

@@ -322,6 +322,7 @@ def test_the_api_says_who_joined_and_left_since_a_version(client):
         ("holdout=0", 400, "Expected a share"),
         ("holdout_part=control", 400, "without holdout"),
         ("holdout=10%25&seed=-1", 400, "Expected one, such as 1."),
+        ("holdout=10%25&seed=" + "0" * 5_000, 400, "Expected one, such as 1."),
         ("holdout=10%25&holdout_part=x", 400, "Expected one of: treated, control"),
         ("since=77", 400, "Registered beside 1: 2"),
         ("since=2&change=x", 400, "Expected one of: joined, left"),

@@ -9,13 +9,16 @@ import threading
 import time
 from pathlib import Path
 
+import mlflow
 import pandas as pd
 import pytest
 import requests
 from conftest import BIN, Store
-from mlflow.exceptions import MlflowException
 
+from contract.names import MODEL
 from serving.champion import Follower, load_model
+from training.store.history import Move
+from training.store.registry import promote
 
 SOON = 60  # seconds within which a promotion is answered from, on a busy machine too
 
@@ -316,25 +319,29 @@ def test_flask_finds_the_application(tmp_path):
 
 
 def test_a_champion_that_was_made_by_hand_is_told_with_the_word_of_the_gate(
-    api_store, following, registry, crown
+    api_store, api_of, tmp_path, monkeypatch
 ):
-    with contextlib.suppress(MlflowException):  # another test may have let the gate judge it
-        registry.delete_model_version_tag("customer-segments", "2", "gate")
-    overview = following.get("/analytics/overview").get_json()
-    assert overview["promoted_by_hand"] is None
-    assert "promoted_by_hand" not in following.get("/health").get_json()
-    crown(2)
-    wait_for(lambda: following.get("/health").get_json()["model_version"] == 2)
-    sentence = "Version 2 was made champion by hand, after version 1. The gate has not judged it."
-    assert following.get("/health").get_json()["promoted_by_hand"].startswith(sentence)
-    assert following.get("/analytics/overview").get_json()["promoted_by_hand"].startswith(sentence)
-    assert (
-        f"<b>Promoted by hand.</b> {sentence}" in following.get("/ui", headers={"Accept": "text/html"}).text
-    )
-    version = registry.get_model_version("customer-segments", "2")
-    assert load_model(api_store.environment["MLFLOW_TRACKING_URI"], version).by_hand.startswith(sentence)
-    registry.set_model_version_tag("customer-segments", "2", "gate", "FAILED")
-    try:
-        wait_for(lambda: "says of it: FAILED" in following.get("/health").get_json()["promoted_by_hand"])
-    finally:
-        registry.delete_model_version_tag("customer-segments", "2", "gate")
+    store = api_store.copy(tmp_path)
+    address = store.environment["MLFLOW_TRACKING_URI"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.chdir(tmp_path)
+    client = mlflow.MlflowClient(address, address)
+    promote(client, Move(1, 2, "segments promote 2"))
+    if "gate" in client.get_model_version(MODEL, "1").tags:
+        client.delete_model_version_tag(MODEL, "1", "gate")
+    with api_of(store) as app:
+        app.extensions["champion"].every = 0.1
+        asked = app.test_client()
+        assert asked.get("/analytics/overview").get_json()["promoted_by_hand"] is None
+        assert "promoted_by_hand" not in asked.get("/health").get_json()
+        client.set_registered_model_alias(MODEL, "champion", "1")
+        wait_for(lambda: asked.get("/health").get_json()["model_version"] == 1)
+        sentence = "Version 1 was made champion by hand, after version 2. The gate has not judged it."
+        assert asked.get("/health").get_json()["promoted_by_hand"].startswith(sentence)
+        assert asked.get("/analytics/overview").get_json()["promoted_by_hand"].startswith(sentence)
+        assert (
+            f"<b>Promoted by hand.</b> {sentence}" in asked.get("/ui", headers={"Accept": "text/html"}).text
+        )
+        assert load_model(address, client.get_model_version(MODEL, "1")).by_hand.startswith(sentence)
+        client.set_model_version_tag(MODEL, "1", "gate", "FAILED: moved")
+        wait_for(lambda: "says of it: FAILED: moved." in asked.get("/health").get_json()["promoted_by_hand"])

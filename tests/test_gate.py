@@ -183,7 +183,7 @@ def write_as_before(path, segmenter, features, names, typical):
 
 
 @pytest.fixture
-def champion_without_weights(client, tmp_path):
+def champion_without_weights(client, tmp_path, crown):
     """Version 1 gives way to a champion as release 0.1.0 registered them, with code that knows no weights; put back."""
     code = Path(model.__file__).read_text(encoding="utf-8")
     for new, old in {
@@ -333,13 +333,13 @@ def test_a_model_that_answers_otherwise_over_http_fails(client, tmp_path):
             pip_requirements=["mlflow"],
         )
         version = registry.register(client, run.info.run_id, logged.model_uri, {}, "")
-    with endpoint.started(f"models:/{MODEL}/{version}") as server:
+    with endpoint.started(version) as server:
         assert gate.answers(client, server, version).found == "2 rows, not the same"
     assert server.process.poll() is not None
 
 
 def test_a_version_that_is_not_there_is_said_by_its_server(client):  # noqa: ARG001
-    with endpoint.started(f"models:/{MODEL}/999") as server, pytest.raises(endpoint.Unanswered, match="999"):
+    with endpoint.started(999) as server, pytest.raises(endpoint.Unanswered, match="999"):
         server.ask(customers(new=2)[list(FEATURES)])
 
 

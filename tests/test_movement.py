@@ -158,8 +158,9 @@ FROM, TO = "2024-11-10", "2024-12-15"
 
 
 def test_compare_agrees_with_scoring_each_day_by_itself(segments, tmp_path):
+    table, outcome = tmp_path / "f.parquet", tmp_path / "f.json"
     compared = segments(
-        "compare", "data/raw/demo.csv.gz", "--from", FROM, "--to", TO, "-o", tmp_path / "f.parquet"
+        "compare", "data/raw/demo.csv.gz", "--from", FROM, "--to", TO, "-o", table, "--json", outcome
     )
     assert compared.exit_code == 0, compared.output
     scored = []
@@ -173,6 +174,7 @@ def test_compare_agrees_with_scoring_each_day_by_itself(segments, tmp_path):
     fallen = pd.read_parquet(tmp_path / "f.parquet").set_index("customer_id")
     assert set(fallen.index) == were - are != set()
     assert (fallen.Monetary_before == before.Monetary[fallen.index]).all()
+    assert {row["customer_id"] for row in json.loads(outcome.read_text())["fallen"]} == set(fallen.index)
     assert set(fallen["model_version"]) == {1}
     assert set(fallen["from"]) == {FROM}
     lines = compared.output.splitlines()

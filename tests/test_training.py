@@ -236,7 +236,8 @@ def test_same_data_and_seed_give_the_same_model(store, new_folder):
     assert np.array_equal(one, two)
 
 
-def test_resume_with_nothing_to_resume_says_so(store):
-    done = store.run("train", "--trials", "20", "--resume", check=False)
-    assert done.returncode == 2
-    assert "no interrupted training" in done.stderr
+def test_resume_of_a_complete_training_says_so_and_registers_nothing(store, run):
+    done = store.run("train", "--trials", "20", "--resume")
+    assert f"is complete: run {run.info.run_id} registered version 1" in done.stdout
+    assert "Version 1 is champion already" in done.stdout
+    assert [int(version) for version in store.versions()] == [1]

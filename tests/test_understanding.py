@@ -171,3 +171,43 @@ def test_two_layouts_that_fit_are_asked_about(tmp_path, monkeypatch):
 
     monkeypatch.setattr(plan, "match", lambda _: [MAGENTO, STRIPE_PAYMENTS])
     assert '--layout "Magento 2 orders grid export" or --layout' in refusal(shop(tmp_path, PLAIN))
+
+
+DATED = "customer_id,order_id,order_date,amount\nA1,1,{},10.00\nB2,2,{},20.00\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "days"),
+    [
+        ("Thu Nov 26 17:51:52 2026", "Sat Nov 28 17:51:52 CET 2026", 3),
+        ("Thu Nov  5 17:51:52 2026", "Sat Nov 07 17:51:52 +0000 2026", 3),
+        ("1704450153.25", "1704622953.75", 3),
+        ("1704450153000.25", "1704622953000.5", 3),
+        ("310199", "020299", 3),
+        ("991231", "000102", 3),
+    ],
+)
+def test_more_forms_of_dates(tmp_path, first, second, days):
+    found = count_customers(shop(tmp_path, DATED.format(first, second)), Reading()).customers
+    assert found.Recency.tolist() == [days, 1]
+
+
+def test_six_digits_that_fit_several_orders_are_asked_about(tmp_path):
+    text = DATED.format("240131", "240202")
+    assert "--date-order year-first or --date-order day-first" in refusal(shop(tmp_path, text))
+    days = count_customers(shop(tmp_path, text), Reading(date_order="year-first")).customers.Recency
+    assert days.tolist() == [3, 1]
+    assert "dropped a leading zero" in refusal(shop(tmp_path, DATED.format("310124", "50224")))
+
+
+def test_a_layout_that_is_named_needs_its_header(tmp_path):
+    message = refusal(shop(tmp_path, PLAIN), layout="Shopify")
+    assert "does not have the header of a Shopify orders export" in message
+    assert "--layout none" in message
+
+
+def test_remarks_below_a_table_are_counted_and_shown(tmp_path):
+    text = PLAIN.replace("amount\n", "amount,a,b\n").replace(".00\n", ".00,,\n") + "End of report\n"
+    found = count_customers(shop(tmp_path, text), Reading())
+    assert found.funnel.read == 2
+    assert "1 remark below the table of shop.csv: End of report" in found.understanding.notes

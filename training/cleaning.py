@@ -118,7 +118,7 @@ def moments(lines: ibis.Table, keep_duplicates: bool = False) -> ibis.Table:
 
     distinct = lines if "step" in lines.columns else _without_duplicates(lines, keep_duplicates)
     distinct = _with_kinds(distinct)
-    kinds = {kind: distinct.kind == kind for kind in KINDS}
+    kinds = {kind: distinct.kind == number for number, kind in enumerate(KINDS)}
     both_negative = (distinct.quantity.fill_null(1) < 0) & (distinct.price.fill_null(1) < 0)
     taken = both_negative.ifelse(-distinct.amount, distinct.amount.abs())
     kept_columns = {
@@ -168,13 +168,14 @@ def _without_duplicates(lines: ibis.Table, keep_duplicates: bool) -> ibis.Table:
 
 
 def _with_kinds(lines: ibis.Table) -> ibis.Table:
-    """Lines with the `kind` that their money and the reading give them; of lines set aside less is kept."""
+    """Lines with the `kind`, a number of KINDS, that money and reading give them; of lines set aside less is kept."""
     import ibis
 
+    purchase, cancellation, bare, payment, minus = (ibis.literal(at, "int8") for at in range(len(KINDS)))
     used = lines.step.isnull()
     given = []
     if "kind" in lines.columns:
-        names = {"part": "purchase", "worthless": "worthless", "refund": "cancellation"}
+        names = {"part": purchase, "worthless": bare, "refund": cancellation}
         given = [(lines.kind == name, kind) for name, kind in names.items()]
     worthless = (
         (lines.price == 0).fill_null(False) | (lines.quantity == 0).fill_null(False) | (lines.amount == 0)
@@ -184,10 +185,10 @@ def _with_kinds(lines: ibis.Table) -> ibis.Table:
     kind = ibis.cases(
         (~used, None),
         *given,
-        (worthless, "worthless"),
-        (cancelled, "cancellation"),
-        (negative, (negative & _is_gift_card(lines, negative)).ifelse("payment", "minus")),
-        else_="purchase",
+        (worthless, bare),
+        (cancelled, cancellation),
+        (negative, (negative & _is_gift_card(lines, negative)).ifelse(payment, minus)),
+        else_=purchase,
     )
     dated = used | lines.step.isin(OF_THE_END)
     return lines.mutate(kind=kind, date=dated.ifelse(lines.date, None))

@@ -52,6 +52,7 @@ from training.reading.address import shown
 
 if TYPE_CHECKING:
     from training.clustering.sweep import Limits
+    from training.endpoint import Endpoint
     from training.gate import Tolerance
     from training.train import Assignment
 
@@ -159,6 +160,7 @@ def train(
     When data/raw is empty, the demo shop is written there first.
     """
     from training.clustering import compiled
+    from training.endpoint import EarlyServer
     from training.progress import SweepProgress
     from training.reading.sources import in_words
     from training.shop import MAX_CUSTOMERS, count_customers
@@ -178,7 +180,7 @@ def train(
     settings = Settings(
         limits, trials, seed, names, weights_of_text(weights), rate, options["horizon"], forecast_limits
     )
-    with outcome_as_json(options["json_path"]) as outcome:
+    with outcome_as_json(options["json_path"]) as outcome, EarlyServer() as server:
         sources, demo_data = _sources(inputs)
         if not worker:
             _check_store()
@@ -199,18 +201,25 @@ def train(
                         "The study holds all its trials. The training without --worker goes on from here."
                     )
                     return
-                challenger = train_challenger(assignment, in_words(sources), run_id, progress.show, storage)
+                challenger = train_challenger(
+                    assignment,
+                    in_words(sources),
+                    run_id,
+                    progress.show,
+                    storage,
+                    server.start if promote else None,
+                )
             print_challenger(challenger)
             outcome |= challenger.as_json()
             version = challenger.version
         else:
             outcome |= {"run_id": run_id, "version": version}
-        if promote and run_id and _is_champion(version):
+        if run_id and _is_champion(version):
             click.echo(f"Version {version} is champion already.")
-        elif promote and not _promote(str(version), limits, tolerance, outcome):
-            sys.exit(1)
-        if not promote:
+        elif not promote:
             click.echo(f"Next: segments promote {version}")
+        elif not _promote(str(version), limits, tolerance, outcome, server=server.endpoint):
+            sys.exit(1)
 
 
 @main.command("promote")
@@ -624,7 +633,12 @@ def _is_champion(version: int) -> bool:
 
 
 def _promote(
-    name: str, limits: Limits, tolerance: Tolerance, outcome: dict[str, object], reason: str = ""
+    name: str,
+    limits: Limits,
+    tolerance: Tolerance,
+    outcome: dict[str, object],
+    reason: str = "",
+    server: Endpoint | None = None,
 ) -> bool:
     """Judge the version of this alias or number. If it passes the gate, promote it; whether it is champion.
 
@@ -639,7 +653,7 @@ def _promote(
     client = connect()
     check_ready(client)
     version = registry.find(client, name)
-    verdict = gate.judge(client, version, limits, tolerance, reason)
+    verdict = gate.judge(client, version, limits, tolerance, reason, server)
     print_verdict(verdict)
     gate.log_verdict(client, version, verdict)
     outcome |= {"version": version, "promoted": verdict.passes, "gate": verdict.as_json()}

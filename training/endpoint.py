@@ -16,6 +16,7 @@ from types import FrameType
 from typing import IO, TYPE_CHECKING
 
 from contract.hosts import TOKEN_VARIABLE
+from contract.names import MODEL
 from training import processes
 from training.guard import guarded
 
@@ -88,8 +89,8 @@ class Endpoint:
 
 
 @contextlib.contextmanager
-def started(model: str) -> Iterator[Endpoint]:
-    """A scoring server of the model at the URI `model`, on a free port. It stops at the end of the `with`."""
+def started(version: int) -> Iterator[Endpoint]:
+    """A scoring server of a version of the model, on a free port. It stops at the end of the `with`."""
     port = processes.free_port()
     program, *arguments = command("127.0.0.1", port)
     words = [str(Path(sys.executable).with_name(str(program))), *map(str, arguments)]
@@ -98,12 +99,27 @@ def started(model: str) -> Iterator[Endpoint]:
         processes.handled((signal.SIGTERM, signal.SIGHUP), _leave),
         guarded() as marked,
     ):
-        environment = {**os.environ, **marked, "SEGMENTS_MODEL": model, TOKEN_VARIABLE: ""}
+        environment = {
+            **os.environ,
+            **marked,
+            "SEGMENTS_MODEL": f"models:/{MODEL}/{version}",
+            TOKEN_VARIABLE: "",
+        }
         process = processes.start(words, environment, log)
         try:
             yield Endpoint(f"http://127.0.0.1:{port}", process, log)
         finally:
             processes.stop_all([process])
+
+
+class EarlyServer(contextlib.ExitStack):
+    """The gate's server, started as soon as there is a version, while its training goes on with what it draws."""
+
+    endpoint: Endpoint | None = None
+
+    def start(self, version: int) -> None:
+        """Start the server of a version; it stops at the end of the `with`."""
+        self.endpoint = self.enter_context(started(version))
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

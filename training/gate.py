@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -108,17 +109,22 @@ class Verdict:
 
 
 def judge(
-    client: MlflowClient, version: int, limits: Limits, tolerance: Tolerance, reason: str = ""
+    client: MlflowClient,
+    version: int,
+    limits: Limits,
+    tolerance: Tolerance,
+    reason: str = "",
+    server: endpoint.Endpoint | None = None,
 ) -> Verdict:
     """Judge a version by itself, compared with the champion, and over HTTP.
 
-    A `reason` forces the rules that compare with the champion. The scoring server starts first and is asked last,
-    so that it starts while the rules are computed. Raises InputError when the version's run is gone, which keeps
-    its data and the verdict.
+    A `reason` forces the rules that compare with the champion. The scoring server of the version, if there is no
+    `server` of it yet, starts first and is asked last, so that it starts while the rules are computed. Raises
+    InputError when the version's run is gone, which keeps its data and the verdict.
     """
     champion = registry.version_of(client, CHAMPION)
     _check_run(client, version)
-    with endpoint.started(f"models:/{MODEL}/{version}") as server:
+    with contextlib.nullcontext(server) if server else endpoint.started(version) as server:
         rules = list(rules_on_table(client, version, champion, limits, tolerance))
         rules.append(answers(client, server, version))
     return Verdict(rules, champion, reason)

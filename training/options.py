@@ -118,13 +118,14 @@ def source_options(command: Command[Parameters, Result]) -> Command[Parameters, 
             multiple=True,
             metavar="ROLE=NAME",
             help="Which column is customer, email, invoice, date, time, quantity, price, amount, total, refunded, "
-            "status, currency, stock_code or country; none: no column is.",
+            "status, currency, stock_code, country, discount, discount_percent, order_discount, tax or shipping; "
+            "none: no column is.",
         ),
         click.option(
             "--date-order",
-            type=click.Choice(["auto", "day-first", "month-first"]),
+            type=click.Choice(["auto", "day-first", "month-first", "year-first"]),
             default="auto",
-            help="How 01/02/2024 is meant; auto lets the data decide.",
+            help="How 01/02/2024 or 010224 is meant; auto lets the data decide.",
         ),
         click.option(
             "--decimal",

@@ -187,12 +187,14 @@ def train_challenger(
     resume: str | None = None,
     progress: Callable[[Trial], None] | None = None,
     storage: str = "",
+    registered: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Search, choose, fit, log and register a challenger.
 
     `source` names the data for the run. `resume` is the id of an interrupted run to go on with. `progress` is called
     after each trial. `storage` is the address of a database for the Optuna study, in which others may
-    `work_on_study`; by default the study is this process's own.
+    `work_on_study`; by default the study is this process's own. `registered` is called with the version as soon as
+    it can be loaded; figures and report are made after that, and the alias `challenger` comes last.
     Raises InputError, with nothing registered, when the data cannot be segmented, and Rejected when no setting keeps
     the limits: the run then keeps features, figures, report and the best segmentation, marked as rejected.
     """
@@ -209,11 +211,15 @@ def train_challenger(
         outlook = look_ahead(past, given.settings.horizon_days, given.settings.forecast_limits)
         model_uri, answers = _answers(given, choice, segmentation, outlook)
         result = _result(given, evaluate, trials, choice, segmentation, past, outlook, answers)
+        if not choice.rejected:
+            version = registry.register(client, run_id, model_uri, result.version_tags, result.note)
+            if registered:
+                registered(version)
         _log_result(client, run_id, result)
         tracking.rename(client, run_id, given.name, f"k={choice.winner.k}, {given.name}")
         if choice.rejected:
             _reject(run_id, given, result)
-        version = registry.register(client, run_id, model_uri, result.version_tags, result.note)
+        registry.challenge(client, version)
         descriptions.write_missing(client)
         _end(result.note, "done")
     tracking.journal_path(run_id).unlink(missing_ok=True)

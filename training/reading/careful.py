@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from training.reading.amounts import order_or_line, with_money
+from training.reading.beside import settled
 from training.reading.counting import believable, counting_lines
 from training.reading.currency import one_currency
 from training.reading.customers import check_digits, known_people
+from training.reading.either import order_or_line
 from training.reading.facts import Facts
 from training.reading.kept import forget, kept
+from training.reading.lines import with_money
 from training.reading.orders import filled_by_order
 from training.reading.request import Request
 
@@ -27,6 +29,7 @@ def interpret(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Table
     check_digits(table, plan)
     table, facts = believable(table, facts, request)
     filled = kept(filled_by_order(table, plan))
+    facts = settled(filled, facts)
     table, facts = known_people(filled, facts, request)
     counting, facts = counting_lines(table, facts, request)
     table, facts = one_currency(counting, facts, request)

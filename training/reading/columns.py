@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from training.errors import InputError
+from training.reading.beside_words import BESIDE
 from training.reading.folding import fold
 from training.reading.header_words import HEADERS
 from training.reading.header_words import names as usual_names
 
-ROLES = tuple(HEADERS)
+ROLES = (*HEADERS, *BESIDE)
 OPTIONAL = ("email", "time", "status", "currency", "refunded", "stock_code", "country")
 NO_COLUMN = "none"  # in place of a name: no column has this role
 CELLS = 200  # of a column are looked at, to see what may be in it
@@ -62,7 +63,7 @@ def recognise(
     check_mapping(names, columns, where)
     roles = {role: name for role, name in columns.items() if name != NO_COLUMN}
     free = [name for name in names if name not in columns.values()]
-    for role in ROLES:
+    for role in HEADERS:
         if role in columns or (role in ("amount", "total") and has_money(roles)):
             continue
         if name := _usual(role, free, where):

@@ -23,8 +23,20 @@ CLOCK = (
     r"(?: ?([AaPp])[.]?[Mm]\b[.]?)?"  # PM, p.m.
     f"(?: ?({ZONE}))?(?: ?[(][^)]*[)])?)?"  # a zone counts only where one is asked for
 )
+TIME = (  # the parts of a clock, in a text that is known to have one or none
+    r"[T ,]([01]?[0-9]|2[0-3])[:h]([0-9]{2})(?::([0-9]{2}(?:[.][0-9]{1,6})?)[0-9]*)?(?: ?([AaPp])[.]?[Mm]\b)?"
+)
 LETTERS = "[A-Za-zÀ-ž]"  # of months; a class of all letters would take seconds to compile
 WEEKDAY = "(?:[A-Za-z]{2,9}[.]?,? )?"
+ASCTIME = (  # Thu Nov 26 17:51:52 2026, also with a zone before the year
+    f"{WEEKDAY}([A-Za-zÀ-ž]{{3,10}}) +([0-9]{{1,2}}) (?:[01]?[0-9]|2[0-3]):[0-9]{{2}}(?::[0-9]{{2}})?"
+    f"(?: (?:{ZONE}))? ([12][0-9]{{3}})"
+)
+SIX_DIGITS = {  # 240131, 310124 and 013124, each with its order; `sixdigits` says which one a column has
+    "([0-9]{2})(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])(?:[.]0)?": "ymd",
+    "(0[1-9]|[12][0-9]|3[01])(0[1-9]|1[0-2])([0-9]{2})(?:[.]0)?": "dmy",
+    "(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([0-9]{2})(?:[.]0)?": "mdy",
+}
 # How a day is written, each form with the order of its three parts. Dots are always day-first;
 # the form that could be either is ordered by the data.
 DAYS = {
@@ -36,6 +48,8 @@ DAYS = {
     + r"([0-9]{1,2})[.]?(?:[ -]| de )?([A-Za-zÀ-ž]{3,10})[.,]?(?:[ -]| de )?([0-9]{4}|[0-9]{2})": "dmy",
     WEEKDAY + r"([A-Za-zÀ-ž]{3,10})[.]?[ -]([0-9]{1,2})(?:st|nd|rd|th)?(?:,? |-)([0-9]{4}|[0-9]{2})": "mdy",
     r"([12][0-9]{3})[ -]([A-Za-zÀ-ž]{3,10})[ -]([0-9]{1,2})": "ymd",
+    ASCTIME: "mdy",
+    **SIX_DIGITS,
 }
 ISO = "^[12][0-9]{3}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}([.][0-9]+)?)?$"
 # The beginnings of the months' names in eight languages, in lower case.
@@ -63,10 +77,11 @@ COMPACT = {  # digits and no marks: hours, minutes and seconds after the day
 }
 SERIAL = "^([2-7][0-9]{4})(?:[.,]([0-9]+))?$"  # days since 1899-12-30, as spreadsheets count: 1954 to 2119
 UNIX = {  # what Unix time is counted in, by its number of digits, and how many make a second
-    "^([0-9]{9,10})(?:[.][0-9]+)?$": 1,
-    "^([0-9]{12,13})(?:[.]0+)?$": 1_000,
-    "^([0-9]{15,16})(?:[.]0+)?$": 1_000_000,
+    "^([0-9]{9,10})(?:[.,][0-9]+)?$": 1,
+    "^([0-9]{12,13})(?:[.,][0-9]+)?$": 1_000,
+    "^([0-9]{15,16})(?:[.,][0-9]+)?$": 1_000_000,
 }
+ALL_FORMS = frozenset({*DAYS, *COMPACT, SERIAL, *UNIX} - {*SIX_DIGITS})
 # Days that stand for no day at all: zero, and the first or last that a system can write.
 NO_DAYS = tuple(
     dt.date.fromisoformat(day)
@@ -99,28 +114,29 @@ OFFSETS = {  # minutes; names that mean one thing only
 YEARS_OF_ZONES = range(1995, 2038)
 
 
-def forms_in(texts: ir.Table) -> list[str]:
-    """Dates as written (one column `text`) -> the forms that may occur, so that no time goes into others."""
+def forms_in(texts: ir.Table) -> dict[str, int]:
+    """Dates as written (one column `text`) -> the forms that may occur, each with the number of its texts."""
     forms = [*DAYS, *COMPACT, SERIAL, *UNIX]
-    begins = [form if form.startswith("^") else f"^{form}" for form in forms]
-    found = one_row(
-        texts.aggregate(**{f"f_{at}": texts.text.re_search(form).sum() for at, form in enumerate(begins)})
+    begins = {form: f"^{form}$" if form in SIX_DIGITS else "^" + form.removeprefix("^") for form in forms}
+    counts = one_row(
+        texts.aggregate(
+            **{f"f_{at}": texts.text.re_search(begins[form]).sum() for at, form in enumerate(forms)}
+        )
     )
-    return [form for at, form in enumerate(forms) if found[f"f_{at}"]]
+    return {form: counts[f"f_{at}"] for at, form in enumerate(forms) if counts[f"f_{at}"]}
 
 
 def timestamp(column: ir.Value, date_order: str, forms: Container[str] | None = None) -> ir.TimestampValue:
-    """A column as timestamps; text in any of `forms` (by default all), with or without a time of day."""
+    """A column as timestamps; text in any of `forms` (by default all but six digits), with or without a time of day."""
     import ibis
 
     if column.type().is_timestamp() or column.type().is_date():
         return column.cast("timestamp")
     text = text_of(column)
-    wanted = forms if forms is not None else {*DAYS, *COMPACT, SERIAL, *UNIX}
+    wanted = forms if forms is not None else ALL_FORMS
     branches = []
     if column.type().is_string():
         branches.append((column.re_search(ISO), column.try_cast("timestamp")))
-    branches += [_written(text, form, order, date_order) for form, order in DAYS.items() if form in wanted]
     branches += [_compact(text, form, parts) for form, parts in COMPACT.items() if form in wanted]
     if SERIAL in wanted:
         seconds = (text.re_replace(",", ".").try_cast("float64") * 86_400).round()
@@ -129,30 +145,43 @@ def timestamp(column: ir.Value, date_order: str, forms: Container[str] | None = 
         if form in wanted:
             count = text.re_extract(form, 1).try_cast("int64")
             branches.append((text.re_search(form), _after(dt.datetime(1970, 1, 1), (count / parts).floor())))
+    days = [(text.re_search(whole(form)), _day(text, form, date_order)) for form in DAYS if form in wanted]
+    if days:
+        written = ibis.cases(*days, else_=ibis.null("string")) + " " + _clock(text)
+        branches.append((ibis.literal(True), written.try_cast("timestamp")))
     return ibis.cases(*branches) if branches else ibis.null("timestamp")
 
 
-def _written(
-    text: ir.StringValue, form: str, order: str, date_order: str
-) -> tuple[ir.BooleanValue, ir.TimestampValue]:
-    """(Whether a text has this form, the moment that it then is)."""
+def whole(form: str) -> str:
+    """The pattern of a whole text whose day has a form of DAYS; the clock may follow, or stand within it."""
+    return f"^{form}$" if form == ASCTIME else f"^{form}{CLOCK}$"
+
+
+def _day(text: ir.StringValue, form: str, date_order: str) -> ir.StringValue:
+    """The day of a text that has a form of DAYS, as 2024-1-5."""
+    order = DAYS[form]
+    letters = {"day-first": "dmy", "month-first": "mdy"}[date_order] if order == "either" else order
+    part = {letter: text.re_extract(f"^{form}", place) for place, letter in enumerate(letters, 1)}
+    year = part["y"]
+    if "[12][0-9]{3}" not in form:  # may be written with two digits
+        century = (part["y"] < "69").ifelse("20", "19")
+        year = (part["y"].length() == 2).ifelse(century + part["y"], part["y"])
+    month = _month(part["m"]) if LETTERS in form else part["m"]
+    return year + "-" + month + "-" + part["d"]
+
+
+def _clock(text: ir.StringValue) -> ir.StringValue:
+    """The time of day in a text, as 9:05:00; midnight where there is none, null for 13 PM."""
     import ibis
 
-    pattern = f"^{form}{CLOCK}$"
-    letters = {"day-first": "dmy", "month-first": "mdy"}[date_order] if order == "either" else order
-    part = {letter: text.re_extract(pattern, position) for position, letter in enumerate(letters, 1)}
-    hour, minute, second, half = (text.re_extract(pattern, position) for position in range(4, 8))
-    century = (part["y"] < "69").ifelse("20", "19")
-    year = (part["y"].length() == 2).ifelse(century + part["y"], part["y"])
-    month = _month(part["m"]) if LETTERS in form else part["m"]
+    hour, minute, second, half = (text.re_extract(TIME, place) for place in range(1, 5))
     twelve = hour.try_cast("int64")
-    clock = ibis.cases(
+    hours = ibis.cases(
         (hour == "", "0"),
         (half == "", hour),
         (twelve.between(1, 12), (twelve % 12 + (half.lower() == "p").ifelse(12, 0)).cast("string")),
     )
-    iso = [year, "-", month, "-", part["d"], " ", clock, ":", _or_zero(minute), ":", _or_zero(second)]
-    return text.re_search(pattern), reduce(operator.add, iso).try_cast("timestamp")
+    return hours + ":" + _or_zero(minute) + ":" + _or_zero(second)
 
 
 def _compact(text: ir.StringValue, form: str, parts: str) -> tuple[ir.BooleanValue, ir.TimestampValue]:
@@ -165,7 +194,8 @@ def _compact(text: ir.StringValue, form: str, parts: str) -> tuple[ir.BooleanVal
 def zone(column: ir.StringValue) -> ir.StringValue:
     """The zone that a text ends in, "" where it has none."""
     return column.re_extract(
-        rf":[0-9]{{2}}(?:[.][0-9]+)?(?: ?[AaPp][.]?[Mm]\b[.]?)? ?({ZONE})(?: ?[(][^)]*[)])?\s*$", 1
+        rf":[0-9]{{2}}(?:[.][0-9]+)?(?: ?[AaPp][.]?[Mm]\b[.]?)? ?({ZONE})(?: ?[(][^)]*[)])?(?: [12][0-9]{{3}})?\s*$",
+        1,
     )
 
 
@@ -256,13 +286,14 @@ def _after(start: dt.datetime, seconds: ir.NumericValue) -> ir.TimestampValue:
 
 
 def _month(name: ir.StringValue) -> ir.StringValue:
-    """The name of a month -> its number; itself when no month begins so."""
+    """The name of a month -> its number; null when no month begins so."""
+    import ibis
+
     lower = name.lower()
-    known: dict[str, str] = {
-        start: str(number) for number, starts in enumerate(MONTHS, 1) for start in starts.split()
-    }
-    by_start = lower.substr(0, 3).cases(*known.items(), else_=name)
-    return lower.startswith(JULY).ifelse("7", by_start)
+    width = max(map(len, MONTHS)) + 1
+    starts = ibis.literal("".join(f"{month:{width}}" for month in MONTHS))
+    place = starts.find(lower.substr(0, 3)).nullif(-1)
+    return lower.startswith(JULY).ifelse("7", ((place / width).floor().cast("int64") + 1).cast("string"))
 
 
 def _or_zero(text: ir.StringValue) -> ir.StringValue:
@@ -273,9 +304,10 @@ FORMS: Mapping[str, str] = {  # how a form is told; the first that fits a text
     "YYYY-MM-DD": "^[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}",
     "days of a spreadsheet": SERIAL,
     "digits, YYYYMMDD": "^(19|20)[0-9]{2}(0[1-9]|1[0-2])([0-2][0-9]|3[01])([0-9]{2}){0,3}([.]0)?([ T].*)?$",
-    "Unix seconds": "^[0-9]{9,10}([.][0-9]+)?$",
-    "Unix milliseconds": "^[0-9]{12,13}([.]0+)?$",
-    "Unix microseconds": "^[0-9]{15,16}([.]0+)?$",
+    "Unix seconds": "^[0-9]{9,10}([.,][0-9]+)?$",
+    "Unix milliseconds": "^[0-9]{12,13}([.,][0-9]+)?$",
+    "Unix microseconds": "^[0-9]{15,16}([.,][0-9]+)?$",
+    "six digits": "^[0-9]{6}(?:[.]0)?$",
     "DD.MM.YYYY": "^[0-9]{1,2}[.] ?[0-9]{1,2}[.] ?[0-9]{2,4}",
     "day, month and year by numbers": "^[0-9]{1,2}[/-][0-9]{1,2}[/-][0-9]{2,4}",
     "with the month's name": f"{LETTERS}{{3}}",

@@ -38,8 +38,11 @@ def understood(facts: Facts, forms: Sequence[tuple[str, int]], request: Request)
     way = plan.money
     made = " × ".join(way.times) if way.times else " + ".join(way.plus)
     made += "".join(f" - {name}" for name in way.minus)
+    made += "".join(f" less {name} %" for name in way.percent)
+    made += "".join(f" × (1 - {name})" for name in way.fraction)
     per = "the order's, counted once" if way.per == "order" else "the line's"
-    back = f"; less {', '.join(layout.refunded[0].plus)}" if layout.refunded else ""
+    back = "".join(f"; less {' + '.join(off.plus)} of each order" for off in layout.deducted)
+    back += f"; less {', '.join(layout.refunded[0].plus)}" if layout.refunded else ""
     columns = {
         "customer": ", else ".join(layout.customer),
         "date": " with ".join((*layout.date[:1], *layout.time[:1])),
@@ -56,7 +59,11 @@ def understood(facts: Facts, forms: Sequence[tuple[str, int]], request: Request)
         if layout.order
         else "no order number was found: a customer's lines of one day are one order (--column invoice=NAME)"
     )
-    ordered = f", {facts.date_order}" if any("by numbers" in form for form, _ in forms) else ""
+    ordered = (
+        f", {facts.date_order}"
+        if any("by numbers" in form or form == "six digits" for form, _ in forms)
+        else ""
+    )
     zone = (
         f", on the clock of {request.timezone}"
         if request.timezone

@@ -13,6 +13,7 @@ class Money:
     """One way to make money of columns: the product of `times` or the sum of `plus`, less each of `minus`.
 
     A deduction counts by its size: systems write discounts as 4.00 and as -4.00. An empty cell is zero.
+    `percent` are percentages (20) that are taken off, `fraction` such shares of one (0.2).
     `per` says what one value stands for: the line, or the whole order, which may repeat it on each of its
     lines or write it on the first line only, and which counts once either way.
     A file can be read in this way if it has all the columns that are named.
@@ -22,6 +23,8 @@ class Money:
     plus: Columns = ()
     times: Columns = ()
     minus: Columns = ()
+    percent: Columns = ()
+    fraction: Columns = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Layout:
 
     `customer` is in order of preference; a name of a person is never in it. If the file has none of these columns,
     it cannot be used and the user is told so. `money` and `refunded` are in order of preference too.
+    `deducted` is money off the whole order, on its first line or on each, which counts once.
     A row does not count if one of the columns of `status` says so (`counts` and `does_not_count` are words that mean
     this in this system only), if one of `against` is filled with anything but 0, "false" or "no", or if
     `paid` is empty in the whole order. A row that leaves `line` empty is a summary of its order and not a line.
@@ -69,6 +73,7 @@ class Layout:
     time: Columns = ()
     money: tuple[Money, ...] = ()
     refunded: tuple[Money, ...] = ()
+    deducted: tuple[Money, ...] = ()
     status: Columns = ()
     counts: Columns = ()
     does_not_count: Columns = ()

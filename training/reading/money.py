@@ -53,22 +53,22 @@ def number(column: ir.Value, kind: str, decimal: str) -> ir.DecimalValue:
         return column.try_cast(kind)
     mark, separator = (".", ",") if decimal == "point" else (",", ".")
     separators = f"(?:[{separator}]|{GROUPS})"
+    no_decimals = f"[.,]{MINUS}+"  # 1,234.-
     form = (
-        f"^[(]?({MINUS}|[+])? ?(?:{CURRENCY})?[ \u00a0\u202f]?({MINUS}|[+])? ?[(]?"
-        f"([0-9]*|[0-9]{{1,3}}(?:{separators}[0-9]{{3}})+)"
-        f"(?:[{mark}]([0-9]*)|[.,]{MINUS}+)? ?({MINUS})?[ \u00a0\u202f]?[)]?(?:{CURRENCY})? ?({MINUS})?[)]?$"
+        f"^[(]?(?:{MINUS}|[+])? ?(?:{CURRENCY})?[ \u00a0\u202f]?(?:{MINUS}|[+])? ?[(]?"
+        f"((?:[0-9]*|[0-9]{{1,3}}(?:{separators}[0-9]{{3}})+)(?:[{mark}][0-9]*|{no_decimals})?)"
+        f" ?{MINUS}?[ \u00a0\u202f]?[)]?(?:{CURRENCY})? ?{MINUS}?[)]?$"
     )
     plain = "^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$" if decimal == "point" else "^[+-]?[0-9]+$"
     text = text_of(column)
     negative = text.re_search(
         f"^[^0-9]*(?:{MINUS}|[(])|[0-9][.,]?[0-9]*[ \u00a0]?(?:{MINUS}|[^0-9.,]+{MINUS})$"
-    ) & ~text.re_search(f"^[^0-9]*[0-9][^-−–—‒﹣－(]*[.,]{MINUS}+[^0-9]*$")
-    digits = text.re_extract(form, 3).re_replace(separators, "") + "." + text.re_extract(form, 4)
+    ) & ~text.re_search(f"^[^0-9]*[0-9][^-−–—‒﹣－(]*{no_decimals}[^0-9]*$")
+    digits = text.re_extract(form, 1).re_replace(f"{no_decimals}$|{separators}", "").replace(mark, ".")
     return ibis.cases(
         (column.re_search(plain), column.try_cast(kind)),
-        (
-            text.re_search(form) & text.re_search("[0-9]"),
-            (negative.ifelse("-", "") + digits).try_cast(kind),
+        else_=(negative.ifelse("-", "") + digits.re_extract("^[0-9.]*[0-9][0-9.]*$", 0).nullif("")).try_cast(
+            kind
         ),
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from training.errors import InputError
+from training.reading.beside_words import BESIDE, GROUPS, beside
 from training.reading.columns import AGAIN, NO_COLUMN, all_usual, check_mapping, recognise
 from training.reading.folding import fold
 from training.reading.header_words import names as usual_names
@@ -38,6 +39,7 @@ class Plan:
 
     layout: Layout
     roles: Mapping[str, str]
+    beside: Mapping[str, Columns] = field(default_factory=dict)  # columns that may change what the money is
 
     @property
     def money(self) -> Money:
@@ -49,14 +51,22 @@ class Plan:
         """Whether there is no more in it than a customer, an order, a date, and a line's money."""
         layout = self.layout
         more = layout.status or layout.refunded or layout.currency or layout.time or layout.kinds
-        return not (layout.name or more) and len(layout.customer) == 1 and "total" not in self.roles
+        added = self.beside or layout.deducted or self.money.minus or self.money.percent
+        return not (layout.name or more or added) and len(layout.customer) == 1 and "total" not in self.roles
 
     @property
     def numbers(self) -> list[str]:
         """The columns that hold numbers, each once."""
-        ways = [self.money, *self.layout.refunded]
-        names = [name for way in ways for name in (*way.times, *way.plus, *way.minus)]
-        return list(dict.fromkeys([*names, *self.factors.values()]))
+        ways = [self.money, *self.layout.refunded, *self.layout.deducted]
+        names = [name for each in ways for name in columns_of(each)]
+        others = [name for columns in self.beside.values() for name in columns]
+        return list(dict.fromkeys([*names, *self.factors.values(), *others]))
+
+    @property
+    def percents(self) -> list[str]:
+        """The columns of numbers that may be percentages."""
+        discounts = [name for role in GROUPS["discount"] for name in self.beside.get(role, ())]
+        return [*self.money.percent, *self.money.fraction, *discounts]
 
     @property
     def factors(self) -> dict[str, str]:
@@ -66,6 +76,11 @@ class Plan:
             if self.layout.name
             else {role: self.roles[role] for role in ("quantity", "price") if role in self.roles}
         )
+
+
+def columns_of(way: Money) -> Columns:
+    """The columns that money is made of in one way."""
+    return (*way.times, *way.plus, *way.minus, *way.percent, *way.fraction)
 
 
 def plan_of(
@@ -79,9 +94,18 @@ def plan_of(
     if layout is None:
         return _own(names, request, where, sample)
     check_mapping(names, request.columns, where)
+    _check_knows_money(layout, request.columns, where)
     spelled = _spelled(layout, names, request.columns, where)
     roles = {role: getattr(spelled, field)[0] for role, field in MAPPED.items() if getattr(spelled, field)}
     return Plan(spelled, roles)
+
+
+def _check_knows_money(layout: Layout, mapped: Mapping[str, str], where: str) -> None:
+    if roles := [role for role in BESIDE if mapped.get(role, NO_COLUMN) != NO_COLUMN]:
+        raise InputError(
+            f"--column {roles[0]}={mapped[roles[0]]} was given, but {where} is a {layout.name}, whose money is known. "
+            "Expected this for a table of the shop's own. Leave it out, or say --layout none too."
+        )
 
 
 def chosen_layout(names: Sequence[str], request: Request, where: str) -> Layout | None:
@@ -90,7 +114,7 @@ def chosen_layout(names: Sequence[str], request: Request, where: str) -> Layout 
         return None
     plain_names = [AGAIN.sub("", name) for name in names]
     if request.layout != "auto":
-        return named_layout(request.layout, plain_names)
+        return named_layout(request.layout, plain_names, where)
     fitting = match(plain_names)
     if len(fitting) > 1:
         options = " or ".join(f'--layout "{layout.name}"' for layout in fitting)
@@ -101,8 +125,8 @@ def chosen_layout(names: Sequence[str], request: Request, where: str) -> Layout 
     return fitting[0] if fitting else None
 
 
-def named_layout(name: str, names: Sequence[str]) -> Layout:
-    """The layout whose name begins so; of several the one that fits the header. Raises InputError."""
+def named_layout(name: str, names: Sequence[str], where: str) -> Layout:
+    """The layout whose name begins so; of several the one that fits the header. Raises InputError where none does."""
     begins = [layout for layout in LAYOUTS if fold(layout.name).startswith(fold(name))]
     fitting = [layout for layout in begins if layout in match(names)] or begins
     if len(fitting) != 1:
@@ -110,6 +134,12 @@ def named_layout(name: str, names: Sequence[str]) -> Layout:
         raise InputError(
             f'--layout "{name}" is {"more than one" if fitting else "no"} known layout. Expected auto, none, or one '
             f"of: {known}. Correct the name."
+        )
+    if lacking := [column for column in fitting[0].needs if not present((column,), names)]:
+        raise InputError(
+            f"{where} does not have the header of a {fitting[0].name}, which --layout or the model's training names; "
+            f"not there: {', '.join(lacking)}. Found: {', '.join(names)}. Expected that export. Say --layout none, and "
+            "map columns with --column ROLE=NAME where they are not recognised."
         )
     return fitting[0]
 
@@ -169,7 +199,12 @@ def _own(names: Sequence[str], request: Request, where: str, sample: Sequence[Ma
     )
     if mapped.get("status") == NO_COLUMN:
         status = ()
-    money = _mapped_money(mapped) or _own_money(roles)
+    (money,) = _mapped_money(mapped) or _own_money(roles)
+    money = replace(
+        money,
+        minus=tuple(roles[role] for role in ("discount", "tax", "shipping") if role in roles),
+        percent=column("discount_percent"),
+    )
     layout = Layout(
         name="",
         source="",
@@ -178,14 +213,16 @@ def _own(names: Sequence[str], request: Request, where: str, sample: Sequence[Ma
         order=column("invoice"),
         date=column("date"),
         time=column("time"),
-        money=money,
+        money=(money,),
         refunded=tuple(Money("order", plus=(name,)) for name in column("refunded")),
+        deducted=tuple(Money("order", plus=(name,)) for name in column("order_discount")),
         status=status,
         currency=column("currency"),
         country=column("country"),
         item=column("stock_code"),
     )
-    return Plan(layout, roles)
+    taken = {*roles.values(), *status}
+    return Plan(layout, roles, beside([name for name in names if name not in taken], mapped))
 
 
 def _mapped_money(mapped: Mapping[str, str]) -> tuple[Money, ...]:

@@ -13,8 +13,9 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.words import counted
 from training.errors import InputError
-from training.reading import dates, money, textfile, workbook
+from training.reading import dates, money, sixdigits, textfile, workbook
 from training.reading.address import is_address, shown
 from training.reading.careful import interpret
 from training.reading.clocks import on_clock, on_one_zone, zones
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 TEXTS = (".csv", ".tsv", ".txt", ".gz")
+SLASHED = ("day-first", "month-first")  # orders of dates like 1/2/2010
 CANONICAL = ("customer_id", "invoice", "date", "quantity", "price", "amount", "stock_code", "country")
 
 
@@ -94,7 +96,7 @@ def read(
     question open that changes the answer.
     """
     _check("role", request.columns, ROLES)
-    _check("date order", [request.date_order], (None, "day-first", "month-first"))
+    _check("date order", [request.date_order], (None, "day-first", "month-first", "year-first"))
     _check("decimal mark", [request.decimal], (None, "point", "comma"))
     _check("engine", [engine], ("duckdb", "spark"))
     _check("--far-dates", [request.far_dates], ("aside", "keep"))
@@ -107,10 +109,12 @@ def read(
     _check_kept(request.keep, source)
     moment_texts = kept(_moment_texts(source.tables, plan))
     date_order, decimal = _marks(source.tables, moment_texts, plan, request)
-    forms = dates.forms_in(moment_texts)
+    forms, six_order = sixdigits.decided(
+        dates.forms_in(moment_texts), request.date_order, request.before.date_order
+    )
     parts = [cells(part, plan, request, date_order, decimal, forms) for part in source.tables]
     whole = reduce(lambda above, below: above.union(below), _numbered(parts, source))
-    facts = Facts(plan, date_order, decimal, source.notes)
+    facts = Facts(plan, six_order or date_order, decimal, source.notes)
     whole, facts = on_one_clock(whole, facts, request)
     whole = kept(without_duplicates(whole)) if request.duplicates == "drop" else kept(whole.mutate(copies=1))
     lines, facts = interpret(whole, facts, request)
@@ -179,8 +183,8 @@ def _opened(
         )
     connection = connection or ibis.duckdb.connect()
     paths = files(sources)
-    tables, counts = _gather(paths, request, connection)
-    return Source(str(paths[0]), tables, counts, connection, has_header=request.header)
+    tables, counts, notes = _gather(paths, request, connection)
+    return Source(str(paths[0]), tables, counts, connection, notes, request.header)
 
 
 def _check_for_spark(plan: Plan, request: Request, where: str) -> None:
@@ -223,7 +227,10 @@ def _marks(
         bare = numbers.select(text=money.bare(numbers.text)).distinct()
         decimal = _decided(textfile.decimal_mark, bare, request.before.decimal)
     # Where nothing is text, there is nothing to decide, and any answer will do.
-    order = request.date_order or _decided(textfile.date_order, moment_texts, request.before.date_order)
+    order = request.date_order
+    if order not in SLASHED:
+        before = request.before.date_order
+        order = _decided(textfile.date_order, moment_texts, before if before in SLASHED else "")
     return order, decimal or "point"
 
 
@@ -328,16 +335,21 @@ def _check(what: str, given: Iterable[str | None], allowed: Iterable[str | None]
 
 def _gather(
     paths: Sequence[Path], request: Request, connection: Backend
-) -> tuple[list[ir.Table], tuple[tuple[Path, int], ...]]:
+) -> tuple[list[ir.Table], tuple[tuple[Path, int], ...], tuple[str, ...]]:
     """Files with the same columns -> temporary tables, one for each way in which the columns are typed.
 
-    Also each file with its number of rows, in the order of the tables.
+    Also each file with its number of rows, in the order of the tables; and notes on what was left out.
     """
+    notes: list[str] = []
     tables: dict[frozenset, ir.Table] = {}
     counts: dict[frozenset, list[tuple[Path, int]]] = {}
     names: tuple[str, ...] = ()
     for path in paths:
-        table = _load(path, request, connection)
+        table, remarks = _load(path, request, connection)
+        if remarks:
+            notes.append(
+                f"{counted(len(remarks), 'remark')} below the table of {path.name}: {remarks[0][:60]}"
+            )
         names = names or table.columns
         check_same_columns(table.columns, path, names, paths[0])
         types = frozenset(table.schema().items())
@@ -348,7 +360,7 @@ def _gather(
             connection.drop_table(table.op().name)
         else:
             tables[types] = table
-    return list(tables.values()), tuple(file for group in counts.values() for file in group)
+    return list(tables.values()), tuple(file for group in counts.values() for file in group), tuple(notes)
 
 
 def _on_spark(
@@ -373,36 +385,45 @@ def _on_spark(
     return str(first), list(views.values())
 
 
-def _load(path: Path, request: Request, connection: Backend) -> ir.Table:
-    """One file -> a temporary table with its own columns and types; text stays text."""
+def _load(path: Path, request: Request, connection: Backend) -> tuple[ir.Table, tuple[str, ...]]:
+    """One file -> a temporary table with its own columns and types; text stays text. And remarks below it."""
+    if path.suffix.lower() == ".parquet":
+        return _load_parquet(path, request, connection), ()
+    if path.suffix.lower() == ".xlsx":
+        return _load_workbook(path, request, connection), ()
+    return textfile.load_with_remarks(path, connection, request.header)
+
+
+def _load_parquet(path: Path, request: Request, connection: Backend) -> ir.Table:
     import duckdb
     import ibis
 
-    if path.suffix.lower() == ".parquet":
+    try:
+        view = connection.read_parquet(glob.escape(str(path)))
+        typed = connection.create_table(ibis.util.gen_name("parquet"), view, temp=True)
+        if not zones([path]):
+            return typed
+        on_its_clock = kept(on_clock(typed, [path], request.timezone))
+        forget(typed)
+        return on_its_clock
+    except duckdb.Error as error:
+        raise InputError(
+            f"{path} cannot be opened as Parquet: {str(error).splitlines()[0]}. "
+            "Expected a complete Parquet file. Copy or write it again."
+        ) from None
+
+
+def _load_workbook(path: Path, request: Request, connection: Backend) -> ir.Table:
+    import ibis
+
+    def is_header(names: list[str]) -> bool:
         try:
-            view = connection.read_parquet(glob.escape(str(path)))
-            typed = connection.create_table(ibis.util.gen_name("parquet"), view, temp=True)
-            if not zones([path]):
-                return typed
-            on_its_clock = kept(on_clock(typed, [path], request.timezone))
-            forget(typed)
-            return on_its_clock
-        except duckdb.Error as error:
-            raise InputError(
-                f"{path} cannot be opened as Parquet: {str(error).splitlines()[0]}. "
-                "Expected a complete Parquet file. Copy or write it again."
-            ) from None
-    if path.suffix.lower() == ".xlsx":
+            return bool(plan_of(names, request, str(path)))
+        except InputError:
+            return False
 
-        def is_header(names: list[str]) -> bool:
-            try:
-                return bool(plan_of(names, request, str(path)))
-            except InputError:
-                return False
-
-        table = ibis.memtable(workbook.load(path, is_header))
-        return connection.create_table(ibis.util.gen_name("workbook"), table, temp=True)
-    return textfile.load(path, connection, request.header)
+    table = ibis.memtable(workbook.load(path, is_header))
+    return connection.create_table(ibis.util.gen_name("workbook"), table, temp=True)
 
 
 def _texts(tables: Sequence[ir.Table], names: Sequence[str]) -> ir.Table | None:

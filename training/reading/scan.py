@@ -41,6 +41,7 @@ KINDS = {
     "price": "DECIMAL(18, 6)",
     "amount": "DECIMAL(33, 9)",
 }
+DIGITS = "^(?:[A-Z]?[0-9]+[A-Z]*|[0-9]+[.]0+)$"  # an identifier that means itself, or itself without .0
 NUMBERS = ("quantity", "price", "amount")
 NUMBER = r"[+-]?[0-9]+([.][0-9]+)?"
 DATES = {  # how strptime calls a form, and the order of day and month that must be known for it
@@ -108,43 +109,67 @@ def settled(found: ir.Table, request: Request, single: bool = False) -> ir.Table
     digits were lost; an order has one customer or date and lines without; a customer stands for
     nobody; an order has several lines, where `single` says that none may.
     """
-    meant = {name: identifier(found[name]) for name in IDENTIFIERS}
-    dates = (~found.date.between(*BELIEVABLE)).sum().fill_null(0)
-    ids = [found[name].nunique(where=meant[name].notnull()) - meant[name].nunique() for name in IDENTIFIERS]
-    texts = [found[name] for name in IDENTIFIERS if found[name].type().is_string()]
-    who = meant["customer_id"]
-    facts = one_row(
-        found.aggregate(
-            dates=dates,
-            ids=sum(ids),
-            damaged=sum(column.re_search(SCIENTIFIC).sum().fill_null(0) for column in texts),
-            case=(who.contains("@") & (who != who.lower())).sum(),
-            maybe_nobody=who.re_search(MAY_BE_NOBODY).sum(),
-            first=found.date.min(),
-            last=found.date.max(),
-        )
-    )
-    if facts["dates"] or facts["ids"] or facts["damaged"] or facts["case"]:
+    are_digits = _are_digits(found)
+    meant = {name: _digits(found[name]) if are_digits else identifier(found[name]) for name in IDENTIFIERS}
+    odd = {} if are_digits else _odd_texts(found, meant)
+    facts = one_row(found.aggregate(**odd, **_odd_identifiers(found, meant), **_odd_dates(found)))
+    if any(facts.get(name) for name in ("dates", "ids", "damaged", "case", "halves")):
         return None
-    step = (found.step.isnull() & who.isnull()).ifelse("missing_customer", found.step)
-    plain = found.mutate(**meant, step=step)
-    if not _is_complete(plain) or (single and not _has_single_lines(plain)):
+    plain = found.mutate(**meant)
+    step = (plain.step.isnull() & plain.customer_id.isnull()).ifelse("missing_customer", plain.step)
+    plain = plain.mutate(step=step)
+    if single and not _has_single_lines(plain):
         return None
     if facts["first"] and not (_is_one_period(facts["first"], facts["last"]) or _is_near(plain)):
         return None
     return plain if not facts["maybe_nobody"] or _are_customers(plain, request) else None
 
 
+def _odd_dates(found: ir.Table) -> dict[str, ir.Value]:
+    """The first and last date, and how many are not BELIEVABLE."""
+    dates = (~found.date.between(*BELIEVABLE)).sum().fill_null(0)
+    return {"dates": dates, "first": found.date.min(), "last": found.date.max()}
+
+
+def _are_digits(found: ir.Table) -> bool:
+    """Whether all identifiers are digits, with letters around them at most: then little can be odd about them."""
+    odd = {name: (~found[name].cast("string").re_search(DIGITS)).sum() for name in IDENTIFIERS}
+    return not any(one_row(found.aggregate(**odd)).values())
+
+
+def _digits(column: ir.Value) -> ir.StringValue:
+    """What `identifier` makes of DIGITS, for less."""
+    return column.cast("string").re_replace("[.]0+$", "")
+
+
+def _odd_identifiers(found: ir.Table, meant: Mapping[str, ir.StringValue]) -> dict[str, ir.Value]:
+    """Counts of identifiers written in two ways, of customers like nobody, and of orders that are used in part only.
+
+    Such an order has lines with a customer and a date, and lines without.
+    """
+    who, order = meant["customer_id"], meant["invoice"]
+    used = found.step.isnull() & who.notnull()
+    twice = [found[name].nunique(where=meant[name].notnull()) - meant[name].nunique() for name in IDENTIFIERS]
+    return {
+        "ids": sum(twice),
+        "halves": order.nunique(where=used) + order.nunique(where=~used) - order.nunique(),
+        "maybe_nobody": who.re_search(MAY_BE_NOBODY).sum(),
+    }
+
+
+def _odd_texts(found: ir.Table, meant: Mapping[str, ir.StringValue]) -> dict[str, ir.Value]:
+    """Counts of identifiers that have lost digits, or are addresses in capitals."""
+    who = meant["customer_id"]
+    texts = [found[name] for name in IDENTIFIERS if found[name].type().is_string()]
+    return {
+        "damaged": sum((column.re_search(SCIENTIFIC).sum().fill_null(0) for column in texts), start=0),
+        "case": (who.contains("@") & (who != who.lower())).sum(),
+    }
+
+
 def _is_one_period(first: datetime, last: datetime) -> bool:
     """Whether no gap of years fits between two dates, and no default date."""
     return last - first <= GAP and not any(first.date() <= day <= last.date() for day in NO_DAYS)
-
-
-def _is_complete(found: ir.Table) -> bool:
-    """Whether no line without a customer or date is of an order that has one."""
-    used = found.filter(found.step.isnull() & found.invoice.notnull()).select("invoice").distinct()
-    blank = found.filter(found.step.notnull() & found.invoice.notnull()).select("invoice")
-    return blank.semi_join(used, "invoice").count().to_pyarrow().as_py() == 0
 
 
 def _has_single_lines(found: ir.Table) -> bool:
@@ -234,7 +259,8 @@ def _plain_form(
             if order is None:
                 return form, None
             first, second = (max(int(text.split("/")[at]) for text in dates if text) for at in (0, 1))
-            known = date_order or ("month-first" if second > 12 else "day-first" if first > 12 else None)
+            known = "month-first" if second > 12 else "day-first" if first > 12 else None
+            known = date_order if date_order in ("day-first", "month-first") else known
             if known is None:
                 return None
             return form.format(*(("%m", "%d") if known == "month-first" else ("%d", "%m"))), known

@@ -12,7 +12,7 @@ import re
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
@@ -116,7 +116,14 @@ def sample(path: Path, dialect: Dialect) -> list[dict[str, str]]:
 
 
 def load(path: Path, connection: Backend, has_header: bool = True) -> ir.Table:
-    """A text file -> a temporary DuckDB table with its columns and rows, every column text.
+    """The table of `load_with_remarks`."""
+    return load_with_remarks(path, connection, has_header)[0]
+
+
+def load_with_remarks(
+    path: Path, connection: Backend, has_header: bool = True
+) -> tuple[ir.Table, tuple[str, ...]]:
+    """A text file -> a temporary DuckDB table with its columns and rows, every column text; the remarks below it.
 
     DuckDB reads a clean UTF-8 file by itself. Any other file, and any file it complains about, is
     first read row by row and written again as plain UTF-8. Raises InputError for a row that has
@@ -130,16 +137,16 @@ def load(path: Path, connection: Backend, has_header: bool = True) -> ir.Table:
     dialect = sniff(path, has_header)
     if dialect.encoding == "utf-8-sig" and dialect.header_is_first_line:
         with contextlib.suppress(duckdb.Error):
-            return _scan(path, dialect, connection)
+            return _scan(path, dialect, connection), ()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "copy.csv")
         try:
-            _rewrite(path, copy, dialect)
+            remarks = _rewrite(path, copy, dialect)
         except UnicodeDecodeError:
-            _rewrite(path, copy, replace(dialect, encoding=_of_one_byte(path)))
+            remarks = _rewrite(path, copy, replace(dialect, encoding=_of_one_byte(path)))
         # In parallel, DuckDB refuses some files with newlines inside quotes. In order, it reads them, but
         # drops what follows an unclosed quote without a word: only a checked copy is read that way.
-        return _scan(copy, replace(dialect, delimiter=","), connection, parallel=False)
+        return _scan(copy, replace(dialect, delimiter=","), connection, parallel=False), remarks
 
 
 def line_of(path: Path, row: int, has_header: bool = True) -> int:
@@ -222,8 +229,11 @@ def _head(path: Path) -> bytes:
         raise bombs.damaged(path, error) from None
 
 
-def _rewrite(path: Path, copy: Path, dialect: Dialect) -> None:
-    """A text file -> the same records as UTF-8, separated by commas, all quoted, header on one line."""
+def _rewrite(path: Path, copy: Path, dialect: Dialect) -> tuple[str, ...]:
+    """A text file -> the same records as UTF-8, separated by commas, all quoted, header on one line.
+
+    Returns the remarks below the table, which are left out.
+    """
     # cp1252 leaves five bytes undefined: one strange character must not cost the file.
     errors = "strict" if dialect.encoding == "utf-8-sig" else "replace"
     open_text = gzip.open if path.suffix.lower() == ".gz" else open
@@ -233,15 +243,20 @@ def _rewrite(path: Path, copy: Path, dialect: Dialect) -> None:
     ):
         writer = csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(dialect.header)
-        writer.writerows(_records(source, dialect, path))
+        records = _records(source, dialect, path)
+        try:
+            while True:
+                writer.writerow(next(records))
+        except StopIteration as end:
+            return end.value
 
 
-def _records(source: IO[str], dialect: Dialect, path: Path) -> Iterator[list[str]]:
-    """The records under the header of a text file, each as wide as the header."""
+def _records(source: IO[str], dialect: Dialect, path: Path) -> Generator[list[str], None, tuple[str, ...]]:
+    """The records under the header of a text file, each as wide as the header; returns the remarks below them."""
     width = len(dialect.header)
     reader = _reader(source, dialect.delimiter)
     line = 1
-    short: list[tuple[int, int]] = []
+    short: list[tuple[int, list[str]]] = []
     try:
         for _ in range(dialect.above + (dialect.header_line > 0)):
             next(reader)
@@ -251,15 +266,16 @@ def _records(source: IO[str], dialect: Dialect, path: Path) -> Iterator[list[str
                 record.pop()  # DuckDB, too, forgives a delimiter at the end of a line.
             if len(record) == width:
                 if short:
-                    raise _ragged(*short[0], width, path)
+                    raise _ragged(short[0][0], len(short[0][1]), width, path)
                 yield record
             elif len(record) > 1 or "".join(record).strip():
                 if not _is_footer(record, width):
                     raise _ragged(line, len(record), width, path)
-                short.append((line, len(record)))
+                short.append((line, record))
             line = reader.line_num + 1
     except csv.Error:
         raise _unclosed(line, path) from None
+    return tuple(" ".join(filter(None, map(str.strip, record))) for _, record in short)
 
 
 def _is_footer(record: Sequence[str], width: int) -> bool:

@@ -44,9 +44,11 @@ def cells(
         return text_of(column(names)).nullif("")
 
     def person(name: str) -> ir.StringValue:
-        value = identifier(part[name])
-        caseless = any(word in fold(name) for word in CASELESS) and bool(layout.name)
-        return value.lower() if caseless else value.contains("@").ifelse(value.lower(), value)
+        if not part[name].type().is_string():
+            return identifier(part[name])
+        if layout.name and any(word in fold(name) for word in CASELESS):
+            return identifier(part[name].lower())
+        return identifier(part[name].contains("@").ifelse(part[name].lower(), part[name]))
 
     date_text, date_type = moment_text(part, layout.date, layout.time)
     found = {
@@ -55,7 +57,15 @@ def cells(
         "invoice": identifier(column(layout.order)),
         "date": dates.timestamp(date_type, date_order, forms),
         "date_text": date_text,
-        **{f"n_{at}": money.number(part[name], DECIMAL, decimal) for at, name in enumerate(number_columns)},
+        **{
+            f"n_{at}": money.number(_bare(part[name], name in plan.percents), DECIMAL, decimal)
+            for at, name in enumerate(number_columns)
+        },
+        **{
+            f"percent_{at}": text_of(part[name]).endswith("%")
+            for at, name in enumerate(number_columns)
+            if name in plan.percents
+        },
         **{f"bad_{at}": text_of(part[name]).nullif("").notnull() for at, name in enumerate(number_columns)},
         **{f"status_{at}": text((name,)) for at, name in enumerate(layout.status)},
         "sign": money.sign(text_of(column(_priced(plan)))).nullif("")
@@ -85,6 +95,13 @@ def cells(
     return table.mutate(
         **{f"bad_{at}": table[f"bad_{at}"] & table[f"n_{at}"].isnull() for at in range(len(number_columns))}
     )
+
+
+def _bare(column: ir.Value, may_be_percent: bool) -> ir.Value:
+    """A column of numbers; without a percent sign behind them, where one may be."""
+    if may_be_percent and column.type().is_string():
+        return column.re_replace("[ \u00a0]*%[ \u00a0]*$", "")
+    return column
 
 
 def row_numbers(part: ir.Table) -> ir.IntegerValue:

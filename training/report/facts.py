@@ -296,10 +296,16 @@ def _quality(funnel: Funnel, customers: int) -> list[str]:
     ]
     reasons = {
         "missing_customer": "no customer id and cannot be used",
+        "placeholders": "a customer that stands for nobody (a guest without e-mail, a placeholder, a total)",
         "unreadable": "a date or number that cannot be read",
+        "set_aside": "a date far from all others",
+        "status": "a status or kind that does not count",
+        "other_currency": "money in another currency",
         "after_as_of": "a date on or after the as-of date",
         "duplicates": "an exact twin that is counted instead",
         "worthless": "a price of zero or less, or a quantity of zero",
+        "payments": "the name of a gift card that paid, which changes nothing",
+        "deductions": "money off an order that has purchases",
         "cancellations": "the mark of a cancellation",
     }
     for step, reason in reasons.items():

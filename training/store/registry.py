@@ -81,14 +81,15 @@ def check_answers(answers: pd.DataFrame, labels: NDArray[np.int64], anomalies: N
 def register(
     client: MlflowClient, run: str, model_uri: str, tags: Mapping[str, str], description: str
 ) -> int:
-    """Register the model that a run logged, and give it the alias `challenger`; the number of its version.
+    """Register the model that a run logged; the number of its version.
 
     A run registers its model once. If it did so before it was interrupted, that version is used: it is the same model.
     """
     import mlflow
 
     registered = client.search_model_versions(f"name='{MODEL}' and run_id='{run}'")
-    with contextlib.redirect_stdout(io.StringIO()):  # MLflow prints what the command says itself
+    silence = io.StringIO()  # MLflow prints what the command says itself
+    with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
         if registered:
             (record,) = registered
         else:
@@ -98,8 +99,12 @@ def register(
     link = f"#/experiments/{client.get_run(run).info.experiment_id}/runs/{run}"
     links = f"\n- [Its training]({link}), and the [report]({link}/artifacts/{REPORT})"
     client.update_model_version(MODEL, str(version), description + links)
-    client.set_registered_model_alias(MODEL, CHALLENGER, str(version))
     return version
+
+
+def challenge(client: MlflowClient, version: int) -> None:
+    """Give a version, of which everything is logged, the alias `challenger`."""
+    client.set_registered_model_alias(MODEL, CHALLENGER, str(version))
 
 
 def promote(client: MlflowClient, move: history.Move, verdicts: Mapping[str, str] = {}) -> None:

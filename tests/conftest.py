@@ -14,11 +14,30 @@ from unittest.mock import patch
 import pytest
 from click.testing import CliRunner
 
-LONGEST = ("up", "api", "scoring_endpoint", "champion", "training", "dashboard", "mlproject", "cli")
+LONGEST = (
+    "scoring_endpoint",
+    "champion",
+    "habits",
+    "dashboard",
+    "faults",
+    "docs",
+    "databases",
+    "up",
+    "spark",
+    "remote",
+    "api",
+    "cli",
+    "outlook",
+    "edge_shops",
+    "moved",
+    "gate",
+    "uci",
+    "mlproject",
+)
 
 
 def pytest_collection_modifyitems(items):
-    """The longest files first, so that the workers end together."""
+    """The longest files first, so that the workers end together; the first ones make stores of their own."""
     files = [f"test_{name}.py" for name in LONGEST]
     items.sort(key=lambda item: files.index(item.path.name) if item.path.name in files else len(files))
 

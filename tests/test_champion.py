@@ -102,7 +102,7 @@ def asking(address):
                 )
             except Exception as error:
                 answers.append((type(error).__name__, str(error)))
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:

@@ -6,7 +6,9 @@ import pytest
 from orphans import Watched, has_started
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM], ids=lambda number: number.name
+)
 def test_nothing_is_left_of_up_while_it_starts(store, free_port, number):
     ports = [word for name in ("api", "scoring", "ui") for word in (f"--{name}-port", free_port())]
     up = Watched(store, "up", *ports)

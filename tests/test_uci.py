@@ -5,6 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from training.clustering.sweep import Limits, choose, run_trials
+from training.shop import Reading
+from training.train import Assignment, Settings
+
 pytestmark = pytest.mark.realdata
 
 
@@ -39,8 +43,9 @@ def test_segments_explain_more_of_the_next_quarter_than_rfm_tiers(shop, metrics)
     assert difference >= -error
 
 
-def test_a_hundred_trials_choose_the_same_number_of_segments(uci_file, new_folder, shop):
-    many = new_folder("uci-many")
-    many.run("train", uci_file, "--trials", "100")
-    settings = [json.loads(s.artifact("summary.json").read_text())["setting"]["k"] for s in (shop, many)]
-    assert settings == [3, 3]
+def test_a_hundred_trials_choose_the_same_number_of_segments(uci_shop, shop, tmp_path):
+    reading, settings = Reading(), Settings(Limits())
+    evaluate = Assignment(uci_shop(reading.returns), reading, settings).evaluator()
+    trials = list(run_trials(evaluate, 100, 0, tmp_path / "journal", "many", settings.anomaly_rate))
+    few = json.loads(shop.artifact("summary.json").read_text())["setting"]["k"]
+    assert (few, choose(trials, evaluate, settings.anomaly_rate).winner.k) == (3, 3)

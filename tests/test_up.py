@@ -95,17 +95,6 @@ def test_three_servers_answer_and_all_are_gone_after_ctrl_c(store, ports):
     assert everything_is_gone(ports)
 
 
-def test_sigterm_while_they_are_still_starting_stops_all(store, ports):
-    up = start(store, ports)
-    try:
-        assert "Ctrl-C stops all three" in "".join(up.stdout.readline() for _ in range(4))
-        up.terminate()
-        assert up.wait(timeout=60) == 0
-    finally:
-        up.kill()
-    assert everything_is_gone(ports)
-
-
 def test_when_one_ends_by_itself_the_others_are_stopped(store, ports):
     up = start(store, ports)
     try:

@@ -13,6 +13,7 @@ from training.errors import InputError
 from training.features import customer_features, sample
 from training.reading.database import release
 from training.reading.facts import understood
+from training.reading.kept import nested_selects
 from training.reading.read import read
 from training.reading.request import Before, Request
 from training.reading.scan import Scan, scan, settled, with_more_memory
@@ -180,10 +181,12 @@ def _shop(
 ) -> Shop:
     if sampled:
         table = sample(table, sampled.share, sampled.seed)
+    with nested_selects():
+        customers = table.to_pandas()
     return Shop(
         kept,
         reading,
-        table.to_pandas(),
+        customers,
         cleaned.orders,
         cleaned.funnel,
         cleaned.as_of,

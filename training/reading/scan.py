@@ -23,7 +23,7 @@ from training.reading.clocks import notes_of, on_clock, zones
 from training.reading.customers import nobody_in
 from training.reading.dates import NO_DAYS
 from training.reading.facts import Facts
-from training.reading.faraway import GAP, believed
+from training.reading.faraway import believed, is_one_period
 from training.reading.kept import one_row, rows_of
 from training.reading.people import MAY_BE_NOBODY
 from training.reading.plan import Plan, plan_of
@@ -120,7 +120,7 @@ def settled(found: ir.Table, request: Request, single: bool = False) -> ir.Table
     plain = plain.mutate(step=step)
     if single and not _has_single_lines(plain):
         return None
-    if facts["first"] and not (_is_one_period(facts["first"], facts["last"]) or _is_near(plain)):
+    if facts["first"] and not (is_one_period(facts["first"], facts["last"]) or _is_near(plain)):
         return None
     return plain if not facts["maybe_nobody"] or _are_customers(plain, request) else None
 
@@ -165,11 +165,6 @@ def _odd_texts(found: ir.Table, meant: Mapping[str, ir.StringValue]) -> dict[str
         "damaged": sum((column.re_search(SCIENTIFIC).sum().fill_null(0) for column in texts), start=0),
         "case": (who.contains("@") & (who != who.lower())).sum(),
     }
-
-
-def _is_one_period(first: datetime, last: datetime) -> bool:
-    """Whether no gap of years fits between two dates, and no default date."""
-    return last - first <= GAP and not any(first.date() <= day <= last.date() for day in NO_DAYS)
 
 
 def _has_single_lines(found: ir.Table) -> bool:

@@ -23,6 +23,7 @@ from training.reading.columns import CELLS, ROLES
 from training.reading.database import open_table
 from training.reading.facts import Facts, understood
 from training.reading.kept import forget, kept, one_row, rows_of
+from training.reading.later import check_later_status
 from training.reading.plan import Plan, plan_of
 from training.reading.request import Request
 from training.reading.sample import check_hidden_status
@@ -109,6 +110,8 @@ def read(
     if engine == "spark":
         _check_for_spark(plan, request, source.where)
     check_hidden_status(sample, plan, request)
+    if len(sample) == CELLS or len(source.tables) > 1:
+        check_later_status(source.tables, sample, plan, request)
     _check_kept(request.keep, source)
     moment_sums = _moment_sums(source.tables, plan)
     date_order, decimal = _marks(source.tables, moment_sums, plan, request)
@@ -199,10 +202,11 @@ def _check_for_spark(plan: Plan, request: Request, where: str) -> None:
         plan.layout.name
         or plan.money.per == "order"
         or plan.layout.refunded
+        or plan.layout.deducted
         or request.keep
         or request.timezone
     ):
-        what = plan.layout.name or "an order's money, refunds, --keep or --timezone"
+        what = plan.layout.name or "an order's money, an order's discount, refunds, --keep or --timezone"
         raise InputError(
             f"{where} needs {what}, which is read from the order of lines. Expected plain lines with --engine spark, "
             "which keeps no order. Leave --engine spark out, or give Parquet that another program made of it."

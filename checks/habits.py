@@ -2,7 +2,8 @@
 
     python checks/habits.py --cases 2000 --seed 0
 
-prints how many were right, asked about and wrong, by habit, and the first wrong ones; exit code 1 when there is one.
+prints how many were right, asked about and wrong as it goes, then by habit, and the first wrong ones; exit code 1 when
+there is one. A run that is killed has told its counts up to there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+EVERY_CASES = 25
+WRONG_SHOWN = 20
 
 
 def main() -> int:
@@ -37,7 +40,7 @@ def main() -> int:
             path.write_bytes(shop_case.data)
             return count_customers([str(path)], Reading()).customers
 
-        for seed in range(given.seed, given.seed + given.cases):
+        for number, seed in enumerate(range(given.seed, given.seed + given.cases), 1):
             shop_case = case(seed)
             try:
                 verdict, why = judge(shop_case, count)
@@ -47,14 +50,21 @@ def main() -> int:
             by_habit.update((habit, verdict) for habit in shop_case.habits)
             if verdict == "asked" and not shop_case.must_ask:
                 questions[why.replace(folder, "")[:100]] += 1
-            if verdict == "wrong" and verdicts["wrong"] <= 20:
-                print(f"seed {seed}: {', '.join(shop_case.habits)}\n  {why[:600]}")
-    print(dict(verdicts))
+            if verdict == "wrong" and verdicts["wrong"] <= WRONG_SHOWN:
+                print(f"seed {seed}: {', '.join(shop_case.habits)}\n  {why[:600]}", flush=True)
+            if number % EVERY_CASES == 0:
+                print(f"{number:,} of {given.cases:,}: {told(verdicts)}", flush=True)
+    print(f"seeds {given.seed} to {given.seed + given.cases - 1}: {told(verdicts)}")
     for habit in sorted({habit for habit, _ in by_habit}):
         print(f"{habit:40}", *(f"{by_habit[habit, verdict]:6}" for verdict in ("right", "asked", "wrong")))
     for question, times in questions.most_common(12):
         print(f"{times:5} asked: {question}")
     return 1 if verdicts["wrong"] else 0
+
+
+def told(verdicts: Counter[str]) -> str:
+    """The counts of verdicts in words."""
+    return ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in ("right", "asked", "wrong"))
 
 
 if __name__ == "__main__":

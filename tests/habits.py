@@ -66,6 +66,31 @@ EXTRAS = (
     "status", "refund", "duplicates", "total line", "lines above", "far date", "default date", "discount", "gift card",
     "blank later lines", "currency", "nobody", "no customer",
 )  # fmt: skip
+BESIDE_NAMES = {  # what stands beside the money: a discount, a percentage off, tax, shipping
+    "English": "discount discount_percent tax shipping",
+    "shop": "coupon_amount discount_rate vat delivery_fee",
+    "German": "Rabatt Rabattsatz MwSt Versandkosten",
+    "French": "remise taux_remise montant_TVA frais_de_port",
+    "Spanish": "descuento porcentaje_descuento IVA gastos_de_envío",
+}
+BESIDE = {  # how money is written -> what may stand beside it, and whether the money is with it
+    "unit": (
+        "discount off the line", "discount off the line, shown", "discount taken off", "percent off the line",
+        "percent off the line, shown", "discount off the order", "tax apart", "shipping apart",
+    ),
+    "line": (
+        "discount off the line", "discount off the line, shown", "discount taken off", "tax inside", "tax inside, shown",
+        "tax apart", "shipping inside", "shipping apart",
+    ),
+    "order": ("discount taken off", "tax inside", "tax apart", "shipping inside", "shipping apart"),
+}  # fmt: skip
+NET = {
+    "English": "net_amount",
+    "shop": "sales_amount",
+    "German": "Umsatz",
+    "French": "montant",
+    "Spanish": "importe",
+}
 HAZARDS = ("line total called unit price", "two currencies", "scientific ids", "unknown status", "names only")
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "cp1252", "mac_roman")
 
@@ -80,6 +105,8 @@ class Line:
     price: Decimal
     status: str = "paid"
     note: str = ""  # what kind of line it is, where it is no article
+    off: Decimal = Decimal(0)  # a discount that no price and no other line holds
+    beside: Decimal = Decimal(0)  # what the column beside the money shows
 
 
 @dataclass(frozen=True)
@@ -125,7 +152,7 @@ def answer_of(lines, label, days_only, refunds):
         own = [line for line in used if line.customer == customer]
         moments = [line.moment.replace(hour=0) if days_only else line.moment for line in own]
         orders = {line.order for line in own}
-        money = sum(line.quantity * line.price for line in own) - sum(
+        money = sum(line.quantity * line.price - line.off for line in own) - sum(
             refunds.get(order, 0) for order in orders
         )
         if money > 0:
@@ -175,9 +202,16 @@ def case(seed):
                 refunds[order] = (whole / 2).quantize(Decimal("0.01"))
     if "discount" in extras:
         lines = _with_discounts(lines, chance)
+    aside = random.Random(
+        f"{seed}, beside the money"
+    )  # of its own, so that the rest of a case stays as it was
+    beside = ""
+    if aside.random() < 0.3 and not hazard and "refund" not in extras:
+        beside = aside.choice(BESIDE[money.partition(" ")[0]])
+        lines = _with_beside(lines, beside, money, aside)
     answer = answer_of(lines, label, date == "day only", refunds)
     written = _with_extras(lines, extras, chance)
-    rows = _rows(written, names, language, money, date, number, who, extras, hazard, refunds, chance)
+    rows = _rows(written, names, language, money, date, number, who, extras, hazard, refunds, beside, chance)
     text = _text(rows, names, delimiter, extras, chance)
     try:
         data = text.encode(encoding)
@@ -192,6 +226,7 @@ def case(seed):
         who,
         encoding,
         *sorted(extras),
+        *([f"beside: {beside}"] if beside else []),
         *([f"! {hazard}"] if hazard else []),
     )
     return Case(data, "shop.csv", answer, habits, asked, text)
@@ -214,6 +249,40 @@ def _with_discounts(lines, chance):
         else:
             result.append(Line(first.customer, order, first.moment, "Discount", -1, off))
     return sorted(result, key=lambda line: (line.moment, line.order))
+
+
+def _with_beside(lines, beside, money, chance):
+    """The lines with what stands beside their money, and what of it is off: on some lines, or once an order."""
+    amounts, result, seen = {}, [], set()
+    by_order = money.startswith("order") or beside.startswith(("discount off the order", "shipping"))
+    for line in lines:
+        value = line.quantity * line.price
+        key = line.order if by_order else len(result)
+        if key not in amounts:
+            most = max(value, Decimal(0)) / 5
+            amounts[key] = (most * chance.randint(1, 4) / 4).quantize(Decimal("0.01"))
+            if beside.startswith("percent"):
+                amounts[key] = Decimal(chance.choice((10, 20, 25, 50))) if value > 0 else Decimal(0)
+            if chance.random() < 0.3 or line.customer is None:
+                amounts[key] = Decimal(0)
+        shown = amounts[key]
+        if beside.startswith("shipping") and line.order in seen and money == "line":
+            shown = Decimal(0)
+        off = (
+            {"d": shown, "p": value * shown / 100}.get(beside[0], Decimal(0))
+            if "off the" in beside
+            else Decimal(0)
+        )
+        if beside == "discount off the order" and line.order in seen:
+            off = Decimal(0)
+        seen.add(line.order)
+        result.append(replace(line, beside=shown, off=off))
+    return result
+
+
+def _written_value(value, line, beside):
+    """What a column of money shows of a line or order that is worth `value`."""
+    return value + line.beside if "inside" in beside or beside.startswith("discount off the line") else value
 
 
 def _with_extras(lines, extras, chance):
@@ -314,9 +383,13 @@ def _person(line, who, chance):
     return f"K{line.customer + 31}", ""
 
 
-def _rows(lines, names, language, money, date, number, who, extras, hazard, refunds, chance):
+def _rows(lines, names, language, money, date, number, who, extras, hazard, refunds, beside, chance):
     rows, seen = [], set()
     totals = {}
+    beside_name = ""
+    if beside:
+        kinds = ("discount", "percent", "tax", "shipping")
+        beside_name = BESIDE_NAMES[language].split()[kinds.index(beside.partition(" ")[0])]
     for line in {id(line): line for line in lines}.values():
         totals[line.order] = totals.get(line.order, 0) + line.quantity * line.price
     written = {}
@@ -347,11 +420,19 @@ def _rows(lines, names, language, money, date, number, who, extras, hazard, refu
             shown = value if hazard == "line total called unit price" else line.price
             row[names["price"]] = _number(shown, number)
         elif money == "line":
-            row[names["line"]] = _number(value, number)
+            worth = value - line.off
+            row[names["line"]] = _number(_written_value(worth, line, beside), number)
         else:
             row[names["total"]] = (
-                _number(totals[line.order], number) if first or money == "order repeated" else ""
+                _number(_written_value(totals[line.order], line, beside), number)
+                if first or money == "order repeated"
+                else ""
             )
+        if beside:
+            row[beside_name] = _number(line.beside, "plain" if beside.startswith("percent") else number)
+        if beside.endswith("shown"):
+            name = names["line"] if money == "unit" else NET[language]
+            row[name] = _number((value - line.off).quantize(Decimal("0.01")), number)
         if "status" in extras:
             word = PAID[language] if line.status == "paid" else UNPAID[language]
             if hazard == "unknown status" and line.status != "paid":
@@ -409,11 +490,18 @@ def judge(shop_case, count):
         )
         for row in table.itertuples()
     }
-    if found == shop_case.answer:
-        return "right", ""
     differing = {
         key: (found.get(key), shop_case.answer.get(key))
         for key in {*found, *shop_case.answer}
-        if found.get(key) != shop_case.answer.get(key)
+        if not _are_equal(found.get(key), shop_case.answer.get(key))
     }
+    if not differing:
+        return "right", ""
     return "wrong", f"(found, expected): {differing}"
+
+
+def _are_equal(row, other):
+    """Whether two customers are the same: money may differ by the half cent that rounding makes."""
+    if row is None or other is None:
+        return False
+    return (*row[:2], row[3]) == (*other[:2], other[3]) and abs(row[2] - other[2]) <= Decimal("0.006")

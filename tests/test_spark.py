@@ -161,6 +161,11 @@ def test_scores_are_the_same_bit_for_bit(store, demo, tmp_path, monkeypatch):
             b"customer,date,amount\n" + b"1,2024-01-31,5\n" * 9000 + b"M\xfcller,2024-01-31,5\n",
             "UTF-8",
         ),
+        (
+            "discounted.csv",
+            b"customer,order,date,quantity,price,order_discount\n1,7,2024-01-31,2,5,1\n",
+            "an order's discount",
+        ),
         ("late.csv", b"\n\ncustomer,date,amount\n1,2024-01-31,5\n", "does not begin with its header"),
         ("_hidden.csv", b"customer,date,amount\n1,2024-01-31,5\n", "Spark passes over"),
         ("book.xlsx", b"PK", "is a workbook"),

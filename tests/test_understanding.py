@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from training.errors import InputError
@@ -211,3 +212,36 @@ def test_remarks_below_a_table_are_counted_and_shown(tmp_path):
     found = count_customers(shop(tmp_path, text), Reading())
     assert found.funnel.read == 2
     assert "1 remark below the table of shop.csv: End of report" in found.understanding.notes
+
+
+LINE = "A{n},{n},2024-01-{day:02},10.50,{remark}\n"
+
+
+@pytest.mark.parametrize(("lines", "kind"), [(400, "csv"), (3_000, "csv"), (700, "parquet")])
+def test_a_status_that_only_later_lines_show_is_asked_about(tmp_path, lines, kind):
+    rows = [
+        LINE.format(n=n, day=1 + n % 28, remark="paid" if n < lines - 2 else "cancelled")
+        for n in range(lines)
+    ]
+    sources = shop(tmp_path, "customer_id,order_id,order_date,amount,remark\n" + "".join(rows))
+    if kind == "parquet":
+        sources = [str(tmp_path / "shop.parquet")]
+        table = pd.read_csv(tmp_path / "shop.csv", parse_dates=["order_date"])
+        table.to_parquet(sources[0], index=False)
+    assert "remark looks like a status" in refusal(sources)
+    assert len(money(sources, columns={"status": "remark"})) == lines - 2
+    assert len(money(sources, columns={"status": "none"})) == lines
+
+
+def test_a_blank_cell_of_a_plain_file_is_shown(tmp_path):
+    header = "customer_id,order_id,order_date,quantity,unit_price\n"
+    lines = [
+        "A1,1,2024-01-05,1,10.25\n",
+        ",2,2024-01-05,1,\n",
+        "A1,3,2024-01-05,1,10.25\n",
+        "B2,4,2024-01-05,2,\n",
+    ]
+    understanding = count_customers(shop(tmp_path, header + "".join(lines)), Reading()).understanding
+    assert [str(example) for example in understanding.examples] == ['line 5, unit_price: ""']
+    whole = count_customers(shop(tmp_path, header + lines[0], name="whole.csv"), Reading()).understanding
+    assert whole.examples == ()

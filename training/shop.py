@@ -13,10 +13,11 @@ from training.errors import InputError
 from training.features import customer_features, sample
 from training.reading.database import release
 from training.reading.facts import understood
+from training.reading.kept import nested_selects
 from training.reading.read import read
 from training.reading.request import Before, Request
-from training.reading.scan import Scan, scan, settled, with_more_memory
-from training.reading.understanding import Understanding
+from training.reading.scan import Scan, blank_example, scan, settled, with_more_memory
+from training.reading.understanding import Example, Understanding
 
 if TYPE_CHECKING:
     import ibis
@@ -142,7 +143,8 @@ def _moments(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Unde
     if reading.engine == "duckdb" and not of_database:
         scanned = scan(sources, request)
         if scanned is not None and (found := _scanned(scanned, request)) is not None:
-            return found, understood(scanned.facts, scanned.forms, request)
+            block = understood(scanned.facts, scanned.forms, request)
+            return found, replace(block, examples=_blank_example(found, scanned))
     lines = read(sources, request, table=reading.table, query=reading.query, engine=reading.engine)
     kept = moments(lines.table)
     if of_database and reading.engine == "duckdb":
@@ -165,6 +167,12 @@ def _scanned(scanned: Scan, request: Request) -> ibis.Table | None:
         return None
 
 
+def _blank_example(found: ibis.Table, scanned: Scan) -> tuple[Example, ...]:
+    """One cell that is blank where a date or number should be, if the funnel has such lines."""
+    has_blank = found.filter(found.step == "unreadable").limit(1).count().to_pyarrow().as_py()
+    return blank_example(scanned) if has_blank else ()
+
+
 def _count(kept: ibis.Table, reading: Reading) -> tuple[ibis.Table, Cleaned]:
     cleaned = seen_from(kept, reading.as_of)
     return customer_features(cleaned.orders, cleaned.as_of, reading.returns), cleaned
@@ -180,10 +188,12 @@ def _shop(
 ) -> Shop:
     if sampled:
         table = sample(table, sampled.share, sampled.seed)
+    with nested_selects():
+        customers = table.to_pandas()
     return Shop(
         kept,
         reading,
-        table.to_pandas(),
+        customers,
         cleaned.orders,
         cleaned.funnel,
         cleaned.as_of,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contract.words import counted
 from training.reading import dates, faraway, status
@@ -12,7 +12,7 @@ from training.reading.amounts import value_of
 from training.reading.customers import descending
 from training.reading.facts import Facts
 from training.reading.folding import fold
-from training.reading.kept import kept, rows_of
+from training.reading.kept import forget, kept, kept_with, rows_of
 from training.reading.plan import Plan
 from training.reading.request import Request
 
@@ -20,8 +20,25 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
-def believable(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Table, Facts]:
-    """Add `far`: the date is none that a line can have."""
+def period(table: ir.Table) -> dict[str, ir.Value]:
+    """The first and the last date, and the texts that say that there is none, as sums."""
+    none = table.date_text.re_search(dates.NO_DAY_TEXT).fill_null(False) & table.date.isnull()
+    return {"first": table.date.min(), "last": table.date.max(), "no_days": none.sum()}
+
+
+def far_away(
+    table: ir.Table, facts: Facts, request: Request, sums: Mapping[str, Any]
+) -> tuple[ir.BooleanValue, Facts]:
+    """Whether a line's date is none that a line can have; `sums` are those of `period`."""
+    import ibis
+
+    far = (
+        table.date_text.re_search(dates.NO_DAY_TEXT).fill_null(False) & table.date.isnull()
+        if sums["no_days"]
+        else ibis.literal(False)
+    )
+    if request.far_dates == "keep" or not sums["first"] or faraway.is_one_period(sums["first"], sums["last"]):
+        return far, facts
     days = {
         row["day"]: row["lines"]
         for row in rows_of(
@@ -31,38 +48,36 @@ def believable(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Tabl
             .aggregate(lines=lambda t: t.copies.sum())
         )
     }
-    span = faraway.believed(days, request.far_dates == "keep")
-    far = table.date_text.re_search(dates.NO_DAY_TEXT).fill_null(False) & table.date.isnull()
-    if request.far_dates != "keep":
-        day = table.date.date()
-        far = far | day.isin(list(dates.NO_DAYS)).fill_null(False)
-        if not span.is_whole:
-            far = far | ((day < span.first) | (day > span.last)).fill_null(False)
+    span = faraway.believed(days)
+    day = table.date.date()
+    far = far | day.isin(list(dates.NO_DAYS)).fill_null(False)
+    if span.is_whole:
+        return far, facts
+    far = far | ((day < span.first) | (day > span.last)).fill_null(False)
     note = (
-        [f"{counted(span.outside, 'line')} years before {span.first} or after {span.last}: set aside "
-         "(--far-dates keep uses them)"]
-        if span.outside
-        else []
-    )  # fmt: skip
-    return table.mutate(far=far), facts.noted(*note)
+        f"{counted(span.outside, 'line')} years before {span.first} or after {span.last}: set aside "
+        "(--far-dates keep uses them)"
+    )
+    return far, facts.noted(note)
 
 
-def counting_lines(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Table, Facts]:
-    """Add to `step`: unreadable dates, dates far away, and lines whose status does not count."""
+def counting_lines(
+    table: ir.Table, whose: Mapping[str, ir.Value], facts: Facts, request: Request
+) -> tuple[ir.Table, Facts]:
+    """Add customer_id and step, which `whose` gives; to step also unreadable dates, dates far away, and lines whose
+    status does not count."""
     import ibis
 
     plan, layout = facts.plan, facts.plan.layout
     steps: list[tuple[ir.BooleanValue, str]] = [
-        (table.step.notnull(), ""),
+        (whose["step"].notnull(), ""),
         (table.date.isnull() & ~table.far, "unreadable"),
         (table.far, "set_aside"),
     ]
-    table = table.mutate(
-        value=value_of(table, plan, plan.money), negative=value_of(table, plan, plan.money) < 0
-    )
+    value = value_of(table, plan, plan.money)
     told: list[tuple[str, int, bool]] = []
     notes: list[str] = []
-    open_lines = table.step.isnull() & table.date.notnull() & ~table.far
+    open_lines = whose["step"].isnull() & table.date.notnull() & ~table.far
     sets: list[ir.BooleanValue] = []
     for at, name in enumerate(layout.status):
         column = table[f"status_{at}"]
@@ -88,9 +103,7 @@ def counting_lines(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.
             continue
         if unknown:
             raise status.ask(unknown, name)
-        no_status = (
-            table.negative.fill_null(False) & column.isin(verdicts.back()) if not layout.kinds else False
-        )
+        no_status = (value < 0).fill_null(False) & column.isin(verdicts.back()) if not layout.kinds else False
         sets.append(
             (column.isin(verdicts.against()) & ~no_status).fill_null(False)
             if verdicts.against()
@@ -101,30 +114,37 @@ def counting_lines(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.
         sets.append(table.against.fill_null(False))
     if "paid" in table.columns:
         sets.append(~table.paid)
-    row_kind: Callable[[], ir.StringValue] = lambda: ibis.null("string")  # noqa: E731
+    row_role: ir.StringValue = ibis.null("string")
+    customer = whose["customer_id"]
     if layout.kinds and "row_kind" in table.columns:
-        table, kind_told = _with_kinds(table, plan)
+        row_role, kind_told = _roles_of_kinds(table, plan, value)
         told += kind_told
-        sets.append((table.row_role == "other").fill_null(False))
-        row_kind = lambda: table.row_role  # noqa: E731
+        sets.append((row_role == "other").fill_null(False))
+        if "refund_who" in table.columns:  # a refund's customer is its own
+            is_refund = (row_role == "refund").fill_null(False)
+            customer = is_refund.ifelse(table.refund_who, customer)
     for flag in sets:
         steps.append((flag, "status"))
     step = ibis.cases(
-        *((flag, table.step if name == "" else name) for flag, name in steps), else_=ibis.null("string")
+        *((flag, whose["step"] if name == "" else name) for flag, name in steps), else_=ibis.null("string")
     )
-    table = table.mutate(step=step, role=row_kind())
+    table = kept_with(table, {"customer_id": customer, "value": value, "step": step, "role": row_role})
     if "refund_of" in table.columns:
         dead = table.filter(table.step == "status").select(dead_invoice="invoice").distinct()
         dead = dead.filter(dead.dead_invoice.notnull())
         joined = table.left_join(dead, table.refund_of == dead.dead_invoice)
-        table = joined.mutate(
+        without = joined.mutate(
             step=(joined.step.isnull() & joined.dead_invoice.notnull()).ifelse("status", joined.step)
         )
-    return kept(table), replace(facts.noted(*notes), status=tuple(told))
+        before, table = table, kept(without)
+        forget(before)
+    return table, replace(facts.noted(*notes), status=tuple(told))
 
 
-def _with_kinds(table: ir.Table, plan: Plan) -> tuple[ir.Table, list[tuple[str, int, bool]]]:
-    """Add row_role: sale, refund or other; a refund's customer is its own."""
+def _roles_of_kinds(
+    table: ir.Table, plan: Plan, value: ir.DecimalValue
+) -> tuple[ir.StringValue, list[tuple[str, int, bool]]]:
+    """The role of a line by its kind (sale, refund or other), and the kinds with their lines and whether they count."""
     import ibis
 
     kinds = plan.layout.kinds
@@ -134,7 +154,7 @@ def _with_kinds(table: ir.Table, plan: Plan) -> tuple[ir.Table, list[tuple[str, 
         for row in rows_of(
             table.filter(table.row_kind.notnull() & table.date.notnull())
             .group_by(value="row_kind")
-            .aggregate(lines=lambda t: t.copies.sum(), usable=lambda t: (t.step.isnull()).sum())
+            .aggregate(lines=lambda t: t.copies.sum())
         )
     }
     roles = {
@@ -154,9 +174,5 @@ def _with_kinds(table: ir.Table, plan: Plan) -> tuple[ir.Table, list[tuple[str, 
         else ibis.null("string")
     )
     if kinds.sales_are_positive:
-        role = (table.negative.fill_null(False) & (role == "sale")).ifelse("other", role)
-    table = table.mutate(row_role=role)
-    if "refund_who" in table.columns:
-        is_refund = (table.row_role == "refund").fill_null(False)
-        table = table.mutate(customer_id=is_refund.ifelse(table.refund_who, table.customer_id))
-    return table, [(value, values[value], name != "other") for value, name in by_value.items()]
+        role = ((value < 0).fill_null(False) & (role == "sale")).ifelse("other", role)
+    return role, [(word, values[word], name != "other") for word, name in by_value.items()]

@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from contract.words import counted
 from training.errors import InputError
 from training.reading import people
 from training.reading.cells import SCIENTIFIC
 from training.reading.facts import Facts
-from training.reading.kept import one_row, rows_of
+from training.reading.kept import kept, one_row, rows_of
 from training.reading.plan import Plan
 from training.reading.request import Request
 from training.reading.typed import ROW
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
+FEW_IDS = 1_000
 LOOK_AT = 200_000  # customers, of which one is likely to be nobody
 
 
-def check_digits(table: ir.Table, plan: Plan) -> None:
-    """Raise InputError where a spreadsheet has lost digits of customers or orders."""
+def lost_digits(table: ir.Table, plan: Plan) -> dict[str, ir.Value]:
+    """Lines whose customer or order has lost digits, and one of them, as sums."""
+    damaged = {column: table[column].re_search(SCIENTIFIC).fill_null(False) for column in _ids(plan)}
+    return {f"n_{column}": table.copies.sum(where=wrong) for column, wrong in damaged.items()} | {
+        f"x_{column}": table[column].min(where=wrong) for column, wrong in damaged.items()
+    }
+
+
+def _ids(plan: Plan) -> dict[str, str]:
     columns = {f"who_{place}": name for place, name in enumerate(plan.layout.customer)}
-    if plan.layout.order:
-        columns["invoice"] = plan.layout.order[0]
-    damaged = {column: table[column].re_search(SCIENTIFIC).fill_null(False) for column in columns}
-    found = one_row(
-        table.aggregate(
-            **{f"n_{column}": table.copies.sum(where=wrong) for column, wrong in damaged.items()},
-            **{f"x_{column}": table[column].min(where=wrong) for column, wrong in damaged.items()},
-        )
-    )
-    for column, name in columns.items():
-        if found[f"n_{column}"]:
+    return columns | ({"invoice": plan.layout.order[0]} if plan.layout.order else {})
+
+
+def check_digits(sums: Mapping[str, Any], plan: Plan) -> None:
+    """Raise InputError where a spreadsheet has lost digits of customers or orders, by the sums of `lost_digits`."""
+    for column, name in _ids(plan).items():
+        if sums[f"n_{column}"]:
             raise InputError(
-                f"{counted(found[f'n_{column}'], 'line')} with a number like {found[f'x_{column}']} in {name}: a "
+                f"{counted(sums[f'n_{column}'], 'line')} with a number like {sums[f'x_{column}']} in {name}: a "
                 "spreadsheet wrote it so, its last digits are lost, and different ones look alike. Expected every "
                 "digit. Export the file again without opening it in a spreadsheet, or format that column as text "
                 "before saving."
             )
 
 
-def known_people(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Table, Facts]:
-    """Add customer_id and `step` for lines of nobody: missing_customer and placeholders."""
+def known_people(
+    table: ir.Table, facts: Facts, request: Request
+) -> tuple[ir.Table, dict[str, ir.Value], Facts]:
+    """(The table, kept, maybe with a column more; whose its lines are, as customer_id and `step`; the facts).
+
+    Lines of nobody have the step missing_customer or placeholders.
+    """
     import ibis
 
     layout = facts.plan.layout
@@ -55,23 +66,23 @@ def known_people(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Ta
         found = _nobody(table, column, columns, layout.customer[place], facts, request)
         guests[column] = found.guests | found.totals
         totals |= found.totals
-    real = {
-        column: table[column].isin(sorted(guests[column])).ifelse(None, table[column]) for column in columns
-    }
-    raw = ibis.coalesce(*(table[column] for column in columns))
-    table = table.mutate(**{f"real_{column}": value for column, value in real.items()}, raw_who=raw)
-    names = [f"real_{column}" for column in columns]
-    first = ibis.coalesce(*(table[name] for name in names))
     notes = []
+    label: ir.StringValue | None = None
     if len(columns) > 1:
-        table, linked = _linked(table, names)
-        first = table.customer_label
-        if linked:
+        labels = _labels(table, _real(table, guests))
+        if labels:
+            table = _labelled(table, _real(table, guests), labels)
+            label = table.customer_label
+            linked = len(set(labels.values()))
             notes.append(
                 f"{counted(linked, 'customer')} known under more than one id or e-mail address: each is one customer"
             )
-    is_total = table.raw_who.isin(sorted(totals)) | _total_cells(table)
-    nobody = is_total | (table.raw_who.notnull() & first.isnull())
+    first = ibis.coalesce(*_real(table, guests).values()) if label is None else label
+    raw = ibis.coalesce(*(table[column] for column in columns))
+    is_total = _total_cells(table)
+    if totals:
+        is_total = is_total | raw.isin(sorted(totals))
+    nobody = is_total | (raw.notnull() & first.isnull())
     if "summary" in table.columns:
         nobody = nobody | table.summary
     step = ibis.cases(
@@ -86,7 +97,15 @@ def known_people(table: ir.Table, facts: Facts, request: Request) -> tuple[ir.Ta
             f"{' and '.join(name for place, name in enumerate(layout.customer) if guests[f'who_{place}'])} "
             "(--guests none counts such ids as customers)"
         )
-    return table.mutate(customer_id=first, step=step), facts.noted(*notes)
+    return table, {"customer_id": first, "step": step}, facts.noted(*notes)
+
+
+def _real(table: ir.Table, guests: Mapping[str, frozenset[str]]) -> dict[str, ir.StringValue]:
+    """The columns of customers, without those who are nobody."""
+    return {
+        column: table[column].isin(sorted(nobody)).ifelse(None, table[column]) if nobody else table[column]
+        for column, nobody in guests.items()
+    }
 
 
 def _total_cells(table: ir.Table) -> ir.BooleanValue:
@@ -104,26 +123,52 @@ def _nobody(
         .group_by(value=table[column])
         .aggregate(lines=table.copies.sum())
     )
+    ids = _Ids(by_id)
     if len(columns) == 1 and name not in request.columns.values():
-        _ask_about_names(by_id, name, facts)
-    return nobody_in(by_id, request, [(table, column, other) for other in columns if other != column])
+        _ask_about_names(ids, name, facts)
+    return _nobody_among(ids, request, [(table, column, other) for other in columns if other != column])
 
 
-def nobody_in(
-    by_id: ir.Table, request: Request, beside: Sequence[tuple[ir.Table, str, str]] = ()
-) -> people.Nobody:
-    """Customers' ids (`value`) with their `lines` -> those that stand for nobody, and those that name a total.
+def nobody_in(by_id: ir.Table, request: Request) -> people.Nobody:
+    """Customers' ids (`value`) with their `lines` -> those that stand for nobody, and those that name a total."""
+    return _nobody_among(_Ids(by_id), request, ())
 
-    `beside` are tables with their column of these ids and one of other ids, which may be e-mail addresses.
-    """
-    odd = by_id.filter(by_id.value.re_search(people.MAY_BE_NOBODY)).order_by(descending(by_id.lines))
-    candidates = {row["value"]: row["lines"] for row in rows_of(odd.limit(LOOK_AT))}
+
+class _Ids:
+    """Customers' ids with their lines, of which the first ones are at hand; all of them, where they are few."""
+
+    def __init__(self, by_id: ir.Table) -> None:
+        self.table = by_id
+        self.first = {row["value"]: row["lines"] for row in rows_of(by_id.order_by("value").limit(FEW_IDS))}
+        self.are_few = len(self.first) < FEW_IDS
+
+    def candidates(self) -> dict[str, int]:
+        """Ids that may stand for nobody."""
+        if self.are_few:
+            return {
+                value: lines for value, lines in self.first.items() if re.search(people.MAY_BE_NOBODY, value)
+            }
+        by_id = self.table
+        odd = by_id.filter(by_id.value.re_search(people.MAY_BE_NOBODY)).order_by(descending(by_id.lines))
+        return {row["value"]: row["lines"] for row in rows_of(odd.limit(LOOK_AT))}
+
+    def others(self, doubtful: Sequence[str]) -> tuple[int, list[str]]:
+        """(The lines of the most frequent other id, some other ids)."""
+        if self.are_few:
+            others = {value: lines for value, lines in self.first.items() if value not in doubtful}
+            return max(others.values(), default=0), list(others)
+        rest = self.table.filter(~self.table.value.isin(doubtful))
+        most = one_row(rest.aggregate(most=rest.lines.max()))["most"]
+        return most, [row["value"] for row in rows_of(rest.order_by("value").limit(5_000))]
+
+
+def _nobody_among(ids: _Ids, request: Request, beside: Sequence[tuple[ir.Table, str, str]]) -> people.Nobody:
+    """`beside` are tables with their column of these ids and one of other ids, which may be e-mail addresses."""
+    candidates = ids.candidates()
     doubtful = [value for value in candidates if people.may_be_guest(value)]
     if not doubtful:
         return people.nobody(candidates, 0, [], [], request.guests)
-    others = by_id.filter(~by_id.value.isin(doubtful))
-    most = one_row(others.aggregate(most=others.lines.max()))["most"]
-    sample = [row["value"] for row in rows_of(others.order_by("value").limit(5_000))]
+    most, sample = ids.others(doubtful)
     shared: list[str] = []
     for table, column, other in beside:
         several = table.filter(table[column].isin(doubtful) & table[other].contains("@"))
@@ -132,8 +177,8 @@ def nobody_in(
     return people.nobody(candidates, most, sample, shared, request.guests)
 
 
-def _ask_about_names(by_id: ir.Table, name: str, facts: Facts) -> None:
-    sample = [row["value"] for row in rows_of(by_id.order_by("value").limit(1_000))]
+def _ask_about_names(ids: _Ids, name: str, facts: Facts) -> None:
+    sample = list(ids.first)
     if not facts.plan.layout.name and people.are_names(sample):
         raise InputError(
             f'{name} holds names, such as "{sample[0]}", and two people may share one. Expected a number or an e-mail '
@@ -149,43 +194,47 @@ def descending(column: ir.Value) -> ir.Value:
     return ibis.desc(column)
 
 
-def _linked(table: ir.Table, names: Sequence[str]) -> tuple[ir.Table, int]:
-    """Add customer_label: ids that occur together have one; and how many ids had more than themselves."""
-    import ibis
-
-    pairs = (
-        table.group_by(list(names))
-        .aggregate(first=table[ROW].min())
-        .order_by("first")
-        .select(*names)
-        .to_pyarrow()
+def _labels(table: ir.Table, real: Mapping[str, ir.StringValue]) -> dict[tuple[int, str], str]:
+    """Ids that occur together have one label: (place of the column, id) -> the label, where it is another one."""
+    looked_at = table.select(**real, first_row=table[ROW])
+    pairs = rows_of(
+        looked_at.group_by(list(real)).aggregate(first=looked_at.first_row.min()).order_by("first")
     )
-    labels = people.one_label(zip(*(pairs[name].to_pylist() for name in names), strict=True))
-    of_first = ibis.coalesce(*(table[name] for name in names))
-    place = ibis.cases(*((table[name].notnull(), at) for at, name in enumerate(names)), else_=-1)
-    changed = {key: label for key, label in labels.items() if key[1] != label}
-    if not changed:
-        return table.mutate(customer_label=of_first), 0
+    labels = people.one_label([row[name] for name in real] for row in pairs)
+    return {key: label for key, label in labels.items() if key[1] != label}
+
+
+def _labelled(
+    table: ir.Table, real: Mapping[str, ir.StringValue], labels: Mapping[tuple[int, str], str]
+) -> ir.Table:
+    """Add customer_label, kept."""
+    import ibis
     import pyarrow as pa
 
     keys = pa.table(
         {
-            "label_place": pa.array([key[0] for key in changed], pa.int64()),
-            "label_value": [key[1] for key in changed],
-            "label": list(changed.values()),
+            "label_place": pa.array([key[0] for key in labels], pa.int64()),
+            "label_value": [key[1] for key in labels],
+            "label": list(labels.values()),
         }
     )
-    known = table.mutate(first_value=of_first, first_place=place.cast("int64"))
+    place = ibis.cases(*((value.notnull(), at) for at, value in enumerate(real.values())), else_=-1)
+    known = table.mutate(first_value=ibis.coalesce(*real.values()), first_place=place.cast("int64"))
     joined = _joined(known, keys)
-    return joined.mutate(customer_label=ibis.coalesce(joined.label, joined.first_value)), len(
-        set(changed.values())
-    )
+    label = ibis.coalesce(joined.label, joined.first_value)
+    return kept(joined.select(*table.columns, customer_label=label))
 
 
-def _joined(known: ir.Table, keys: object) -> ir.Table:
+def _joined(known: ir.Table, keys: pa.Table) -> ir.Table:
     import ibis
 
-    labels = ibis.memtable(keys)
+    backend = known.get_backend()
+    if backend.name == "duckdb":
+        name = ibis.util.gen_name("labels")
+        backend.con.register(name, keys)
+        labels = backend.table(name)
+    else:
+        labels = ibis.memtable(keys)
     return known.left_join(
         labels, [known.first_place == labels.label_place, known.first_value == labels.label_value]
     )

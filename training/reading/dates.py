@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from training.errors import InputError
-from training.reading.kept import one_row
 from training.reading.texts import text_of
 
 if TYPE_CHECKING:
@@ -114,16 +113,18 @@ OFFSETS = {  # minutes; names that mean one thing only
 YEARS_OF_ZONES = range(1995, 2038)
 
 
-def forms_in(texts: ir.Table) -> dict[str, int]:
-    """Dates as written (one column `text`) -> the forms that may occur, each with the number of its texts."""
-    forms = [*DAYS, *COMPACT, SERIAL, *UNIX]
-    begins = {form: f"^{form}$" if form in SIX_DIGITS else "^" + form.removeprefix("^") for form in forms}
-    counts = one_row(
-        texts.aggregate(
-            **{f"f_{at}": texts.text.re_search(begins[form]).sum() for at, form in enumerate(forms)}
-        )
-    )
-    return {form: counts[f"f_{at}"] for at, form in enumerate(forms) if counts[f"f_{at}"]}
+ALL = (*DAYS, *COMPACT, SERIAL, *UNIX)
+
+
+def sums_of_forms(text: ir.StringValue) -> dict[str, ir.IntegerValue]:
+    """How many texts may have each of the forms, as sums."""
+    begins = {form: f"^{form}$" if form in SIX_DIGITS else "^" + form.removeprefix("^") for form in ALL}
+    return {f"f_{at}": text.re_search(begins[form]).sum() for at, form in enumerate(ALL)}
+
+
+def forms_in(sums: Mapping[str, int]) -> dict[str, int]:
+    """The sums of `sums_of_forms` -> the forms that may occur, each with the number of its texts."""
+    return {form: sums[f"f_{at}"] for at, form in enumerate(ALL) if sums[f"f_{at}"]}
 
 
 def timestamp(column: ir.Value, date_order: str, forms: Container[str] | None = None) -> ir.TimestampValue:

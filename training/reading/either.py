@@ -52,15 +52,21 @@ def order_or_line(table: ir.Table, facts: Facts, request: Request) -> Facts:
 
 
 def _orders_of_several_lines(table: ir.Table) -> dict[str, int]:
-    """How many orders have several lines, how many of these one value on all, and how many values there are."""
+    """How many orders have several lines, how many of these one value on all, and 1 value or more (2)."""
     used = table.filter(table.step.isnull() & table.invoice.notnull() & table.value.notnull())
     orders = used.group_by("invoice").aggregate(
         lines=used.count(), least=used.value.min(), most=used.value.max()
     )
-    several = orders.filter(orders.lines > 1)
-    same = (several.least == several.most).sum()
-    counts = one_row(several.aggregate(orders=several.count(), same=same))
-    return counts | one_row(used.aggregate(values=used.value.nunique()))
+    several = orders.lines > 1
+    found = one_row(
+        orders.aggregate(
+            orders=several.sum(),
+            same=(several & (orders.least == orders.most)).sum(),
+            least=orders.least.min(),
+            most=orders.most.max(),
+        )
+    )
+    return found | {"values": 1 + (found["least"] != found["most"])}
 
 
 def _order_or_line_question(name: str, constant: bool) -> InputError:

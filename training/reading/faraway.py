@@ -28,7 +28,12 @@ class Span:
         return not self.outside
 
 
-def believed(days: Mapping[dt.date, int], keep: bool = False) -> Span:
+def is_one_period(first: dt.datetime, last: dt.datetime) -> bool:
+    """Whether no gap of years fits between two dates, and no default date."""
+    return last - first <= GAP and not any(first.date() <= day <= last.date() for day in NO_DAYS)
+
+
+def believed(days: Mapping[dt.date, int]) -> Span:
     """Days, each with its lines -> the days from the first to the last that no gap of years parts from the most.
 
     Default days (`dates.NO_DAYS`) are not counted. Raises InputError where half of the lines or more are far away.
@@ -41,7 +46,7 @@ def believed(days: Mapping[dt.date, int], keep: bool = False) -> Span:
         if day - before > GAP:
             groups.append([])
         groups[-1].append(day)
-    if keep or len(groups) == 1:
+    if len(groups) == 1:
         return Span(real[0], real[-1])
     lines = [sum(days[day] for day in group) for group in groups]
     most = max(range(len(groups)), key=lambda number: lines[number])

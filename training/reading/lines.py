@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from training.reading.amounts import value_of
+from training.reading.kept import forget, kept_with
 from training.reading.plan import Plan
 from training.reading.typed import ROW
 
@@ -14,116 +16,149 @@ if TYPE_CHECKING:
 MONEY = "decimal(38, 9)"
 
 
+@dataclass(frozen=True)
+class Worth:
+    """What a line is worth, as expressions: `bears` says that it has money, `sign_of` the sign of it, `part` that it is
+    another line's."""
+
+    bears: ir.BooleanValue
+    amount: ir.DecimalValue
+    part: ir.BooleanValue
+    sign_of: ir.DecimalValue
+
+
 def with_money(table: ir.Table, plan: Plan) -> ir.Table:
-    """Typed cells with their customer, step and `value` -> canonical lines."""
+    """Typed cells, kept, with their customer, step and `value` -> canonical lines, kept.
+
+    No window function may stand in another one, so that what one gives is kept before the next one needs it.
+    """
+    steps = [table]
+    if plan.money.per == "order":
+        steps.append(kept_with(table, {"bears": _bears(table)}))
+        if plan.layout.deducted or plan.layout.refunded:
+            steps.append(kept_with(steps[-1], {"sign_of": _worth(steps[-1], plan).sign_of}))
+    if plan.layout.deducted and plan.layout.refunded:
+        worth = _worth(steps[-1], plan)
+        steps.append(kept_with(steps[-1], {"deducted": _deducted(steps[-1], worth, plan)}))
+    lines = _canonical(steps[-1], plan)
+    forget(*steps[1:])
+    return lines
+
+
+def _order(table: ir.Table) -> ir.StringValue:
+    """The order of a line; a line without one is its own."""
     import ibis
 
-    one_line = ibis.literal("row ") + table[ROW].cast("string")
-    table = table.mutate(own_invoice=ibis.coalesce(table.invoice, one_line))
-    table = _of_order(table) if plan.money.per == "order" else _of_line(table)
-    missing = table.step.isnull() & table.sign_of.isnull()
-    table = table.mutate(step=missing.ifelse("unreadable", table.step))
-    if plan.layout.deducted:
-        table = _with_deductions(table, plan)
-    table = table.mutate(given_back=_given_back(table, plan))
-    return _canonical(table.mutate(refunded=_refunded(table, plan)), plan)
+    return ibis.coalesce(table.invoice, ibis.literal("row ") + table[ROW].cast("string"))
 
 
-def _of_line(table: ir.Table) -> ir.Table:
-    """Each line with its own money; `bears` says that it has some, `sign_of` its size, `part` that it is another's."""
+def _bears(table: ir.Table) -> ir.BooleanValue:
+    """Whether a line is the first of its order that has money other than 0, else the first that has any."""
     import ibis
 
-    return table.mutate(
-        bears=table.value.notnull(), amount=table.value, part=ibis.literal(False), sign_of=table.value
+    amount = _counted(table)
+    rank = ibis.cases(((amount != 0).fill_null(False), table[ROW]), (amount.notnull(), table[ROW] + 10**15))
+    return (rank == rank.min().over(group_by=_order(table))).fill_null(False)
+
+
+def _counted(table: ir.Table) -> ir.DecimalValue:
+    return (table.step.isnull() & table.value.notnull()).ifelse(table.value, None)
+
+
+def _worth(table: ir.Table, plan: Plan) -> Worth:
+    """Each line with its own money, or the order's on the line that `bears` it."""
+    import ibis
+
+    if plan.money.per == "line":
+        return Worth(table.value.notnull(), table.value, ibis.literal(False), table.value)
+    of_order = (
+        table.sign_of
+        if "sign_of" in table.columns
+        else table.bears.ifelse(_counted(table), None).max().over(group_by=_order(table))
     )
+    return Worth(table.bears, table.bears.ifelse(table.value, _zero()), ~table.bears, of_order)
 
 
-def _of_order(table: ir.Table) -> ir.Table:
-    """The order's money on the first of its lines that has money other than 0, else the first that has any."""
-    import ibis
-
-    counted = (table.step.isnull() & table.value.notnull()).ifelse(table.value, None)
-    table = table.mutate(counted=counted)
-    rank = ibis.cases(
-        ((table.counted != 0).fill_null(False), table[ROW]), (table.counted.notnull(), table[ROW] + 10**15)
-    )
-    table = table.mutate(rank=rank)
-    bears = (table.rank == table.rank.min().over(group_by=table.own_invoice)).fill_null(False)
-    table = table.mutate(bears=bears)
-    of_order = table.bears.ifelse(table.counted, None).max().over(group_by=table.own_invoice)
-    return table.mutate(amount=table.bears.ifelse(table.value, _zero()), part=~table.bears, sign_of=of_order)
-
-
-def _with_deductions(table: ir.Table, plan: Plan) -> ir.Table:
+def _deducted(table: ir.Table, worth: Worth, plan: Plan) -> ir.DecimalValue:
     """Money without what is off the whole order, which its first line in use bears."""
+    if not plan.layout.deducted:
+        return worth.amount
+    if "deducted" in table.columns:
+        return table.deducted
     off = value_of(table, plan, plan.layout.deducted[0]).abs().fill_null(_zero())
-    of_order = table.step.isnull().ifelse(off, None).max().over(group_by=table.own_invoice)
-    first = _first_in_use(table) & (table.sign_of > 0).fill_null(False)
-    return table.mutate(amount=first.ifelse(table.amount - of_order.fill_null(_zero()), table.amount))
+    of_order = _in_use(table, worth).ifelse(off, None).max().over(group_by=_order(table))
+    first = _first_in_use(table, worth) & (worth.sign_of > 0).fill_null(False)
+    return first.ifelse(worth.amount - of_order.fill_null(_zero()), worth.amount)
 
 
-def _first_in_use(table: ir.Table) -> ir.BooleanValue:
+def _step(table: ir.Table, worth: Worth) -> ir.StringValue:
+    return (table.step.isnull() & worth.sign_of.isnull()).ifelse("unreadable", table.step)
+
+
+def _in_use(table: ir.Table, worth: Worth) -> ir.BooleanValue:
+    return table.step.isnull() & worth.sign_of.notnull()
+
+
+def _first_in_use(table: ir.Table, worth: Worth) -> ir.BooleanValue:
     """Whether a line is the first of its order that counts."""
-    first = table.step.isnull().ifelse(table[ROW], None).min().over(group_by=table.own_invoice)
+    first = _in_use(table, worth).ifelse(table[ROW], None).min().over(group_by=_order(table))
     return (first == table[ROW]).fill_null(False)
 
 
-def _given_back(table: ir.Table, plan: Plan) -> ir.DecimalValue:
-    if not plan.layout.refunded:
-        return _zero()
-    return value_of(table, plan, plan.layout.refunded[0]).abs().fill_null(_zero())
-
-
-def _refunded(table: ir.Table, plan: Plan) -> ir.DecimalValue:
+def _refunded(table: ir.Table, worth: Worth, amount: ir.DecimalValue, plan: Plan) -> ir.DecimalValue:
     """What was given back of a line, or of an order on one of its lines; at most what it was worth."""
     import ibis
 
     if not plan.layout.refunded:
         return _zero()
-    worth = ibis.greatest(table.amount.fill_null(_zero()), _zero())
+    given_back = value_of(table, plan, plan.layout.refunded[0]).abs().fill_null(_zero())
+    most = ibis.greatest(amount.fill_null(_zero()), _zero())
     if plan.layout.refunded[0].per == "line":
-        return ibis.least(table.given_back, worth)
-    in_use = table.step.isnull()
-    of_order = in_use.ifelse(table.given_back, None).max().over(group_by=table.own_invoice)
+        return ibis.least(given_back, most)
+    in_use = _in_use(table, worth)
+    order = _order(table)
+    of_order = in_use.ifelse(given_back, None).max().over(group_by=order)
     if plan.money.per == "line":
-        whole = in_use.ifelse(worth, None).sum().over(group_by=table.own_invoice)
-        bears = _first_in_use(table)
+        whole = in_use.ifelse(most, None).sum().over(group_by=order)
+        bears = _first_in_use(table, worth)
     else:
-        whole, bears = table.sign_of, table.bears & in_use
+        whole, bears = worth.sign_of, table.bears & in_use
     least = ibis.least(of_order.fill_null(_zero()), whole.fill_null(_zero()))
     return bears.fill_null(False).ifelse(least, _zero())
 
 
+ALSO = ("customer_id", "invoice", "date", "stock_code", "country", "copies", ROW, "date_text")
+
+
 def _canonical(table: ir.Table, plan: Plan) -> ir.Table:
+    worth = _worth(table, plan)
+    amount = _deducted(table, worth, plan)
     is_refund = (table.role == "refund").fill_null(False)
-    others = [name for name in table.columns if name.startswith(("bad_", "other_", "keep_"))]
-    return table.select(
-        "customer_id",
-        "invoice",
-        "date",
+    columns = {
         **_factors(table, plan),
-        amount=is_refund.ifelse(-table.amount.abs(), table.amount).cast(MONEY),
-        stock_code=table.stock_code,
-        country=table.country,
-        refunded=table.refunded.fill_null(_zero()).cast(MONEY),
-        step=table.step,
-        kind=_kind(table, is_refund),
-        copies=table.copies.cast("int64"),
-        row=table[ROW],
-        date_text=table.date_text,
-        **{name: table[name] for name in others},
-    )
+        "amount": is_refund.ifelse(-amount.abs(), amount).cast(MONEY),
+        "refunded": _refunded(table, worth, amount, plan).fill_null(_zero()).cast(MONEY),
+        "step": _step(table, worth),
+        "kind": _kind(worth, is_refund),
+    }
+    useful = (*ALSO, *columns)
+    without = [
+        name
+        for name in table.columns
+        if name not in useful and not name.startswith(("bad_", "other_", "keep_"))
+    ]
+    return kept_with(table, columns, without)
 
 
-def _kind(table: ir.Table, is_refund: ir.BooleanValue) -> ir.StringValue:
+def _kind(worth: Worth, is_refund: ir.BooleanValue) -> ir.StringValue:
     """What a line is, where its money does not say that."""
     import ibis
 
     return ibis.cases(
         (is_refund, "refund"),
-        (table.part & (table.sign_of > 0), "part"),
-        (table.part & (table.sign_of < 0), "refund"),
-        (table.part, "worthless"),
+        (worth.part & (worth.sign_of > 0), "part"),
+        (worth.part & (worth.sign_of < 0), "refund"),
+        (worth.part, "worthless"),
         else_=ibis.null("string"),
     )
 

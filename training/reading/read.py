@@ -22,7 +22,8 @@ from training.reading.clocks import on_clock, on_one_zone, zones
 from training.reading.columns import CELLS, ROLES
 from training.reading.database import open_table
 from training.reading.facts import Facts, understood
-from training.reading.kept import forget, kept, rows_of
+from training.reading.kept import forget, kept, one_row, rows_of
+from training.reading.later import check_later_status
 from training.reading.plan import Plan, plan_of
 from training.reading.request import Request
 from training.reading.sample import check_hidden_status
@@ -69,7 +70,7 @@ def read_lines(
     """The table of `read` in canonical columns and `other_` ones only: every line, whatever its step."""
     request = Request(dict(columns or {}), date_order, decimal, layout="none", duplicates="keep")
     lines = read(sources, request, table=table, query=query, connection=connection, engine=engine).table
-    names = [name for name in lines.columns if name in CANONICAL or name.startswith("other_")]
+    names = [*CANONICAL, *(name for name in lines.columns if name.startswith("other_"))]
     ordered = kept(lines.order_by("row").select(names))
     forget(lines)
     return ordered
@@ -95,6 +96,8 @@ def read(
     Raises InputError for sources that cannot be read, columns that are missing or ambiguous, and data that leave a
     question open that changes the answer.
     """
+    import ibis
+
     _check("role", request.columns, ROLES)
     _check("date order", [request.date_order], (None, "day-first", "month-first", "year-first"))
     _check("decimal mark", [request.decimal], (None, "point", "comma"))
@@ -102,26 +105,32 @@ def read(
     _check("--far-dates", [request.far_dates], ("aside", "keep"))
     source = _opened(sources, request, table, query, connection, engine)
     request = request.on(source.names)
-    plan = plan_of(source.names, request, source.where, source.sample())
+    sample = source.sample()
+    plan = plan_of(source.names, request, source.where, sample)
     if engine == "spark":
         _check_for_spark(plan, request, source.where)
-    check_hidden_status(source.sample(), plan, request)
+    check_hidden_status(sample, plan, request)
+    if len(sample) == CELLS or len(source.tables) > 1:
+        check_later_status(source.tables, sample, plan, request)
     _check_kept(request.keep, source)
-    moment_texts = kept(_moment_texts(source.tables, plan))
-    date_order, decimal = _marks(source.tables, moment_texts, plan, request)
+    moment_sums = _moment_sums(source.tables, plan)
+    date_order, decimal = _marks(source.tables, moment_sums, plan, request)
     forms, six_order = sixdigits.decided(
-        dates.forms_in(moment_texts), request.date_order, request.before.date_order
+        dates.forms_in(moment_sums), request.date_order, request.before.date_order
     )
     parts = [cells(part, plan, request, date_order, decimal, forms) for part in source.tables]
     whole = reduce(lambda above, below: above.union(below), _numbered(parts, source))
     facts = Facts(plan, six_order or date_order, decimal, source.notes)
     whole, facts = on_one_clock(whole, facts, request)
-    whole = kept(without_duplicates(whole)) if request.duplicates == "drop" else kept(whole.mutate(copies=1))
+    if request.duplicates == "drop":
+        whole = without_duplicates(whole)
+    else:
+        whole = kept(whole.mutate(copies=ibis.literal(1, "int64")))
     lines, facts = interpret(whole, facts, request)
     block = understood(facts, _forms(whole), request)
     if engine != "spark":
         block = replace(block, examples=tuple(_examples(lines, plan, source)))
-    forget(whole, moment_texts)
+    forget(whole)
     source.close()
     return Lines(lines, block)
 
@@ -193,10 +202,11 @@ def _check_for_spark(plan: Plan, request: Request, where: str) -> None:
         plan.layout.name
         or plan.money.per == "order"
         or plan.layout.refunded
+        or plan.layout.deducted
         or request.keep
         or request.timezone
     ):
-        what = plan.layout.name or "an order's money, refunds, --keep or --timezone"
+        what = plan.layout.name or "an order's money, an order's discount, refunds, --keep or --timezone"
         raise InputError(
             f"{where} needs {what}, which is read from the order of lines. Expected plain lines with --engine spark, "
             "which keeps no order. Leave --engine spark out, or give Parquet that another program made of it."
@@ -211,33 +221,35 @@ def _numbered(parts: Sequence[ir.Table], source: Source) -> list[ir.Table]:
     return [part.mutate(row=part.row + sum(counts[:at])) for at, part in enumerate(parts)]
 
 
-def _moment_texts(tables: Sequence[ir.Table], plan: Plan) -> ir.Table:
-    """The different texts of dates, each with its time where this has a column of its own."""
+def _moment_sums(tables: Sequence[ir.Table], plan: Plan) -> dict[str, int]:
+    """What the different texts of dates say of their order and forms; each has its time where this is elsewhere."""
     texts = [part.select(text=moment_text(part, plan.layout.date, plan.layout.time)[0]) for part in tables]
-    return reduce(lambda above, below: above.union(below), texts).distinct()
+    different = reduce(lambda above, below: above.union(below), texts).distinct()
+    sums = textfile.sums_of_orders(different.text) | dates.sums_of_forms(different.text)
+    return one_row(different.aggregate(**sums))
 
 
 def _marks(
-    tables: Sequence[ir.Table], moment_texts: ir.Table, plan: Plan, request: Request
+    tables: Sequence[ir.Table], moment_sums: Mapping[str, int], plan: Plan, request: Request
 ) -> tuple[str, str]:
     """(The order of day and month, the decimal mark): what the user says, else what the data say."""
     numbers = _texts(tables, plan.numbers)
     decimal = request.decimal
     if numbers is not None and decimal is None:
         bare = numbers.select(text=money.bare(numbers.text)).distinct()
-        decimal = _decided(textfile.decimal_mark, bare, request.before.decimal)
+        decimal = _decided(lambda: textfile.decimal_mark(bare), request.before.decimal)
     # Where nothing is text, there is nothing to decide, and any answer will do.
     order = request.date_order
     if order not in SLASHED:
         before = request.before.date_order
-        order = _decided(textfile.date_order, moment_texts, before if before in SLASHED else "")
+        order = _decided(lambda: textfile.date_order(moment_sums), before if before in SLASHED else "")
     return order, decimal or "point"
 
 
-def _decided(decide: Callable[[ir.Table], str], texts: ir.Table, before: str) -> str:
-    """What texts decide; where they leave it open, what was so in a model's training. Raises InputError."""
+def _decided(decide: Callable[[], str], before: str) -> str:
+    """What the data decide; where they leave it open, what was so in a model's training. Raises InputError."""
     try:
-        return decide(texts)
+        return decide()
     except InputError:
         if before:
             return before

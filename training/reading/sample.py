@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from training.errors import InputError
 from training.reading.folding import fold
@@ -32,21 +32,36 @@ def is_plain(sample: Rows, plan: Plan, request: Request) -> bool:
 
 def check_hidden_status(sample: Rows, plan: Plan, request: Request) -> None:
     """Raise InputError for a column that holds words of a status, and is called something else."""
+    for name, values in _of_few_values(sample, plan, request).items():
+        ask_if_status(name, values)
+
+
+def may_be_status(sample: Rows, plan: Plan, request: Request) -> list[str]:
+    """The columns that are no status in these lines, and may be one in later ones: blank, or of words of a status."""
+    few = _of_few_values(sample, plan, request)
+    known = {name: sum(verdict(value) is not None for value in values) for name, values in few.items()}
+    return [name for name, values in few.items() if 2 * known[name] >= len(values)]
+
+
+def _of_few_values(sample: Rows, plan: Plan, request: Request) -> dict[str, set[str]]:
+    """The columns that serve for nothing, and have few different values, with these."""
     if plan.layout.name or plan.layout.status or "status" in request.columns or not sample:
-        return
-    used = set(plan.roles.values())
-    for name in sample[0]:
-        values = {row[name].strip() for row in sample} - {""}
-        if name in used or not 1 < len(values) <= FEW_VALUES:
-            continue
-        verdicts = [verdict(value) for value in values]
-        known = [each for each in verdicts if each is not None]
-        if 2 * len(known) >= len(values) and True in known and False in known:
-            raise InputError(
-                f"{name} looks like a status of orders: it holds {', '.join(sorted(values))}. Expected to know whether "
-                f'orders that were not paid are left out. Say --column "status={name}", or --column status=none if it '
-                "is no status."
-            )
+        return {}
+    used = {*plan.roles.values(), *plan.numbers}
+    values = {name: {row[name].strip() for row in sample} - {""} for name in sample[0] if name not in used}
+    return {name: different for name, different in values.items() if len(different) <= FEW_VALUES}
+
+
+def ask_if_status(name: str, values: Collection[str]) -> None:
+    """Raise InputError where the values of a column are words of orders that count, and of others that do not."""
+    verdicts = [verdict(value) for value in values]
+    known = [each for each in verdicts if each is not None]
+    if 2 * len(known) >= len(values) and True in known and False in known:
+        raise InputError(
+            f"{name} looks like a status of orders: it holds {', '.join(sorted(values))}. Expected to know whether "
+            f'orders that were not paid are left out. Say --column "status={name}", or --column status=none if it '
+            "is no status."
+        )
 
 
 def _number(text: str) -> float | None:

@@ -18,23 +18,26 @@ from typing import TYPE_CHECKING
 
 from training.errors import InputError
 from training.reading import bombs, memory, textfile
-from training.reading.cells import IDENTIFIERS, SCIENTIFIC, canonical_columns, identifier
+from training.reading.cells import IDENTIFIERS, MISSING, SCIENTIFIC, canonical_columns, identifier
 from training.reading.clocks import notes_of, on_clock, zones
 from training.reading.customers import nobody_in
 from training.reading.dates import NO_DAYS
 from training.reading.facts import Facts
-from training.reading.faraway import GAP, believed
+from training.reading.faraway import believed, is_one_period
 from training.reading.kept import one_row, rows_of
+from training.reading.later import check_later_status
 from training.reading.people import MAY_BE_NOBODY
 from training.reading.plan import Plan, plan_of
 from training.reading.request import Request
 from training.reading.sample import has_single_lines, is_plain, may_be_of_the_order
 from training.reading.sources import files
+from training.reading.understanding import Example
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MORE = 10
+PARQUET_SAMPLE_ROWS = 500
 KINDS = {
     "date": "TIMESTAMP",
     "quantity": "DECIMAL(15, 3)",
@@ -65,6 +68,7 @@ class Scan:
     facts: Facts
     forms: tuple[tuple[str, int], ...] = ()
     single: bool = False  # right only if no order has several lines
+    texts: tuple[Path, ...] = ()  # text files, whose lines have numbers
 
 
 def scan(sources: Sequence[str | Path], request: Request) -> Scan | None:
@@ -120,7 +124,7 @@ def settled(found: ir.Table, request: Request, single: bool = False) -> ir.Table
     plain = plain.mutate(step=step)
     if single and not _has_single_lines(plain):
         return None
-    if facts["first"] and not (_is_one_period(facts["first"], facts["last"]) or _is_near(plain)):
+    if facts["first"] and not (is_one_period(facts["first"], facts["last"]) or _is_near(plain)):
         return None
     return plain if not facts["maybe_nobody"] or _are_customers(plain, request) else None
 
@@ -165,11 +169,6 @@ def _odd_texts(found: ir.Table, meant: Mapping[str, ir.StringValue]) -> dict[str
         "damaged": sum((column.re_search(SCIENTIFIC).sum().fill_null(0) for column in texts), start=0),
         "case": (who.contains("@") & (who != who.lower())).sum(),
     }
-
-
-def _is_one_period(first: datetime, last: datetime) -> bool:
-    """Whether no gap of years fits between two dates, and no default date."""
-    return last - first <= GAP and not any(first.date() <= day <= last.date() for day in NO_DAYS)
 
 
 def _has_single_lines(found: ir.Table) -> bool:
@@ -231,11 +230,49 @@ def _text(paths: list[Path], request: Request) -> Scan | None:
         compression="gzip" if packed == {True} else "none",
         timestampformat=form,
     )
+    if not _is_whole(paths) and not _has_no_later_status(table, sample, plan, request):
+        return None
     written = FORM_NAMES["%Y" if form.startswith("%Y") else "either"]
     facts = Facts(plan, order or "day-first", "point", currency=request.before.currency)
     return Scan(
-        table.select(**canonical_columns(table, roles)), facts, ((written, 0),), _single(sample, plan)
+        table.select(**canonical_columns(table, roles)),
+        facts,
+        ((written, 0),),
+        _single(sample, plan),
+        tuple(paths),
     )
+
+
+def blank_example(found: Scan) -> tuple[Example, ...]:
+    """The first cell of a scan without a date or a number, of a line with a customer; nothing where its line has none.
+
+    All other cells that cannot be used make a scan fail.
+    """
+    roles = found.facts.plan.roles
+    names = [roles[role] for role in ("date", *NUMBERS) if role in roles]
+    for path in found.texts:
+        for line, cells in textfile.numbered(path):
+            if cells[roles["customer"]].strip().lower() in MISSING:
+                continue
+            if blank := next((name for name in names if not cells[name]), ""):
+                return (Example("unreadable", line, blank, ""),)
+    return ()
+
+
+def _is_whole(paths: Sequence[Path]) -> bool:
+    """Whether the sample of text files holds all of their lines."""
+    return len(paths) == 1 and paths[0].suffix.lower() != ".gz" and paths[0].stat().st_size < textfile.SAMPLE
+
+
+def _has_no_later_status(table: ir.Table, sample: list[dict[str, str]], plan: Plan, request: Request) -> bool:
+    """Whether later lines could be looked at, and hold no status. Raises InputError where they hold one."""
+    import duckdb
+
+    try:
+        check_later_status([table], sample, plan, request)
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _single(sample: list[dict[str, str]], plan: Plan) -> bool:
@@ -280,7 +317,7 @@ def _parquet(paths: list[Path], request: Request) -> Scan | None:
         table = on_clock(table, paths, request.timezone)
         sample = [
             {name: "" if value is None else str(value) for name, value in row.items()}
-            for row in rows_of(table.limit(500))
+            for row in rows_of(table.limit(PARQUET_SAMPLE_ROWS))
         ]
     except (OSError, pa.ArrowInvalid, duckdb.Error):  # `read` says what is wrong
         return None
@@ -292,6 +329,8 @@ def _parquet(paths: list[Path], request: Request) -> Scan | None:
     typed = all(not table[roles[role]].type().is_string() for role in KINDS if role in roles)
     dated = table[roles["date"]].type()
     if not typed or not (dated.is_timestamp() or dated.is_date()):
+        return None
+    if len(sample) == PARQUET_SAMPLE_ROWS and not _has_no_later_status(table, sample, plan, request):
         return None
     facts = Facts(plan, "day-first", "point", tuple(notes_of(zones(paths))), currency=request.before.currency)
     return Scan(

@@ -12,13 +12,14 @@ import re
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from training.errors import InputError
 from training.reading import bombs
+from training.reading.kept import kept
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -149,6 +150,19 @@ def load_with_remarks(
         return _scan(copy, replace(dialect, delimiter=","), connection, parallel=False), remarks
 
 
+def numbered(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a text file whose header is its first line, each with the line that it begins on."""
+    dialect = sniff(path)
+    open_text = gzip.open if path.suffix.lower() == ".gz" else open
+    with open_text(path, "rt", encoding=dialect.encoding, errors="replace", newline="") as source:
+        reader = _reader(source, dialect.delimiter, strict=False)
+        next(reader)
+        for record in reader:
+            if len(record) == len(dialect.header):
+                line = reader.line_num - sum(cell.count("\n") for cell in record)
+                yield line, dict(zip(dialect.header, record, strict=True))
+
+
 def line_of(path: Path, row: int, has_header: bool = True) -> int:
     """The line of a text file on which its row begins; the first row under the header is 0."""
     dialect = sniff(path, has_header)
@@ -192,20 +206,23 @@ def decimal_mark(texts: ir.Table) -> str:
     return "comma" if found["comma"] else "point"
 
 
-def date_order(texts: ir.Table) -> str:
-    """Dates as written (one column `text`, any number of rows) -> "day-first" or "month-first".
+def sums_of_orders(text: ir.StringValue) -> dict[str, ir.IntegerValue]:
+    """How many dates as written are surely day-first, surely month-first, or either, as sums."""
+    form = "^([0-9]{1,2})[/-]([0-9]{1,2})[/-][0-9]{2}"
+    first, second = (text.re_extract(form, group).try_cast("int64") for group in (1, 2))
+    return {
+        "day_first": ((first > 12) & (second <= 12)).sum(),
+        "month_first": ((first <= 12) & (second > 12)).sum(),
+        "either": ((first <= 12) & (second <= 12) & (first != second)).sum(),
+    }
+
+
+def date_order(found: Mapping[str, int]) -> str:
+    """The sums of `sums_of_orders` of all dates -> "day-first" or "month-first".
 
     Only dates like 1/2/2010 ask the question, and the whole column answers it. Raises InputError
     when both orders occur, or when no date has a day above 12.
     """
-    form = "^([0-9]{1,2})[/-]([0-9]{1,2})[/-][0-9]{2}"
-    first, second = (texts.text.re_extract(form, group).try_cast("int64") for group in (1, 2))
-    found = _count(
-        texts,
-        day_first=(first > 12) & (second <= 12),
-        month_first=(first <= 12) & (second > 12),
-        either=(first <= 12) & (second <= 12) & (first != second),
-    )
     if found["day_first"] and found["month_first"]:
         raise InputError(
             "Dates are written both day-first (31/12/2010) and month-first (12/31/2010). Expected one order. "
@@ -425,7 +442,6 @@ def _names(header: list[str]) -> list[str]:
 
 
 def _scan(path: Path, dialect: Dialect, connection: Backend, parallel: bool = True) -> ir.Table:
-    import ibis
 
     view = connection.read_csv(
         # DuckDB takes a path for a pattern: sales[1].csv must mean itself.
@@ -439,7 +455,7 @@ def _scan(path: Path, dialect: Dialect, connection: Backend, parallel: bool = Tr
         parallel=parallel,
     )
     try:
-        return connection.create_table(ibis.util.gen_name("text"), view, temp=True)
+        return kept(view)
     finally:
         connection.drop_view(view.op().name)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from training.reading import dates, money
 from training.reading.cells import identifier
 from training.reading.folding import fold
+from training.reading.kept import kept_distinct
 from training.reading.plan import Plan
 from training.reading.request import Request
 from training.reading.texts import text_of
@@ -114,12 +115,8 @@ def row_numbers(part: ir.Table) -> ir.IntegerValue:
 
 
 def without_duplicates(table: ir.Table) -> ir.Table:
-    """Exact duplicates as one row, with the number of its `copies`."""
-    told = (ROW, "date_text")
-    names = [name for name in table.columns if name not in told]
-    return table.group_by(names).aggregate(
-        copies=table.count(), row=table[ROW].min(), date_text=table.date_text.min()
-    )
+    """Exact duplicates as one row, with the number of its `copies`; kept."""
+    return kept_distinct(table, (ROW, "date_text"))
 
 
 def _priced(plan: Plan) -> tuple[str, ...]:

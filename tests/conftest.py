@@ -14,6 +14,9 @@ from unittest.mock import patch
 import pytest
 from click.testing import CliRunner
 
+for name in ("COLUMNS", "LINES"):  # xdist's workers say that they are a terminal of 80 columns
+    os.environ.pop(name, None)
+
 LONGEST = (
     "scoring_endpoint",
     "champion",

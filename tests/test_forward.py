@@ -169,7 +169,13 @@ def test_a_shop_with_a_past_is_checked(tmp_path):
     assert past.evidence.segments[1].bought_again == 1
     assert past.evidence.segments[0].bought_again == 0
     assert past.evidence.shop.customers == 60
-    assert set(past.files) == {"movement.json", "fallen.csv", "forward.json"}
+    assert set(past.files) == {
+        "movement.json",
+        "fallen.csv",
+        "forward.json",
+        "data/moves.parquet",
+        "data/past_segments.parquet",
+    }
 
 
 @pytest.mark.parametrize(("days", "missing"), [(266, {"forward"}), (56, {"forward", "movement"})])

@@ -145,6 +145,9 @@ def test_figures_and_report_are_there(client, run):
     assert len(names("figures")) == 14
     assert names("data") == {
         "data/customers.parquet",
+        "data/months.parquet",
+        "data/moves.parquet",
+        "data/past_segments.parquet",
         "data/features.parquet",
         "data/funnel.json",
         "data/understanding.json",

@@ -191,7 +191,7 @@ def test_a_locked_database_is_told_before_any_work(told, new_folder, monkeypatch
 @pytest.mark.parametrize("command", [["history"], ["train"], ["drift", "nothing.csv"]])
 @pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg", "mysql+pymysql"])
 def test_a_server_that_is_down_is_told_within_seconds(told, tmp_path, free_port, scheme, command):
-    address = f"{scheme}://owner:secret@127.0.0.1:{free_port()}/shop"
+    address = f"{scheme}://owner:secret@127.0.0.1:{free_port()}/shop"  # pragma: allowlist secret
     started = time.monotonic()
     output = told(tmp_path, *command, address=address)
     assert time.monotonic() - started < 10  # MLflow tries again for a minute or two

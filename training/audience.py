@@ -29,6 +29,7 @@ from contract.lists.selections import Selection, select
 from contract.names import FORECAST, MODEL, MOVES, PROFILES, SCORED_CUSTOMERS, SUMMARY
 from contract.words import amount, counted
 from training.errors import InputError
+from training.whole_file import replaced
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -177,10 +178,5 @@ def beside(path: Path, part: str) -> Path:
 
 
 def _write(path: Path, lines: Iterator[str]) -> None:
-    """Write a file as a whole: a full disk, or a kill, leaves the file of before as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        new = Path(folder) / path.name
-        with new.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
-        new.replace(path)
+    with replaced(path) as new, new.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(lines)

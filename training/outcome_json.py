@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from training.whole_file import replaced
+
 STANDARD_OUTPUT = "-"
 
 
@@ -35,11 +37,8 @@ def _write(outcome: Mapping[str, object], path: str) -> None:
     if path == STANDARD_OUTPUT:
         sys.stdout.write(text)
     elif path:
-        file = Path(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        new = file.with_name(f".{file.name}.new")
-        new.write_text(text, encoding="utf-8")
-        new.replace(file)
+        with replaced(Path(path)) as new:
+            new.write_text(text, encoding="utf-8")
 
 
 def _plain(value: object) -> object:

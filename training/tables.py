@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contract.spreadsheets import harmless
 from training.errors import InputError
+from training.whole_file import replaced
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,19 +20,15 @@ def check_table_path(path: Path) -> None:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table to a .parquet or .csv file. A missing folder is made.
+    """Write a table to a .parquet or .csv file, as a whole.
 
-    It is written beside the file and renamed when it is complete: a full disk, or a kill, leaves the file of before
-    as it was. In a .csv, no text is one that a spreadsheet takes for a formula.
+    In a .csv, no text is one that a spreadsheet takes for a formula.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        new = Path(folder) / path.name
+    with replaced(path) as new:
         if path.suffix == ".parquet":
             table.to_parquet(new, index=False)
         else:
             _harmless(table).to_csv(new, index=False)
-        new.replace(path)
 
 
 def _harmless(table: pd.DataFrame) -> pd.DataFrame:

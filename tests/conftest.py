@@ -281,6 +281,16 @@ def api_store(new_trained) -> Store:
     return new_trained("api", train_two)
 
 
+@pytest.fixture(scope="module")
+def left_by_training(api_store):
+    """The folder with what the training of version 1 left."""
+    import mlflow
+
+    address = api_store.environment["MLFLOW_TRACKING_URI"]
+    version = mlflow.MlflowClient(address, address).get_model_version("customer-segments", "1")
+    return api_store.folder / "mlruns" / "artifacts" / version.run_id / "artifacts"
+
+
 @pytest.fixture(scope="session")
 def api_of():
     """`with api_of(store) as app:` is the analytics API on a store, with SEGMENTS_API_TOKEN=`token`."""

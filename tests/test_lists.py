@@ -215,16 +215,6 @@ def test_moves_tell_where_each_customer_was():
 
 
 @pytest.fixture(scope="module")
-def left_by_training(api_store):
-    """The folder with what the training of version 1 left."""
-    import mlflow
-
-    address = api_store.environment["MLFLOW_TRACKING_URI"]
-    version = mlflow.MlflowClient(address, address).get_model_version("customer-segments", "1")
-    return api_store.folder / "mlruns" / "artifacts" / version.run_id / "artifacts"
-
-
-@pytest.fixture(scope="module")
 def table(left_by_training):
     return pd.read_parquet(left_by_training / "data" / "customers.parquet")
 

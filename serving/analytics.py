@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 FIRST_WORKERS = ("MainProcess", "SpawnProcess-1")
 THREADS = 4  # that answer requests at once
 QUERY_CHARACTERS = "%!$&'()*+,/:;=?@-._~"  # stand in a query as they are; the rest is quoted, for WSGI
-TOO_SLOW = {
-    "error": {
-        "code": 408,
-        "name": "Request Timeout",
-        "message": "The body did not come in time. Send it without a pause.",
-    }
-}
+TOO_SLOW = {"error": {"code": 408, "name": "Request Timeout", "message": TooSlow.message}}
 
 
 def create_app() -> ASGIApp:

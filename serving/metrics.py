@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where the workers of one server leave their counts
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -77,25 +75,13 @@ class Metrics:
 
 @contextlib.contextmanager
 def shared_by_workers() -> Iterator[None]:
-    """The workers started inside the `with` count together."""
-    folder = share()
-    try:
-        yield
-    finally:
-        unshare(folder)
-
-
-def share() -> Path | None:
-    """Let the workers that are started from now on count together; the folder that was made for it."""
+    """The workers started inside the `with` count together, in a folder that goes with it."""
     if SHARED_FOLDER in os.environ:
-        return None
-    folder = tempfile.mkdtemp(prefix="segments-metrics-")
-    os.environ[SHARED_FOLDER] = folder
-    return Path(folder)
-
-
-def unshare(folder: Path | None) -> None:
-    """Remove the folder that `share` made."""
-    if folder is not None:
-        os.environ.pop(SHARED_FOLDER, None)
-        shutil.rmtree(folder, ignore_errors=True)
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="segments-metrics-", ignore_cleanup_errors=True) as folder:
+        os.environ[SHARED_FOLDER] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(SHARED_FOLDER, None)

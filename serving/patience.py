@@ -25,6 +25,8 @@ class Abandoned(Exception):
 class TooSlow(Exception):
     """The body did not come in time."""
 
+    message = "The body did not come in time. Send it without a pause."
+
 
 class PatientProtocol(HttpToolsProtocol):
     """uvicorn's protocol, which closes a connection whose request's head does not end in HEAD_SECONDS or HEAD_BYTES."""

@@ -131,7 +131,7 @@ class Endpoint:
         except Abandoned:
             return None
         except TooSlow:
-            return _refusal(408, "The body did not come in time. Send it without a pause.")
+            return _refusal(408, TooSlow.message)
         if body is None:
             return _refusal(413, f"The body is larger than {MAX_BYTES:,} bytes. Send fewer rows.")
         kind = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")

@@ -248,9 +248,7 @@ def load(address: str, version: ModelVersion) -> Snapshot:
         raise Unreadable("it does not say which training it comes from")
     with tempfile.TemporaryDirectory() as folder:
         fetch = partial(read_artifact, address, version.run_id, folder)
-        customers = _part(SCORED_CUSTOMERS, lambda: read_table(fetch(SCORED_CUSTOMERS)))
-        profiles = _part(PROFILES, lambda: read_json(fetch(PROFILES)))
-        summary = _part(SUMMARY, lambda: read_json(fetch(SUMMARY)))
+        customers, profiles, summary = _outcome(fetch)
         past = {
             name: _part(path, partial(_fetched_json, fetch, path))
             for name, path in _of_the_past(summary, customers).items()
@@ -303,6 +301,13 @@ def promoted_by_hand(address: str, version: ModelVersion) -> str | None:
         return None
     before = int(last) if last.isdecimal() else None
     return by_hand_sentence(int(number), before, version.tags.get(GATE_TAG))
+
+
+def _outcome(fetch: Callable[[str], Path]) -> tuple[pd.DataFrame, Any, Any]:
+    """The scored customers, the profiles and the summary that a training left."""
+    customers = _part(SCORED_CUSTOMERS, lambda: read_table(fetch(SCORED_CUSTOMERS)))
+    profiles = _part(PROFILES, lambda: read_json(fetch(PROFILES)))
+    return customers, profiles, _part(SUMMARY, lambda: read_json(fetch(SUMMARY)))
 
 
 def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[str, str]:
@@ -376,9 +381,7 @@ def load_table(address: str, number: int) -> CustomerTable:
         raise Unreadable("it does not say which training it comes from")
     with tempfile.TemporaryDirectory() as folder:
         fetch = partial(read_artifact, address, version.run_id, folder)
-        customers = _part(SCORED_CUSTOMERS, lambda: read_table(fetch(SCORED_CUSTOMERS)))
-        profiles = _part(PROFILES, lambda: read_json(fetch(PROFILES)))
-        summary = _part(SUMMARY, lambda: read_json(fetch(SUMMARY)))
+        customers, profiles, summary = _outcome(fetch)
         past = _of_the_past(summary, customers)
         forecast = _part(FORECAST, lambda: read_json(fetch(FORECAST))) if "forecast" in past else None
         moves = _moves(summary, fetch)

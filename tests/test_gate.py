@@ -31,9 +31,9 @@ def client(new_store, tmp_path_factory):
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def crown(client):
-    """Makes another version champion, or none, until the test ends."""
+    """Makes another version champion, or none; each test begins with version 1."""
 
     def make(version):
         if version is None:
@@ -41,8 +41,8 @@ def crown(client):
         else:
             client.set_registered_model_alias(MODEL, "champion", str(version))
 
-    yield make
     make(1)
+    return make
 
 
 @pytest.fixture

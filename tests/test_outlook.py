@@ -82,7 +82,7 @@ def heavy():
 
 
 def train(client, folder, orders, **settings):
-    """A tiny training of these orders: (the run, its files by name, the model)."""
+    """A tiny training of these orders: (the run, its files by name, the model); its file is `shop.csv` of `folder`."""
     file = write(orders, folder / "shop.csv")
     shop = count_customers([file], Reading())
     given = Assignment(shop, Reading(), Settings(ANY_SEGMENTS, trials=2, **settings))
@@ -93,6 +93,12 @@ def train(client, folder, orders, **settings):
         files,
         mlflow.pyfunc.load_model(f"models:/{MODEL}/{outcome.version}"),
     )
+
+
+def version_of(client, run):
+    """The version that a training registered."""
+    (version,) = client.search_model_versions(f"run_id = '{run.info.run_id}'")
+    return int(version.version)
 
 
 def read(files, name):
@@ -111,14 +117,19 @@ def client(new_store, store_folder):
 
 
 @pytest.fixture(scope="module")
+def good_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("good")
+
+
+@pytest.fixture(scope="module")
 def counted_days():
     """The days ago that the training of `good` counted the shop at, filled by it."""
     return []
 
 
 @pytest.fixture(scope="module")
-def good(client, store_folder, counted_days):
-    """A shop of the story that the forecast tells: version 1."""
+def good(client, good_folder, counted_days):
+    """A shop of the story that the forecast tells."""
 
     def count(shop, days, count=Shop.earlier):
         counted_days.append(days)
@@ -126,12 +137,12 @@ def good(client, store_folder, counted_days):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Shop, "earlier", count)
-        return train(client, store_folder, mbg_nbd_shop(400, 420, seed=1))
+        return train(client, good_folder, mbg_nbd_shop(400, 420, seed=1))
 
 
 @pytest.fixture(scope="module")
-def paying(client, good, tmp_path_factory):  # noqa: ARG001
-    """A subscription shop, whose missed payments no such forecast sees: version 2."""
+def paying(client, tmp_path_factory):
+    """A subscription shop, whose missed payments no such forecast sees."""
     return train(client, tmp_path_factory.mktemp("subscription"), subscription(days=420))
 
 
@@ -195,13 +206,15 @@ def test_segments_and_states_add_up_to_all_customers(good):
     )
 
 
-def test_every_door_gives_the_same_numbers(client, good, store_folder, tmp_path):  # noqa: ARG001
-    _, files, model = good
+def test_every_door_gives_the_same_numbers(client, good, good_folder, tmp_path):
+    trained, files, model = good
     scored = pd.read_parquet(files / SCORED_CUSTOMERS)
     values = scored[list(FEATURES)]
     formula = Scorer(read(files, FORECAST)["numbers"]).score(values.to_numpy())
     answers, plain = model.predict(values), model.unwrap_python_model().answers(values.to_numpy())
-    batch = score_sources([str(store_folder / "shop.csv")], "1", Reading(), tmp_path / "scored.csv").rows
+    batch = score_sources(
+        [str(good_folder / "shop.csv")], str(version_of(client, trained)), Reading(), tmp_path / "scored.csv"
+    ).rows
     again = pd.read_csv(tmp_path / "scored.csv")
     for name in FORECAST_OUTPUTS:
         assert (
@@ -325,15 +338,18 @@ def test_mean_groups_are_means_of_equal_places():
     assert mean_groups([]) == []
 
 
-def test_the_gate_tells_of_a_forecast_that_is_lost(client, good, paying):  # noqa: ARG001
-    rules = {rule.name: rule for rule in gate.rules_on_table(client, 2, 1, ANY_SEGMENTS, gate.Tolerance())}
-    rule = rules["forecast"]
+def test_the_gate_tells_of_a_forecast_that_is_lost(client, good, paying):
+    holding, lost = version_of(client, good[0]), version_of(client, paying[0])
+
+    def rules(version, champion):
+        table = gate.rules_on_table(client, version, champion, ANY_SEGMENTS, gate.Tolerance())
+        return {rule.name: rule for rule in table}
+
+    rule = rules(lost, holding)["forecast"]
     assert (rule.holds, rule.forcible) == (False, True)
     assert "ranks customers better" in rule.found
-    kept = {rule.name: rule for rule in gate.rules_on_table(client, 1, 1, ANY_SEGMENTS, gate.Tolerance())}
-    assert kept["forecast"].holds
-    other = [rule.name for rule in gate.rules_on_table(client, 1, 2, ANY_SEGMENTS, gate.Tolerance())]
-    assert "forecast" not in other  # where the champion has none, none is missed
+    assert rules(holding, holding)["forecast"].holds
+    assert "forecast" not in rules(holding, lost)  # where the champion has none, none is missed
 
 
 def test_each_column_of_the_forecast_has_words():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from contract.lists.customers import NOBODY_BEFORE
-from contract.lists.filters import CAME, FELL, ROSE, STAYED
+from contract.lists.filters import ways
 from serving.archive import Training
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Moves:
     @property
     def days(self) -> int:
         """Calendar days from one as-of date to the other."""
-        return (_day(self.after.as_of) - _day(self.before.as_of)).days
+        return calendar_days(self.before.as_of, self.after.as_of)
 
     def as_json(self) -> dict[str, Any]:
         """The matrix as the API gives it."""
@@ -47,6 +47,11 @@ class Moves:
             "days": self.days,
             "moves": self.cells,
         }
+
+
+def calendar_days(start: str, end: str) -> int:
+    """Days of the calendar between two moments, whatever the time of day."""
+    return (date.fromisoformat(end[:10]) - date.fromisoformat(start[:10])).days
 
 
 def moves_between(
@@ -67,7 +72,7 @@ def moves_between(
             before.names.get(int(number), "") if number == number else NOBODY_BEFORE for number in was
         ],
         from_state=now["state"].to_numpy() if "state" in now else None,
-        moved=_ways(was, is_now, _worth(before) | _worth(after)),
+        moved=ways(_change(was, is_now, _worth(before) | _worth(after))),
     )
     gone = then[~then.index.isin(customers_after["customer_id"])]
     money = customers_after["Monetary"].to_numpy(dtype=np.float64)
@@ -76,11 +81,9 @@ def moves_between(
     )
 
 
-def _ways(was: np.ndarray, is_now: np.ndarray, worth: Mapping[int, float]) -> np.ndarray:
-    there = np.isfinite(was)
-    change = _valued(is_now, worth) - _valued(was, worth)
-    ways: np.ndarray = np.select([~there, change > 0, change < 0], [CAME, ROSE, FELL], STAYED)
-    return ways
+def _change(was: np.ndarray, is_now: np.ndarray, worth: Mapping[int, float]) -> np.ndarray:
+    """By how much a customer's segment is worth more than before; nan for who was in none."""
+    return np.where(np.isfinite(was), _valued(is_now, worth) - _valued(was, worth), np.nan)
 
 
 def _valued(segments: np.ndarray, worth: Mapping[int, float]) -> np.ndarray:
@@ -126,7 +129,3 @@ def _cell(
         "Monetary_before": money[0],
         "Monetary_after": money[1],
     }
-
-
-def _day(as_of: str) -> date:
-    return date.fromisoformat(as_of[:10])

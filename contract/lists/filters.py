@@ -23,6 +23,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from contract.lists.customers import LATE, NOBODY_BEFORE, CustomerTable, Mask
 from contract.lists.problems import ListError, NotInVersion, shown, unknown
 from contract.names import STATES
@@ -40,6 +43,7 @@ BOUNDED = {  # the NAME of min_NAME and max_NAME: its column
     "likely_to_buy": "likely_to_buy",
     "value_at_risk": "value_at_risk",
 }
+FILTER_NAME = {column: name for name, column in BOUNDED.items()}
 ROSE, FELL, CAME, STAYED, BECAME_LATE = "rose", "fell", "came", "stayed", "became_late"
 MOVED = (ROSE, FELL, CAME, BECAME_LATE)
 NEW = "new"
@@ -159,6 +163,14 @@ def _flag(values: Sequence[str]) -> bool | None:
     if values[0] not in ("true", "false"):
         raise ListError(f"unusual {shown(values[0])} cannot be used. Expected true or false.")
     return values[0] == "true"
+
+
+def ways(change: NDArray[np.float64]) -> NDArray[np.str_]:
+    """(n,) by how much each customer's segment is worth more than before, nan for who was in none -> how they moved."""
+    moved: NDArray[np.str_] = np.select(
+        [np.isnan(change), change > 0, change < 0], [CAME, ROSE, FELL], STAYED
+    )
+    return moved
 
 
 def _bounds(given: Mapping[str, Sequence[str]], table: CustomerTable) -> dict[str, tuple[float, float]]:

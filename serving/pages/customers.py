@@ -29,7 +29,6 @@ SHOWN = (
     "is_anomaly",
 )
 UNASKED = ("page", "sort", "fields", "since", "version")  # names of an address that are no filter
-FILTER_NAME = {column: name for name, column in BOUNDED.items()}
 BOUNDS_SHOWN = (
     "monetary",
     "frequency",

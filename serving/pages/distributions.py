@@ -17,13 +17,6 @@ STEPS = {  # where a bar begins
     "money": (0, 10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000),
 }
 MOST_BARS = 8
-FILTER_NAMES = {
-    "Recency": "recency",
-    "Frequency": "frequency",
-    "Monetary": "monetary",
-    "AverageOrderValue": "average_order_value",
-    "Tenure": "tenure",
-}
 
 
 def distributions(snapshot: Snapshot) -> dict[int, dict[str, list[dict[str, Any]]]]:

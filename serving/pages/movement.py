@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 from serving import queries
 from serving.archive import Training
-from serving.moves import Moves
+from serving.moves import Moves, calendar_days
 from serving.snapshot import Snapshot
 
 FALLEN_SHOWN = 20
@@ -50,11 +49,6 @@ def between_versions(moves: Moves, order: Sequence[int], champion: int) -> dict[
         "address": {"since": before.version, **version},
         **matrix(moves.cells, known, before.names, after.names),
     }
-
-
-def calendar_days(start: str, end: str) -> int:
-    """Days of the calendar between two moments, whatever the time of day."""
-    return (date.fromisoformat(end[:10]) - date.fromisoformat(start[:10])).days
 
 
 def matrix(

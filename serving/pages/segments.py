@@ -9,9 +9,10 @@ from typing import Any
 from werkzeug.exceptions import BadRequest
 
 from contract.forecast_words import FORECAST_WORDS
+from contract.lists.filters import FILTER_NAME
 from contract.names import FEATURES
 from serving import evidence, queries
-from serving.pages.distributions import FILTER_NAMES, distributions
+from serving.pages.distributions import distributions
 from serving.snapshot import Snapshot
 
 STRONGEST = 3.0  # doublings from which a cell of the heat map has its full colour
@@ -39,7 +40,7 @@ def content(
 
 def bounds(feature: str, bar: Mapping[str, Any], first: bool) -> dict[str, float]:
     """The filter of a bar's list; the `first` bar has no lower end."""
-    name = FILTER_NAMES[feature]
+    name = FILTER_NAME[feature]
     least = {} if first else {f"min_{name}": bar["from"]}
     return least | ({} if bar["to"] is None else {f"max_{name}": bar["to"]})
 

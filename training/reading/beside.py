@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from contract.words import counted
+from contract.words import counted, verb
 from training.errors import InputError
 from training.reading import money
 from training.reading.amounts import value_of
@@ -24,7 +24,7 @@ from training.reading.folding import fold
 from training.reading.header_words import names as usual_names
 from training.reading.kept import one_row
 from training.reading.layout import Money
-from training.reading.plan import Plan, says_total
+from training.reading.plan import OTHER, Plan, other_money, says_total
 from training.reading.typed import DECIMAL
 
 if TYPE_CHECKING:
@@ -66,53 +66,78 @@ def settled(table: ir.Table, facts: Facts) -> Facts:
     return facts
 
 
-def _shown_together(table: ir.Table, facts: Facts, groups: Sequence[Found]) -> tuple[Facts, list[Found]]:
-    """Money that is written as one number, and the groups that no other column of money settles with it.
+@dataclass(frozen=True)
+class Together:
+    """What another column of money may be: its value on a line, what is to be subtracted then, and what is settled."""
 
-    Another column may be the money without what was added to it, or with it, before the discount or after.
-    """
+    value: ir.Value
+    subtracted: tuple[str, ...]
+    settled: tuple[str, ...]
+
+    @property
+    def note(self) -> str:
+        """What is in the money, and what is not."""
+        left = [name for name in self.settled if name not in self.subtracted]
+        taken_out = f"{_are(self.subtracted)} in the money, and taken out" if self.subtracted else ""
+        return "; ".join(part for part in (taken_out, f"{_are(left)} not in it" if left else "") if part)
+
+
+def _shown_together(table: ir.Table, facts: Facts, groups: Sequence[Found]) -> tuple[Facts, list[Found]]:
+    """Money that is written as one number, and the groups that no other column of money settles with it."""
     plan = facts.plan
-    value = value_of(table, plan, plan.money).cast("float64")
     added = tuple(name for found in groups if found.group != "discount" for name in found.columns)
     off = tuple(name for found in groups if found.group == "discount" for name in found.columns)
     more, less = (_sum(table, plan, names) for names in (added, off))
-    ways: dict[
-        str, tuple[ir.Value, tuple[str, ...], tuple[str, ...]]
-    ] = {}  # its value, what to subtract, what is settled
-    if added:
-        ways |= {"contained": (value - more, added, added), "apart": (value + more, (), added)}
-    if off:
-        ways |= {
-            "contained, after": (value - more + less, added, (*added, *off)),
-            "apart, before": (value + more - less, off, (*added, *off)),
-        }
-    for other in _other_money(table):
-        total = money.number(table[f"other_{other}"], DECIMAL, facts.decimal).cast("float64")
-        each = table.mutate(
-            total_=total,
-            more_=more,
-            less_=less,
-            **{f"w_{at}": way[0] for at, way in enumerate(ways.values())},
-        )
-        for at, (_, subtracted, columns) in enumerate(ways.values()):
-            changed = (each.more_ != 0) | (each.less_ != 0) if set(off) & set(columns) else each.more_ != 0
-            lines = each.filter(changed & each.total_.notnull())
-            found = one_row(
-                lines.aggregate(
-                    all=lines.count(), fit=((lines[f"w_{at}"] - lines.total_).abs() < CENTS).sum()
-                )
-            )
-            if _nearly_all(found["fit"], found["all"]):
-                way = replace(plan.money, minus=(*plan.money.minus, *subtracted))
-                rest = [group for group in groups if not set(group.columns) <= set(columns)]
-                told = [
-                    f"{', '.join(subtracted)} {'is' if len(subtracted) == 1 else 'are'} in the money, and taken out"
-                ]
-                left = [name for name in columns if name not in subtracted]
-                left_out = [f"{', '.join(left)} {'is' if len(left) == 1 else 'are'} not in it"]
-                note = "; ".join((told if subtracted else []) + (left_out if left else []))
-                return _with_money(facts, way).noted(f"{note}, as {other} confirms"), rest
+    ways = _ways_together(value_of(table, plan, plan.money).cast("float64"), added, off, more, less)
+    for other in other_money(table.columns):
+        total = money.number(table[other], DECIMAL, facts.decimal).cast("float64")
+        for way, fits in zip(ways, _fitting_together(table, total, ways, off, more, less), strict=True):
+            if fits:
+                without = replace(plan.money, minus=(*plan.money.minus, *way.subtracted))
+                rest = [group for group in groups if not set(group.columns) <= set(way.settled)]
+                note = f"{way.note}, as {other.removeprefix(OTHER)} confirms"
+                return _with_money(facts, without).noted(note), rest
     return facts, list(groups)
+
+
+def _ways_together(
+    value: ir.Value, added: tuple[str, ...], off: tuple[str, ...], more: ir.Value, less: ir.Value
+) -> list[Together]:
+    """The money without what was added to it, or with it, before the discount or after; likeliest first."""
+    ways = []
+    if added:
+        ways += [Together(value - more, added, added), Together(value + more, (), added)]
+    if off:
+        both = (*added, *off)
+        ways += [Together(value - more + less, added, both), Together(value + more - less, off, both)]
+    return ways
+
+
+def _fitting_together(
+    table: ir.Table,
+    total: ir.Value,
+    ways: Sequence[Together],
+    off: Sequence[str],
+    more: ir.Value,
+    less: ir.Value,
+) -> list[bool]:
+    """Whether a column of money is what each way gives, on nearly all lines that the way would change."""
+    each = table.mutate(
+        total_=total, more_=more, less_=less, **{f"w_{at}": way.value for at, way in enumerate(ways)}
+    )
+    counts = {}
+    for at, way in enumerate(ways):
+        changed = (each.more_ != 0) | (each.less_ != 0) if set(off) & set(way.settled) else each.more_ != 0
+        compared = changed & each.total_.notnull()
+        counts[f"all_{at}"] = each.count(where=compared)
+        counts[f"fit_{at}"] = each.count(where=compared & ((each[f"w_{at}"] - each.total_).abs() < CENTS))
+    found = one_row(each.aggregate(**counts)) if ways else {}
+    return [_nearly_all(found[f"fit_{at}"], found[f"all_{at}"]) for at in range(len(ways))]
+
+
+def _are(names: Sequence[str]) -> str:
+    """["tax"] -> "tax is"; ["tax", "shipping"] -> "tax, shipping are"."""
+    return f"{', '.join(names)} {verb(len(names), 'is', 'are')}"
 
 
 def _sum(table: ir.Table, plan: Plan, names: Sequence[str]) -> ir.FloatingValue:
@@ -188,9 +213,8 @@ def _said_by_name(way: Money, found: Found) -> str:
         "shipping": says(name, WITHOUT_EXTRAS),
     }[found.group]
     role = next(iter(GROUPS[found.group][-1:]))
-    listed = ", ".join(found.columns)
     return (
-        f"{listed} {'is' if len(found.columns) == 1 else 'are'} not subtracted, because {name} is taken to be without "
+        f"{_are(found.columns)} not subtracted, because {name} is taken to be without "
         f'it (--column "{role}={found.columns[0]}" subtracts it)'
         if is_after
         else ""
@@ -203,13 +227,13 @@ PLAIN_TOTALS = frozenset(word for group in usual_names("total")[1:] for word in 
 def _shown_by_numbers(table: ir.Table, facts: Facts, found: Found) -> Facts | None:
     """The money that another column of money confirms, in nearly all lines or orders; None where none does."""
     ways = _ways(table, facts, found)
-    for other in _other_money(table):
-        total = money.number(table[f"other_{other}"], DECIMAL, facts.decimal)
+    for other in other_money(table.columns):
+        total = money.number(table[other], DECIMAL, facts.decimal)
         for name, fits in _fitting(table, facts.plan, total, ways, found).items():
             if fits:
                 way, deducted = _meant(facts.plan.money, found, name)
                 return _with_money(facts, way, deducted).noted(
-                    f"{', '.join(found.columns)}: {MEANINGS[name]}, as {other} confirms"
+                    f"{', '.join(found.columns)}: {MEANINGS[name]}, as {other.removeprefix(OTHER)} confirms"
                 )
     return None
 
@@ -295,13 +319,6 @@ def _meant(way: Money, found: Found, meaning: str) -> tuple[Money, tuple[Money, 
     if meaning == "fraction":
         return replace(way, fraction=found.columns), ()
     return way, (Money("order", plus=found.columns),)
-
-
-def _other_money(table: ir.Table) -> list[str]:
-    """At most three other columns that are called money of a line or an order."""
-    usual = {word for role in ("amount", "total") for group in usual_names(role) for word in group}
-    others = [name.removeprefix("other_") for name in table.columns if name.startswith("other_")]
-    return [name for name in others if fold(name) in usual][:3]
 
 
 def _question(plan: Plan, groups: Sequence[Found]) -> InputError:

@@ -10,9 +10,8 @@ from training.reading import money
 from training.reading.facts import Facts
 from training.reading.folding import fold
 from training.reading.header_words import ORDER_OR_LINE
-from training.reading.header_words import names as usual_names
 from training.reading.kept import one_row
-from training.reading.plan import says_total
+from training.reading.plan import other_money, says_total
 from training.reading.request import Request
 from training.reading.typed import DECIMAL
 
@@ -120,7 +119,6 @@ def _grows_with_quantity(used: ir.Table, quantity: str, price: str) -> bool:
 def _is_in_totals(table: ir.Table, facts: Facts) -> bool:
     """Whether another column of numbers is the sum of the prices of each order, and not of quantity times price."""
     quantity, price = (f"n_{facts.plan.numbers.index(name)}" for name in facts.plan.money.times)
-    others = [name for name in table.columns if name.startswith("other_") and _is_money_name(name)]
     return any(
         _holds_prices(
             table.mutate(
@@ -129,7 +127,7 @@ def _is_in_totals(table: ir.Table, facts: Facts) -> bool:
                 qp=table[quantity] * table[price],
             ).filter(table.step.isnull())
         )
-        for other in others[:3]
+        for other in other_money(table.columns)
     )
 
 
@@ -147,8 +145,3 @@ def _holds_prices(lines: ir.Table) -> bool:
         found["differ"] and 2 * found["price"] > found["differ"]
         for found in map(one_row, (by_line, by_order))
     )
-
-
-def _is_money_name(column: str) -> bool:
-    name = fold(column.removeprefix("other_"))
-    return any(name in group for role in ("amount", "total") for group in usual_names(role))

@@ -15,6 +15,7 @@ from training.reading.layout import Columns, Layout, Money
 from training.reading.layouts import LAYOUTS, match, present, usable
 from training.reading.request import Request
 
+OTHER = "other_"  # before the name of a column that has no role
 OWN = "a table of the shop's own"
 MAPPED = {  # roles that the user maps -> the fields of a Layout
     "customer": "customer",
@@ -240,6 +241,14 @@ def _own_money(roles: Mapping[str, str]) -> tuple[Money, ...]:
     if {"quantity", "price"} <= roles.keys():
         return (Money("line", times=(roles["quantity"], roles["price"])),)
     return (Money("line", plus=(roles.get("amount") or roles["total"],)),)
+
+
+def other_money(columns: Sequence[str]) -> list[str]:
+    """The first three of the columns without a role that are called money of a line or an order, with their prefix."""
+    usual = {word for role in ("amount", "total") for group in usual_names(role) for word in group}
+    return [name for name in columns if name.startswith(OTHER) and fold(name.removeprefix(OTHER)) in usual][
+        :3
+    ]
 
 
 def says_total(name: str) -> bool:

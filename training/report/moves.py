@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from contract.lists.customers import NOBODY_BEFORE
-from contract.lists.filters import CAME, FELL, ROSE, STAYED
+from contract.lists.filters import ways
 from training.profiles import by_value
 
 
@@ -24,14 +24,13 @@ def moves_of(before: pd.DataFrame, after: pd.DataFrame, names: Sequence[str]) ->
     earlier = then.segment.to_numpy(dtype=np.float64)
     there = ~np.isnan(earlier)
     was = np.where(there, earlier, 0).astype(np.int64)
-    change = rank[after.segment.to_numpy()] - rank[was]
-    moved = np.select([~there, change > 0, change < 0], [CAME, ROSE, FELL], STAYED)
+    change = np.where(there, rank[after.segment.to_numpy()] - rank[was], np.nan)
     return pd.DataFrame(
         {
             "customer_id": after.customer_id.to_numpy(),
             "from_segment": earlier,
             "from_name": np.where(there, np.array(names, dtype=object)[was], NOBODY_BEFORE),
             "from_state": then.state.to_numpy(),
-            "moved": moved,
+            "moved": ways(change),
         }
     )

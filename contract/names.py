@@ -45,6 +45,7 @@ IDENTITY = "identity.json"
 TRIALS = "trials.csv"
 MOVEMENT = "movement.json"
 FALLEN = "fallen.csv"
+MOST_GONE_LISTED = 100  # customers who are gone, biggest spenders first
 MOVES = "data/moves.parquet"  # where each customer was before
 FORWARD = "forward.json"
 MONTHS = "data/months.parquet"  # orders and money of each customer by month

@@ -71,6 +71,7 @@ FORECAST_DAYS = "forecast_days"  # that the forecast looks ahead
 
 # Tags of a model version, and of its run.
 DIGEST_TAG = "sha256"  # the digest of the model's files
+SIGNATURE_TAG = "signature"  # of that digest and the run, by who trained
 DATA_TAG = "data"  # real or demo
 DATA_DIGEST_TAG = "data_digest"
 DETAILS_TAG = "details"  # what its training measured, as JSON; older versions have a tag for each

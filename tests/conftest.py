@@ -1,3 +1,4 @@
+import atexit
 import contextlib
 import fcntl
 import os
@@ -5,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +18,9 @@ from click.testing import CliRunner
 
 for name in ("COLUMNS", "LINES"):  # xdist's workers say that they are a terminal of 80 columns
     os.environ.pop(name, None)
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers sign with the key of who started them
+    os.environ["SEGMENTS_KEYS"] = tempfile.mkdtemp(prefix="segments-keys-")
+    atexit.register(shutil.rmtree, os.environ["SEGMENTS_KEYS"], ignore_errors=True)
 
 LONGEST = (
     "scoring_endpoint",

@@ -16,6 +16,8 @@ from click.testing import CliRunner
 
 for name in ("COLUMNS", "LINES"):  # xdist's workers say that they are a terminal of 80 columns
     os.environ.pop(name, None)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process compiles every library, for up to ten seconds
+sys.dont_write_bytecode = False
 
 LONGEST = (
     "scoring_endpoint",

@@ -1,5 +1,6 @@
 import contextlib
 import fcntl
+import gc
 import os
 import shutil
 import socket
@@ -14,10 +15,14 @@ from unittest.mock import patch
 import pytest
 from click.testing import CliRunner
 
+from training.store.connection import GC_THRESHOLDS
+
 for name in ("COLUMNS", "LINES"):  # xdist's workers say that they are a terminal of 80 columns
     os.environ.pop(name, None)
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process compiles every library, for up to ten seconds
+# Else each process of a new environment compiles every library, for up to ten seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+gc.set_threshold(*GC_THRESHOLDS)  # as in every command
 
 LONGEST = (
     "scoring_endpoint",

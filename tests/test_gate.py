@@ -71,7 +71,18 @@ def next_month(client):
 
 
 OWN = ["table", "segments", "stability", "smallest_segment", "value_step", "anomaly_rate"]
-BESIDE = ["data", "signature", "features", "weights", "silhouette", "identity", "moved"]
+BESIDE = [
+    "data",
+    "customers",
+    "same_shop",
+    "order_value",
+    "signature",
+    "features",
+    "weights",
+    "silhouette",
+    "identity",
+    "moved",
+]
 
 
 def test_a_model_of_the_next_month_passes_every_rule(verdict, next_month):
@@ -154,7 +165,7 @@ def test_a_model_of_other_weights_cannot_be_compared(client, verdict):
     version = register(client, customers(seed=1, **SHOP), weights=OTHER)
     broken, asked = verdict(version)
     assert broken == {"weights": "1, 1, 1, 1, 1"}
-    assert asked == [*OWN, "data", "signature", "features", "weights"]
+    assert asked == [*OWN, *BESIDE[:6], "weights"]
     tag = client.get_model_version(MODEL, str(version)).tags["identity.champion"]
     assert tag == "version 1 is of other weights"
 

@@ -8,6 +8,7 @@ import json
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -224,6 +225,12 @@ def details_of(record: ModelVersion) -> dict[str, object]:
 def data_kind(record: ModelVersion) -> str:
     """What data a version was trained on: real or demo; unknown for a version without the tag."""
     return str(record.tags.get(DATA_TAG, "unknown"))
+
+
+def as_of(record: ModelVersion) -> datetime | None:
+    """Until when a version's training data go; None for a version without the tag."""
+    text = record.tags.get("as_of")
+    return datetime.fromisoformat(text) if text else None
 
 
 def run_of(record: ModelVersion) -> str:

@@ -22,9 +22,11 @@ from training.console import (
     print_table,
     print_verdict,
 )
+from training.cycle.commands import COMMANDS
 from training.errors import InputError, explain
 from training.inputs import RAW_DATA, given_sources
 from training.options import (
+    LIST_FORMS,
     DriftReportOptions,
     PromoteOptions,
     ScoreOptions,
@@ -292,7 +294,7 @@ def score(inputs: tuple[str, ...], output: str, model: str, **options: Unpack[Sc
 @click.option(
     "--for",
     "form",
-    type=click.Choice(["plain", "mailchimp", "klaviyo", "google", "meta"]),
+    type=click.Choice(LIST_FORMS),
     default="plain",
     help="The tool whose import takes the file.",
 )
@@ -645,6 +647,10 @@ def _command_line() -> str:
             else:
                 words += [parameter.opts[0], shown(str(value))]
     return shlex.join(words)
+
+
+for unattended in COMMANDS:
+    main.add_command(unattended)
 
 
 if __name__ == "__main__":

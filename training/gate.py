@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -154,6 +157,18 @@ def log_verdict(client: MlflowClient, version: int, verdict: Verdict) -> None:
             client.delete_tag(run_id, name)
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
     client.log_dict(run_id, verdict.as_json(), GATE)
+
+
+def read_verdict(client: MlflowClient, version: int) -> Verdict | None:
+    """The verdict that `log_verdict` wrote last; None where there is none that can be read."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            run = registry.run_of(registry.record_of(client, version))
+            text = Path(client.download_artifacts(run, GATE, folder)).read_text(encoding="utf-8")
+        values = json.loads(text)
+        return Verdict([Rule(**rule) for rule in values["rules"]], values["champion"], values["reason"])
+    except Exception:  # whatever it is, the version has to be judged again
+        return None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,14 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Command = Callable[Parameters, Result]
 
+LIST_FORMS = (
+    "plain",
+    "mailchimp",
+    "klaviyo",
+    "google",
+    "meta",
+)  # contract.lists.files.FORMS, imported by none
+
 
 class ReadingOptions(TypedDict, total=False):
     """The options of `reading_options`, `engine_option` and `counting_options`; a command has some of them."""
@@ -120,6 +128,24 @@ class PromoteOptions(LimitOptions, GateOptions, JsonOption):
 
 class TrainOptions(ReadingOptions, SearchOptions, LimitOptions, GateOptions, OutlookOptions, JsonOption):
     """The options that `segments train` shares with other commands."""
+
+
+class CycleOptions(TypedDict):
+    """The options of `cycle_options`."""
+
+    every: str
+    always: bool
+    approve: str
+    export: str
+    export_where: tuple[str, ...]
+    export_for: str
+    notify: tuple[str, ...]
+    notify_file: str
+    notify_command: str
+
+
+class CycleCommandOptions(TrainOptions, DriftOptions, CycleOptions):
+    """The options of `segments cycle`."""
 
 
 class DriftReportOptions(ReadingOptions, DriftOptions, JsonOption):
@@ -298,6 +324,68 @@ def drift_options(command: Command[Parameters, Result]) -> Command[Parameters, R
         ),
     ]
     return _decorated(command, options)
+
+
+def cycle_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
+    """When an unattended cycle trains, who approves, which lists it writes, and to whom it tells what happens."""
+    options = [
+        click.option(
+            "--every", default="", metavar="30d", help="Also train when the data go on for so long."
+        ),
+        click.option("--always/--no-always", default=False, help="Train whenever the data are new."),
+        click.option(
+            "--approve",
+            type=click.Choice(["auto", "by-hand"]),
+            default="auto",
+            help="Promote what passes the gate, or let it wait for a person.",
+        ),
+        click.option(
+            "--export", default="", metavar="FOLDER", help="Write who joined and left each segment."
+        ),
+        click.option(
+            "--export-where",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Instead of the segments, one list, as of segments audience --where.",
+        ),
+        click.option(
+            "--export-for",
+            type=click.Choice(LIST_FORMS),
+            default="plain",
+            help="The tool whose import takes the lists.",
+        ),
+        click.option("--notify", multiple=True, metavar="URL", help="POST each event there, signed."),
+        click.option(
+            "--notify-file", default="", metavar="FILE", help="Append each event as a line of JSON."
+        ),
+        click.option(
+            "--notify-command",
+            default="",
+            metavar="COMMAND",
+            help="Run it with each event on its standard input.",
+        ),
+    ]
+    return _decorated(command, options)
+
+
+def days_of(option: str, text: str) -> int | None:
+    """30d or 4w in days; None for the empty text. Raises InputError."""
+    if not text:
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([dw])", text.strip())
+    if match is None:
+        raise InputError(
+            f"{option} {text} is no time. Expected days or weeks, such as 30d or 4w. Correct it."
+        )
+    return int(match[1]) * {"d": 1, "w": 7}[match[2]]
+
+
+def seconds_of(option: str, text: str) -> float:
+    """90s, 15m, 1h or 1d in seconds. Raises InputError."""
+    match = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", text.strip())
+    if match is None:
+        raise InputError(f"{option} {text} is no time. Expected 90s, 15m, 1h or 1d, for example. Correct it.")
+    return float(int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]])
 
 
 def limit_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:

@@ -113,13 +113,15 @@ def promote(client: MlflowClient, move: history.Move, verdicts: Mapping[str, str
 
     The entry is begun, then `previous` is set, then `champion`, then the entry is ended. Each of these is one
     write. The champion's alias moves in one write from one version to another: wherever the process is
-    killed, there is a champion that passed its gate. The history shows an entry that was not ended as cut off.
+    killed, there is a champion that passed its gate. The history shows an entry that was not ended as cut off; the same
+    promotion, tried again, goes on with it.
 
     Raises InputError when `move.before`, with which the gate compared, is no longer the champion.
     """
     with champion_lock():
         champion = version_of(client, CHAMPION)
         if champion == move.after:
+            history.end_begun(client, move)
             return
         if champion != move.before:
             judged, now = (f"version {n}" if n else "no version" for n in (move.before, champion))

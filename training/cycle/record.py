@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 
     from training.cycle.channels import Channel
 
-STEP, OUTCOME, REASON, VERSION, BEFORE, WHY = "step", "outcome", "reason", "version", "champion_before", "why"
-AS_OF, OPEN, EVENT, DELIVERED, UNDELIVERED = "as_of", "open", "event.", "delivered.", "undelivered"
+OUTCOME, REASON, VERSION, BEFORE, WHY = "outcome", "reason", "version", "champion_before", "why"
+AS_OF, MOVED_BY, OPEN, EVENT, DELIVERED, UNDELIVERED = (
+    "as_of",
+    "moved_by",
+    "open",
+    "event.",
+    "delivered.",
+    "undelivered",
+)
 KEPT, WAITS, PROMOTED, STOPPED, REJECTED = "kept", "waiting", "promoted", "stopped", "rejected"
 SUPERSEDED, INTERRUPTED, UNREADABLE = "superseded", "interrupted", "unreadable"
 NOTE = (
@@ -117,7 +124,6 @@ def begun(client: MlflowClient, digest: str, before: int | None, **tags: object)
     texts = {
         DATA_DIGEST_TAG: digest,
         BEFORE: str(before or "none"),
-        STEP: "begun",
         OPEN: "yes",
         UNDELIVERED: "no",
         "mlflow.user": user_name(),

@@ -136,10 +136,10 @@ class _Work:
             if not missing:
                 cycle.with_tags(**{record.UNDELIVERED: "no"})
 
-    def settle_waiting(self) -> None:
-        """Do what a person decided about the versions that waited for it."""
+    def settle_waiting(self, but: str = "") -> None:
+        """Do what a person decided about the versions that waited for it, but for the one of the run `but`."""
         for cycle in record.open_cycles(self.client):
-            if cycle.outcome == record.WAITS and cycle.version is not None:
+            if cycle.outcome == record.WAITS and cycle.version is not None and cycle.run_id != but:
                 self._settle(cycle, cycle.version)
 
     def _settle(self, cycle: Cycle, version: int) -> None:
@@ -150,7 +150,7 @@ class _Work:
             approval.approved_elsewhere(self.client, version)
             self._finish(cycle, f"version {version} was promoted by hand")
         elif decided.state == approval.APPROVED:
-            self._judge_again(cycle, version, f"{decided}")
+            self._judge_again(cycle, version, decided)
         elif decided.state == approval.REJECTED:
             told = cycle.told(STOPPED, f"version {version} was {decided}", self.order.channels)
             told.ended(record.REJECTED, f"version {version} was {decided}")
@@ -160,7 +160,7 @@ class _Work:
         else:
             self.said.sentence(f"Version {version} waits for approval: segments approve {version}")
 
-    def _judge_again(self, cycle: Cycle, version: int, why: str) -> None:
+    def _judge_again(self, cycle: Cycle, version: int, decided: approval.Approval) -> None:
         """Promote an approved version by the gate's verdict, or by a new one where the champion is another now."""
         verdict = gate.read_verdict(self.client, version)
         if (
@@ -170,7 +170,7 @@ class _Work:
         ):
             verdict = self._judged(version, None)
         if verdict.passes:
-            self._promote(cycle, version, verdict, why)
+            self._promote(cycle, version, verdict, str(decided), str(decided))
         else:
             self._stop(
                 cycle,
@@ -299,13 +299,16 @@ class _Work:
         reason = f"version {version} passed the gate and waits for approval: segments approve {version}"
         cycle = cycle.told(WAITING, reason, self.order.channels).ended(record.WAITS, reason)
         self.said.sentence(f"{reason[0].upper()}{reason[1:]}")
-        self.settle_waiting()  # the versions that this one supersedes
+        self.settle_waiting(but=cycle.run_id)  # the versions that this one supersedes
         return cycle
 
-    def _promote(self, cycle: Cycle, version: int, verdict: gate.Verdict, why: str) -> Cycle:
+    def _promote(
+        self, cycle: Cycle, version: int, verdict: gate.Verdict, why: str, approved: str = ""
+    ) -> Cycle:
         self.lease.check()
-        cycle = cycle.with_tags(**{record.STEP: "promoting", record.BEFORE: verdict.champion or "none"})
-        move = history.Move(verdict.champion, version, COMMAND)
+        command = f"{COMMAND} ({approved})" if approved else COMMAND
+        cycle = cycle.with_tags(**{record.MOVED_BY: command, record.BEFORE: verdict.champion or "none"})
+        move = history.Move(verdict.champion, version, command)
         registry.promote(self.client, move, verdict.tags_of_rules())
         return self._finish(cycle, why)
 
@@ -314,7 +317,8 @@ class _Work:
         version = cycle.version
         assert version is not None
         if registry.version_of(self.client, CHAMPION) == version:
-            registry.promote(self.client, history.Move(cycle.before, version, COMMAND))
+            command = cycle.tags.get(record.MOVED_BY, COMMAND)
+            registry.promote(self.client, history.Move(cycle.before, version, command))
         cycle = cycle.told(PROMOTED, why, self.order.channels)
         approval.supersede(self.client, version)
         self.deliver()

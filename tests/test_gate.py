@@ -1,6 +1,7 @@
 """What a model must keep to become champion: each rule with a model that breaks it, over real stores and real HTTP."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import mlflow
@@ -17,6 +18,7 @@ from contract.names import FEATURE_TABLE, FEATURES, FORECAST_OUTPUTS, MODEL, OUT
 from training import endpoint, gate
 from training.cli import main
 from training.clustering.sweep import Limits
+from training.data_rules import TrainingData, rules_of_data
 from training.store import artifact, history, model, registry
 
 SHOP = {"lapsed": 120, "new": 80, "best": 60}
@@ -400,3 +402,32 @@ def test_force_does_not_excuse_a_limit_which_has_an_option_of_its_own(client):
     assert ">= 4" in done.stdout
     assert "--force" not in done.stderr
     assert history.changes_until(client, registry.version_of(client, "champion")) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "found"),
+    [
+        (lambda table: table.assign(AverageOrderValue=table.AverageOrderValue * 100), "order_value", "6,"),
+        (lambda table: table.assign(AverageOrderValue=table.AverageOrderValue / 4), "order_value", "1"),
+        (lambda table: table.assign(customer_id="x" + table.customer_id), "same_shop", "0.0%"),
+        (lambda table: table.head(100), "customers", "100"),
+    ],
+)
+def test_data_that_are_not_like_the_champions_fail_by_their_rule(change, rule, found):
+    old = TrainingData(customers(**SHOP), datetime(2024, 6, 1))
+    new = TrainingData(change(old.customers), datetime(2024, 7, 1))
+    broken = {each.name: each for each in rules_of_data(new, old, 3) if not each.holds}
+    assert set(broken) == {rule}
+    assert broken[rule].found.startswith(found)
+    assert broken[rule].forcible
+    wide = {each.name for each in rules_of_data(new, old, 1000) if not each.holds}
+    assert wide == set(broken) - {"order_value"}
+
+
+def test_data_of_an_earlier_day_fail_and_of_the_same_do_not():
+    def broken(day):
+        new, old = (TrainingData(customers(**SHOP), each) for each in (day, datetime(2024, 6, 1)))
+        return [rule.name for rule in rules_of_data(new, old, 3) if not rule.holds]
+
+    assert broken(datetime(2024, 5, 31)) == ["as_of"]
+    assert broken(datetime(2024, 6, 1)) == broken(None) == []

@@ -49,7 +49,7 @@ class Webhook:
 
     url: str
     secret: bytes = field(repr=False)
-    waits: tuple[float, ...] = WAITS_SECONDS
+    waits: tuple[float, ...]
 
     @property
     def name(self) -> str:
@@ -163,7 +163,7 @@ def _webhook(url: str) -> Webhook:
             f"--notify was given without {SECRET_VARIABLE}. Expected a secret in this environment variable, with which "
             "each message is signed and which the receiver knows. Set it."
         )
-    return Webhook(url, _secret_bytes(secret))
+    return Webhook(url, _secret_bytes(secret), WAITS_SECONDS)
 
 
 def _secret_bytes(secret: str) -> bytes:

@@ -19,14 +19,8 @@ if TYPE_CHECKING:
     from training.cycle.channels import Channel
 
 OUTCOME, REASON, VERSION, BEFORE, WHY = "outcome", "reason", "version", "champion_before", "why"
-AS_OF, MOVED_BY, OPEN, EVENT, DELIVERED, UNDELIVERED = (
-    "as_of",
-    "moved_by",
-    "open",
-    "event.",
-    "delivered.",
-    "undelivered",
-)
+AS_OF, MOVED_BY, OPEN = "as_of", "moved_by", "open"
+EVENT, DELIVERED, UNDELIVERED = "event.", "delivered.", "undelivered"
 KEPT, WAITS, PROMOTED, STOPPED, REJECTED = "kept", "waiting", "promoted", "stopped", "rejected"
 SUPERSEDED, INTERRUPTED, UNREADABLE = "superseded", "interrupted", "unreadable"
 NOTE = (

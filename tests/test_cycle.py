@@ -210,6 +210,12 @@ def test_data_that_cannot_be_read_are_told_again_after_they_were_read(crowned):
     assert types(crowned).count("stopped") == 2
 
 
+def test_a_file_that_did_not_come_is_told(crowned):
+    (crowned.folder / "in" / "orders.csv").unlink()
+    assert "No readable file" in cycle(crowned, code=EXIT_STOPPED)
+    assert "No readable file" in events(crowned)[-1]["reason"]
+
+
 KILLED_AT = {
     "reading, with the lease": (
         "import training.cycle.steps as place",

@@ -165,7 +165,6 @@ def _order(inputs: Sequence[str], options: CycleCommandOptions) -> Order:
     from training.cycle.decision import Schedule
     from training.cycle.export import Export
     from training.cycle.steps import Order
-    from training.inputs import given_sources
 
     schedule = Schedule(days_of("--every", options["every"]), options["always"])
     if any(options["export_where"]) and not options["export"]:
@@ -176,10 +175,8 @@ def _order(inputs: Sequence[str], options: CycleCommandOptions) -> Order:
     export = Export(Path(options["export"]), options["export_where"], options["export_for"])
     channels = channels_of(options["notify"], options["notify_file"], options["notify_command"])
     thresholds, settings = thresholds_of(options), settings_of(options)
-    sources, demo = given_sources(inputs)
     return Order(
-        sources,
-        demo,
+        inputs,
         reading_of(options),
         settings,
         tolerance_of(options),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from mlflow import MlflowClient
 
@@ -26,6 +26,7 @@ from training.cycle.record import Cycle
 from training.drift import Thresholds
 from training.endpoint import EarlyServer, Endpoint
 from training.errors import InputError, Rejected
+from training.inputs import given_sources
 from training.progress import SweepProgress
 from training.reading.sources import in_words
 from training.resume import resumption
@@ -41,10 +42,12 @@ EXIT_DONE, EXIT_STOPPED, EXIT_WAITING, EXIT_BUSY = 0, 1, 3, 4
 
 @dataclass(frozen=True)
 class Order:
-    """What a cycle is asked to do, with which data and settings, and to whom it tells what happens."""
+    """What a cycle is asked to do, with which data and settings, and to whom it tells what happens.
+
+    sources: as the user gave them; `demo` says whether they are the demo shop, which is known once they are looked for.
+    """
 
     sources: Sequence[str]
-    demo: bool
     reading: Reading
     settings: Settings
     tolerance: Tolerance = field(default_factory=Tolerance)
@@ -53,6 +56,7 @@ class Order:
     by_hand: bool = False
     export: Export | None = None
     channels: Sequence[Channel] = ()
+    demo: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,13 +183,19 @@ class _Work:
 
     def handle_data(self) -> tuple[Cycle, bool]:
         """Read the data, and go on with them from where an earlier call came to; whether there was anything to do."""
-        order = self.order
         try:
+            sources, demo = given_sources(self.order.sources)
+            order = replace(self.order, sources=sources, demo=demo)
             shop = count_customers(order.sources, order.reading, MAX_CUSTOMERS, order.settings.seed)
             check_usable(shop.customers, order.settings.features)
         except InputError as error:
             return self._unreadable(str(error))
         self.said.shop(shop)
+        return replace(self, order=order)._handle(shop)
+
+    def _handle(self, shop: Shop) -> tuple[Cycle, bool]:
+        """Go on with a shop that was read, if it is not handled yet."""
+        order = self.order
         for cycle in record.unreadable(self.client):
             cycle.with_tags(**{record.UNREADABLE: "no"})
         old = record.cycle_of(self.client, shop.digest)

@@ -43,6 +43,10 @@ def client_of(store):
     return mlflow.MlflowClient(address, address)
 
 
+def versions(store):
+    return [record.version for record in client_of(store).search_model_versions(f"name='{MODEL}'")]
+
+
 def champion(store):
     aliases = client_of(store).get_registered_model(MODEL).aliases
     return int(aliases["champion"]) if "champion" in aliases else None
@@ -151,7 +155,7 @@ def test_the_same_data_again_ask_for_nothing(crowned):
     before = len(runs(crowned, CYCLE_EXPERIMENT)), types(crowned)
     assert "Nothing new" in cycle(crowned, "--always")
     assert (len(runs(crowned, CYCLE_EXPERIMENT)), types(crowned)) == before
-    assert crowned.versions() == ["1"]
+    assert versions(crowned) == [1]
 
 
 def test_a_rollback_is_not_undone_by_the_next_cycle(crowned):
@@ -165,7 +169,7 @@ def test_new_customers_without_drift_keep_the_champion(crowned):
     assert "The champion stays" in cycle(crowned)
     tags = {run.data.tags["outcome"] for run in runs(crowned, CYCLE_EXPERIMENT)}
     assert tags == {"promoted", "kept"}
-    assert crowned.versions() == ["1"]
+    assert versions(crowned) == [1]
 
 
 def later(**changes):
@@ -182,7 +186,7 @@ POISONED = {
     "same_shop": lambda: later(prefix="other"),
     "customers": lambda: [row for row in later() if row[0] < "c0061"],
     "as_of": lambda: shop_rows()[: len(shop_rows()) // 2],
-    "--far-dates": in_2099,
+    "as_of: 2099": in_2099,
 }
 
 
@@ -196,7 +200,7 @@ def test_a_poisoned_month_is_stopped_with_its_reason_and_told_once(crowned, reas
     cycle(crowned, "--always", code=EXIT_STOPPED)
     assert events(crowned)[-1] == told
     assert types(crowned).count("stopped") == 1
-    assert (champion(crowned), crowned.versions()) == (1, ["1"])
+    assert (champion(crowned), versions(crowned)) == (1, [1])
 
 
 def test_data_that_cannot_be_read_are_told_again_after_they_were_read(crowned):

@@ -424,10 +424,10 @@ def test_data_that_are_not_like_the_champions_fail_by_their_rule(change, rule, f
     assert wide == set(broken) - {"order_value"}
 
 
-def test_data_of_an_earlier_day_fail_and_of_the_same_do_not():
+def test_data_of_an_earlier_day_or_of_the_future_fail_and_of_the_same_do_not():
     def broken(day):
         new, old = (TrainingData(customers(**SHOP), each) for each in (day, datetime(2024, 6, 1)))
         return [rule.name for rule in rules_of_data(new, old, 3) if not rule.holds]
 
-    assert broken(datetime(2024, 5, 31)) == ["as_of"]
+    assert broken(datetime(2024, 5, 31)) == broken(datetime(2099, 1, 1)) == ["as_of"]
     assert broken(datetime(2024, 6, 1)) == broken(None) == []

@@ -1,4 +1,4 @@
-"""Whether new data are of the champion's shop: its customers, its money, and no earlier day.
+"""Whether new data are of the champion's shop: its customers, its money, and a day between its last and today.
 
 The gate asks it of a challenger, and `segments cycle` before it trains. All of these rules can be forced: a shop may
 change its currency, or be read for a shorter time on purpose.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from contract.names import FEATURE_TABLE
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
+MOST_AHEAD = timedelta(days=3)  # of the as-of date before today: the day after the last line, on any clock
 LEAST_CUSTOMERS_SHARE = 0.5  # of the champion's number of customers
 LEAST_KNOWN_SHARE = 0.1  # of the champion's customers who are there again; another shop has next to none
 
@@ -60,15 +61,15 @@ def rules_of_data(new: TrainingData, old: TrainingData | None, most_change: floa
     if old is None:
         return
     if new.as_of and old.as_of:
-        yield _as_of(new.as_of, old.as_of)
+        yield _as_of(new.as_of, old.as_of, datetime.now())
     yield _customers(new.customers, old.customers)
     yield _same_shop(new.customers, old.customers)
     yield _order_value(new.customers, old.customers, most_change)
 
 
-def _as_of(new: datetime, old: datetime) -> Rule:
-    expected = f"not before the champion's {old:%Y-%m-%d %H:%M}"
-    return Rule("as_of", expected, f"{new:%Y-%m-%d %H:%M}", new >= old, True)
+def _as_of(new: datetime, old: datetime, now: datetime) -> Rule:
+    expected = f"from the champion's {old:%Y-%m-%d %H:%M} to today"
+    return Rule("as_of", expected, f"{new:%Y-%m-%d %H:%M}", old <= new <= now + MOST_AHEAD, True)
 
 
 def _customers(new: pd.DataFrame, old: pd.DataFrame) -> Rule:

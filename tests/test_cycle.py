@@ -1,14 +1,17 @@
 """Month after month, unattended: each state of the data is handled once, whatever comes, and whoever kills it."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import mlflow
 import pytest
-from conftest import Store, with_database
+from conftest import BIN, Store, with_database
 from cycles import FIRST_DAY, GROUPS, QUICK, shop_rows, write_shop
 from made_up import customers, register
 
@@ -313,3 +316,17 @@ def test_watching_tells_a_failing_cycle_tries_again_and_ends_by_a_signal(crowned
     assert watching.wait() == 0
     assert lines[-1] == "Watching has ended.\n"
     assert types(crowned)[-1] == "stopped"
+
+
+def test_the_pages_line_for_cron_runs_in_crons_environment(crowned):
+    page = (Path(__file__).parents[1] / "docs" / "unattended.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^0 3 \* \* \* (.*)$", page, flags=re.MULTILINE)
+    (crowned.folder / "data").mkdir()
+    (crowned.folder / "in").rename(crowned.folder / "data" / "raw")
+    here = line.replace("/srv/shop", str(crowned.folder)).replace(".venv/bin", str(BIN))
+    given = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    environment = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "HOME": "/", "LOGNAME": "shop"} | given
+    done = subprocess.run(["/bin/sh", "-c", here], env=environment, cwd="/")
+    log = (crowned.folder / "cycle.log").read_text()
+    assert done.returncode == 0, log
+    assert "Nothing new" in log

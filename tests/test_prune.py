@@ -41,6 +41,7 @@ def client(new_store, tmp_path):
             version = register(client, table)
             training = client.get_model_version(MODEL, str(version))
             client.set_tag(training.run_id, "stage", "done")
+            client.log_text(training.run_id, "drawn", "figures/one.png")
             for trial in range(2):
                 experiment = client.get_run(training.run_id).info.experiment_id
                 tags = {"mlflow.parentRunId": training.run_id, "trial": str(trial)}
@@ -66,6 +67,12 @@ def test_nothing_goes_that_has_an_alias_was_champion_waits_or_is_among_the_lates
 
     assert "MB are free again" in run("--keep", 1)
     assert versions(client) == [CHAMPION, BEFORE, WAITING, LATEST]
+    drawn = [
+        v
+        for v in versions(client)
+        if client.list_artifacts(client.get_model_version(MODEL, str(v)).run_id, "figures")
+    ]
+    assert drawn == [LATEST]
     assert not run_folder.exists()
     assert not model_folder.exists()
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < size

@@ -11,13 +11,13 @@ import contextlib
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 from contract.mlflow_setup import database_file, store_address
-from contract.names import APPROVAL_TAG, CYCLE_EXPERIMENT, EXPERIMENT, MODEL
+from contract.names import APPROVAL_TAG, CYCLE_EXPERIMENT, EXPERIMENT, FIGURES, MODEL
 from contract.words import counted
 from training.cycle.approval import APPROVED, WAITING
 from training.cycle.record import OPEN, UNDELIVERED, UNREADABLE
@@ -37,7 +37,8 @@ TRAINING_STAGES = ("sweep", "done", "rejected")
 class Plan:
     """What is to be deleted: runs by their ids, and numbers of versions.
 
-    trainings: their runs; trials: child runs, also of trainings that stay; reports: drift reports and old cycles.
+    trainings: their runs; trials: child runs, also of trainings that stay; drawn: older trainings that stay, and lose
+    their figures, which their reports show, too; reports: drift reports and old cycles.
     """
 
     keep: int
@@ -46,7 +47,8 @@ class Plan:
     reports: Sequence[str] = ()
     versions: Sequence[int] = ()
     models: Sequence[str] = ()
-    staying: Sequence[int] = field(default_factory=list)
+    drawn: Sequence[str] = ()
+    staying: Sequence[int] = ()
 
     def sentences(self, dry: bool) -> list[str]:
         """What goes and what stays."""
@@ -56,6 +58,7 @@ class Plan:
             counted(len(self.trials), "child run"),
             counted(len(self.versions), "version"),
             f"{counted(len(self.reports), 'older report')} of drift and cycles",
+            f"the figures of {counted(len(self.drawn), 'other training')}",
         ]
         numbers = ", ".join(map(str, self.versions)) or "none"
         staying = ", ".join(map(str, self.staying)) or "none"
@@ -68,6 +71,7 @@ class Plan:
             "trainings": list(self.trainings),
             "child_runs": len(self.trials),
             "reports": list(self.reports),
+            "figures_of": list(self.drawn),
             "versions": list(self.versions),
             "staying": list(self.staying),
         }
@@ -102,6 +106,7 @@ def plan(client: MlflowClient, keep: int) -> Plan:
         [*reports, *_old_cycles(client, keep)],
         sorted(int(record.version) for record in versions),
         [model for run in runs if run.info.run_id in gone for model in _models(run)],
+        [run for run in older if run in needed and client.list_artifacts(run, FIGURES)],
         sorted(int(record.version) for record in records if record.run_id not in gone),
     )
 
@@ -115,6 +120,8 @@ def delete(client: MlflowClient, planned: Plan) -> Freed:
     for model in planned.models:
         with _already_gone():
             client.delete_logged_model(model)
+    for run in planned.drawn:
+        _delete_figures(client, run)
     for run in (*planned.trials, *planned.reports, *planned.trainings):
         client.set_tag(run, PRUNED_TAG, "yes")
         client.delete_run(run)
@@ -190,6 +197,13 @@ def _already_gone() -> Iterator[None]:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
+
+
+def _delete_figures(client: MlflowClient, run: str) -> None:
+    """Delete the pictures of a run, in whatever store its artifacts are."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    get_artifact_repository(str(client.get_run(run).info.artifact_uri)).delete_artifacts(FIGURES)
 
 
 def _delete_files(address: str) -> None:

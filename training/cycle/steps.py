@@ -241,7 +241,7 @@ class _Work:
             return self._after_training(cycle, cycle.version, None)
         if record.WHY not in cycle.tags:
             if broken := broken_rules(self.client, given, self.order.tolerance):
-                advice = "If this is right: segments train, and then segments promote --force REASON."
+                advice = 'If this is right: segments train, and then segments promote --force "REASON".'
                 return self._stop(
                     cycle, _of_rules("The data are not like the champion's.", broken) + f" {advice}"
                 )

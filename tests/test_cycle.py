@@ -179,9 +179,11 @@ def later(**changes):
     return shop_rows(seed=1, day=FIRST_DAY + timedelta(days=30), **changes)
 
 
-def in_2099():
-    rows = later()
-    return [(*row[:2], f"2099-{row[2][5:]}", *row[3:]) if n % 2 else row for n, row in enumerate(rows)]
+def in_2099(every):
+    """Each so many lines are dated in 2099."""
+    rows = [row for row in later() if "-02-29" not in row[2]]
+    changed = {n for n in range(len(rows)) if n % every == 0}
+    return [(*row[:2], f"2099-{row[2][5:]}", *row[3:]) if n in changed else row for n, row in enumerate(rows)]
 
 
 POISONED = {
@@ -189,7 +191,8 @@ POISONED = {
     "same_shop": lambda: later(prefix="other"),
     "customers": lambda: [row for row in later() if row[0] < "c0061"],
     "as_of": lambda: shop_rows()[: len(shop_rows()) // 2],
-    "as_of: 2099": in_2099,
+    "--far-dates": lambda: in_2099(every=2),
+    "lines: 33": lambda: in_2099(every=3),
 }
 
 

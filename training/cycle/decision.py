@@ -17,7 +17,10 @@ from training.store import registry
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from training.shop import Shop
     from training.train import Assignment
+
+MOST_LOST_SHARE = 0.1  # of lines whose date or numbers the reading did not believe
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,14 @@ def _by_drift(sources: Sequence[str], given: Assignment, thresholds: Thresholds,
     return Decision(report.verdict == "drift", f"drift from champion {champion}: {what}", report)
 
 
+def _lines(shop: Shop) -> Rule:
+    """The rule that next to all lines have a date and numbers that are believed."""
+    funnel = shop.funnel
+    share = (funnel.unreadable + funnel.set_aside) / funnel.read
+    expected = f"<= {MOST_LOST_SHARE:.0%} of the lines unreadable or of a date far from all others"
+    return Rule("lines", expected, f"{share:.1%}", share <= MOST_LOST_SHARE, True)
+
+
 def broken_rules(client: MlflowClient, given: Assignment, tolerance: Tolerance) -> list[Rule]:
     """The rules on data that do not hold beside the champion's; none where it is of another kind or there is none."""
     champion = registry.version_of(client, CHAMPION)
@@ -80,4 +91,4 @@ def broken_rules(client: MlflowClient, given: Assignment, tolerance: Tolerance) 
         return []
     new = TrainingData(given.shop.customers, given.shop.as_of)
     rules = rules_of_data(new, data_of(client, champion), tolerance.max_order_value_change)
-    return [rule for rule in rules if not rule.holds]
+    return [rule for rule in (_lines(given.shop), *rules) if not rule.holds]

@@ -182,6 +182,7 @@ def later(**changes):
 def in_2099(every):
     """Each so many lines are dated in 2099."""
     rows = [row for row in later() if "-02-29" not in row[2]]
+    rows = rows[: len(rows) // 2 * 2]
     changed = {n for n in range(len(rows)) if n % every == 0}
     return [(*row[:2], f"2099-{row[2][5:]}", *row[3:]) if n in changed else row for n, row in enumerate(rows)]
 

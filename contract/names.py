@@ -5,6 +5,7 @@ from __future__ import annotations
 MODEL = "customer-segments"  # the registered model, and the experiment of its trainings
 EXPERIMENT = MODEL
 HISTORY_EXPERIMENT = f"{MODEL}-history"  # one run for each time the champion changed
+CYCLE_EXPERIMENT = f"{MODEL}-cycles"  # one run for each state of the data that `segments cycle` handled
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
@@ -76,5 +77,8 @@ DATA_TAG = "data"  # real or demo
 DATA_DIGEST_TAG = "data_digest"
 DETAILS_TAG = "details"  # what its training measured, as JSON; older versions have a tag for each
 GATE_TAG = "gate"  # what the gate said of a version, in a few words
+APPROVAL_TAG = (
+    "approval"  # waiting, approved, rejected or superseded: whether a person let a version become champion
+)
 
 DASHBOARD = "http://127.0.0.1:5000/ui"  # of `segments up` and `segments api`, by default

@@ -1,6 +1,7 @@
 """What a model must keep to become champion: each rule with a model that breaks it, over real stores and real HTTP."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import mlflow
@@ -18,6 +19,7 @@ from contract.names import FEATURE_TABLE, FEATURES, FORECAST_OUTPUTS, MODEL, OUT
 from training import endpoint, gate
 from training.cli import main
 from training.clustering.sweep import Limits
+from training.data_rules import TrainingData, rules_of_data
 from training.store import artifact, history, model, registry
 
 SHOP = {"lapsed": 120, "new": 80, "best": 60}
@@ -72,7 +74,18 @@ def next_month(client):
 
 
 OWN = ["table", "segments", "stability", "smallest_segment", "value_step", "anomaly_rate"]
-BESIDE = ["data", "signature", "features", "weights", "silhouette", "identity", "moved"]
+BESIDE = [
+    "data",
+    "customers",
+    "same_shop",
+    "order_value",
+    "signature",
+    "features",
+    "weights",
+    "silhouette",
+    "identity",
+    "moved",
+]
 
 
 def test_a_model_of_the_next_month_passes_every_rule(verdict, next_month):
@@ -155,7 +168,7 @@ def test_a_model_of_other_weights_cannot_be_compared(client, verdict):
     version = register(client, customers(seed=1, **SHOP), weights=OTHER)
     broken, asked = verdict(version)
     assert broken == {"weights": "1, 1, 1, 1, 1"}
-    assert asked == [*OWN, "data", "signature", "features", "weights"]
+    assert asked == [*OWN, *BESIDE[:6], "weights"]
     tag = client.get_model_version(MODEL, str(version)).tags["identity.champion"]
     assert tag == "version 1 is of other weights"
 
@@ -396,3 +409,32 @@ def test_force_does_not_excuse_a_limit_which_has_an_option_of_its_own(client):
     assert ">= 4" in done.stdout
     assert "--force" not in done.stderr
     assert history.changes_until(client, registry.version_of(client, "champion")) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "found"),
+    [
+        (lambda table: table.assign(AverageOrderValue=table.AverageOrderValue * 100), "order_value", "6,"),
+        (lambda table: table.assign(AverageOrderValue=table.AverageOrderValue / 4), "order_value", "1"),
+        (lambda table: table.assign(customer_id="x" + table.customer_id), "same_shop", "0.0%"),
+        (lambda table: table.head(100), "customers", "100"),
+    ],
+)
+def test_data_that_are_not_like_the_champions_fail_by_their_rule(change, rule, found):
+    old = TrainingData(customers(**SHOP), datetime(2024, 6, 1))
+    new = TrainingData(change(old.customers), datetime(2024, 7, 1))
+    broken = {each.name: each for each in rules_of_data(new, old, 3) if not each.holds}
+    assert set(broken) == {rule}
+    assert broken[rule].found.startswith(found)
+    assert broken[rule].forcible
+    wide = {each.name for each in rules_of_data(new, old, 1000) if not each.holds}
+    assert wide == set(broken) - {"order_value"}
+
+
+def test_data_of_an_earlier_day_or_of_the_future_fail_and_of_the_same_do_not():
+    def broken(day):
+        new, old = (TrainingData(customers(**SHOP), each) for each in (day, datetime(2024, 6, 1)))
+        return [rule.name for rule in rules_of_data(new, old, 3) if not rule.holds]
+
+    assert broken(datetime(2024, 5, 31)) == broken(datetime(2099, 1, 1)) == ["as_of"]
+    assert broken(datetime(2024, 6, 1)) == broken(None) == []

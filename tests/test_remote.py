@@ -164,7 +164,7 @@ def test_a_backup_answers_elsewhere(remote, tmp_path, free_port):
         assert "written to scored.csv" in other.run("score", demo, "--output", "scored.csv").stdout
 
 
-@pytest.mark.parametrize("service", ["api", "scoring"])
+@pytest.mark.parametrize("service", ["api", "scoring", "cycle"])
 def test_the_services_of_a_client_are_commands_with_options_of_theirs(service):
     program, name, *words = command(service)
     assert program == "segments"

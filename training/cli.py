@@ -6,16 +6,14 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from contract.hosts import LOOPBACK, is_loopback
-from contract.names import CHAMPION, DASHBOARD, FEATURES, MODEL
+from contract.names import CHAMPION, DASHBOARD, MODEL
 from training import __version__
-from training.clustering.weights import DEFAULT_WEIGHTS, written
 from training.console import (
     print_challenger,
     print_counted,
@@ -24,18 +22,19 @@ from training.console import (
     print_table,
     print_verdict,
 )
+from training.cycle.commands import COMMANDS
 from training.errors import InputError, explain
+from training.inputs import RAW_DATA, given_sources
 from training.options import (
+    LIST_FORMS,
+    DriftReportOptions,
     PromoteOptions,
-    ReadingOptions,
     ScoreOptions,
     TrainOptions,
-    anomaly_rate_of,
     counting_options,
     day_of,
+    drift_options,
     engine_option,
-    features_of,
-    forecast_limits_of,
     gate_options,
     json_option,
     limit_options,
@@ -43,10 +42,12 @@ from training.options import (
     outlook_options,
     reading_of,
     reading_options,
+    search_options,
+    settings_of,
     source_options,
+    thresholds_of,
     tolerance_of,
     trust_option,
-    weights_of_text,
 )
 from training.outcome_json import outcome_as_json
 from training.reading.address import shown
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from training.gate import Tolerance
     from training.train import Assignment
 
-RAW_DATA = Path("data/raw")
 PORT_NUMBER = click.IntRange(0, 65_535)
 
 
@@ -118,23 +118,7 @@ def demo(folder: Path) -> None:
 @reading_options
 @engine_option
 @counting_options
-@click.option(
-    "--features", default=",".join(FEATURES), help="The features used for distances, comma-separated."
-)
-@click.option(
-    "--weights",
-    default=written(DEFAULT_WEIGHTS),
-    help="What each feature counts in the distances between segments; all 1 counts them alike.",
-)
-@click.option(
-    "--anomaly-rate",
-    default=0.015,
-    help="The share of customers wanted as a list of the unusual; the nearest within the limits wins.",
-)
-@click.option("--trials", default=100, type=click.IntRange(1), help="Settings to try.")
-@click.option(
-    "--seed", default=0, type=click.IntRange(0, 2**31 - 1), help="Same data, same seed: same model."
-)
+@search_options
 @limit_options
 @gate_options
 @outlook_options
@@ -145,11 +129,6 @@ def demo(folder: Path) -> None:
 @json_option
 def train(
     inputs: tuple[str, ...],
-    features: str,
-    weights: str,
-    anomaly_rate: float,
-    trials: int,
-    seed: int,
     resume: bool,
     promote: bool,
     storage: str,
@@ -166,38 +145,29 @@ def train(
     from training.reading.sources import in_words
     from training.shop import MAX_CUSTOMERS, count_customers
     from training.signing import check_signing_key
-    from training.train import Assignment, Settings, train_challenger, work_on_study
+    from training.train import Assignment, train_challenger, work_on_study
 
     if worker and not storage:
         raise InputError(
             "--worker was given without --storage. Expected the --storage of the training for which it works. Add it."
         )
-    names = features_of(features)
-    limits, tolerance, forecast_limits = (
-        limits_of(options),
-        tolerance_of(options),
-        forecast_limits_of(options),
-    )
-    rate = anomaly_rate_of(anomaly_rate, limits)
-    settings = Settings(
-        limits, trials, seed, names, weights_of_text(weights), rate, options["horizon"], forecast_limits
-    )
+    settings, tolerance = settings_of(options), tolerance_of(options)
     with outcome_as_json(options["json_path"]) as outcome, EarlyServer() as server:
-        sources, demo_data = _sources(inputs)
+        sources, demo_data = given_sources(inputs)
         if not worker:
             _check_store()
             check_signing_key()
         reading = reading_of(options)
         click.echo(f"Reading {in_words(sources)}")
         compiler = None if demo_data else compiled.warming()
-        shop = count_customers(sources, reading, MAX_CUSTOMERS, seed)
+        shop = count_customers(sources, reading, MAX_CUSTOMERS, settings.seed)
         print_counted(shop)
         assignment = Assignment(shop, reading, settings, demo_data)
         run_id, version = _resumed(assignment) if resume and not worker else (None, None)
         if version is None:
             if compiler:
                 compiler.wait()
-            with SweepProgress(trials, only_trials=worker) as progress:
+            with SweepProgress(settings.trials, only_trials=worker) as progress:
                 if worker:
                     work_on_study(assignment, storage, progress.show)
                     click.echo(
@@ -221,7 +191,7 @@ def train(
             click.echo(f"Version {version} is champion already.")
         elif not promote:
             click.echo(f"Next: segments promote {version}")
-        elif not _promote(str(version), limits, tolerance, outcome, server=server.endpoint):
+        elif not _promote(str(version), settings.limits, tolerance, outcome, server=server.endpoint):
             sys.exit(1)
 
 
@@ -351,7 +321,7 @@ def score(inputs: tuple[str, ...], output: str, model: str, **options: Unpack[Sc
 @click.option(
     "--for",
     "form",
-    type=click.Choice(["plain", "mailchimp", "klaviyo", "google", "meta"]),
+    type=click.Choice(LIST_FORMS),
     default="plain",
     help="The tool whose import takes the file.",
 )
@@ -456,23 +426,15 @@ def compare(
 @main.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
-@click.option("--watch", default=0.1, help="PSI from which a line is to be watched.")
-@click.option("--drift", "drift_from", default=0.25, help="PSI from which a line has drifted.")
-@click.option("--watch-mix", default=0.05, help="Share of customers in another segment, to be watched.")
-@click.option("--drift-mix", default=0.1, help="Share of customers in another segment, which is drift.")
+@drift_options
 @json_option
 @click.option("--log/--no-log", default=False, help="Also log the report to MLflow, as a run of its own.")
 @reading_options
 def drift(
     inputs: tuple[str, ...],
     model: str,
-    watch: float,
-    drift_from: float,
-    watch_mix: float,
-    drift_mix: float,
-    json_path: str,
     log: bool,
-    **options: Unpack[ReadingOptions],
+    **options: Unpack[DriftReportOptions],
 ) -> None:
     """Compare customers with those of the model's training; exit code 1 when they have drifted.
 
@@ -480,17 +442,10 @@ def drift(
     """
     from dataclasses import asdict
 
-    from training.drift import Thresholds
     from training.monitor import drift_report, log_report
 
-    for suffix, low, high in (("", watch, drift_from), ("-mix", watch_mix, drift_mix)):
-        if not 0 < low <= high:
-            raise InputError(
-                f"--watch{suffix} {low:g} and --drift{suffix} {high:g} are out of order. Expected the first above "
-                "0 and the second no lower. Change one of them."
-            )
-    thresholds = Thresholds(watch, drift_from, watch_mix, drift_mix)
-    with outcome_as_json(json_path) as outcome:
+    thresholds = thresholds_of(options)
+    with outcome_as_json(options["json_path"]) as outcome:
         report = drift_report(inputs, model, reading_of(options), thresholds, print_shop)
         outcome |= asdict(report)
         print_drift(report)
@@ -724,26 +679,8 @@ def _command_line() -> str:
     return shlex.join(words)
 
 
-def _sources(inputs: Sequence[str]) -> tuple[list[str], bool]:
-    """The sources to read, and whether they are the demo shop. The demo shop is never mixed with other files."""
-    from training.demo import DEMO_FILE, write_demo
-    from training.reading.sources import files, is_readable
-
-    sources = [source for source in inputs if source]
-    if any("://" in source for source in sources):
-        return sources, False
-    if not sources:
-        RAW_DATA.mkdir(parents=True, exist_ok=True)
-        if not any(is_readable(path) for path in RAW_DATA.iterdir()):
-            click.echo(
-                f"{RAW_DATA} is empty: writing the demo shop there. Put your own export in it, or run `make fetch`."
-            )
-            write_demo(RAW_DATA / DEMO_FILE)
-    paths = files(sources or [RAW_DATA])
-    others = [path for path in paths if path.name != DEMO_FILE]
-    if others and len(others) < len(paths):
-        click.echo(f"{DEMO_FILE} is left out, because there are other data.")
-    return [str(path) for path in others or paths], not others
+for unattended in COMMANDS:
+    main.add_command(unattended)
 
 
 if __name__ == "__main__":

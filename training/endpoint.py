@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import IO, TYPE_CHECKING
 
 from contract.hosts import TOKEN_VARIABLE
@@ -96,7 +95,7 @@ def started(version: int) -> Iterator[Endpoint]:
     words = [str(Path(sys.executable).with_name(str(program))), *map(str, arguments)]
     with (
         tempfile.TemporaryFile("w+") as log,
-        processes.handled((signal.SIGTERM, signal.SIGHUP), _leave),
+        processes.handled((signal.SIGTERM, signal.SIGHUP), processes.leave),
         guarded() as marked,
     ):
         environment = {
@@ -120,8 +119,3 @@ class EarlyServer(contextlib.ExitStack):
     def start(self, version: int) -> None:
         """Start the server of a version; it stops at the end of the `with`."""
         self.endpoint = self.enter_context(started(version))
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    """Raise inside the `with`, as Ctrl-C does."""
-    sys.exit(128 + number)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +16,6 @@ from numpy.typing import NDArray
 from contract.names import (
     CHAMPION,
     DATA_DIGEST_TAG,
-    FEATURE_TABLE,
     FEATURES,
     FORECAST_HOLDS,
     FORECAST_STATE,
@@ -26,8 +27,10 @@ from training import endpoint, shop
 from training.clustering.evaluate import silhouette
 from training.clustering.segmenter import symmetric_log1p
 from training.clustering.sweep import value_step
+from training.data_rules import TrainingData, data_of, read_table, rules_of_data
 from training.errors import InputError
 from training.identity import Segments, same_segments
+from training.rule import Rule, Tolerance
 from training.store import registry, tracking
 
 if TYPE_CHECKING:
@@ -40,31 +43,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far a challenger may fall behind the champion, and move its customers."""
-
-    max_silhouette_loss: float = 0.02
-    max_moved: float = 0.2
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule of the gate: what it expects, what the gate found, and whether the rule holds.
-
-    A rule that compares with the champion is `forcible`: a person may promote although it does not hold.
-    """
-
-    name: str
-    expected: str
-    found: str
-    holds: bool
-    forcible: bool = False
-
-    def __str__(self) -> str:
-        return f"{'pass' if self.holds else 'FAIL'}: {self.found}; expected {self.expected}"
 
 
 @dataclass(frozen=True)
@@ -156,6 +134,8 @@ def rules_on_table(
         if champion_kind == "real":
             yield Rule("data", "real, as the champion's", kind, kind == "real")
         if champion_kind == kind:
+            data = TrainingData(table, registry.as_of(record))
+            yield from rules_of_data(data, data_of(client, champion), tolerance.max_order_value_change)
             yield from _rules_of_comparison(client, champion, challenger, table, tolerance)
 
 
@@ -177,6 +157,18 @@ def log_verdict(client: MlflowClient, version: int, verdict: Verdict) -> None:
             client.delete_tag(run_id, name)
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
     client.log_dict(run_id, verdict.as_json(), GATE)
+
+
+def read_verdict(client: MlflowClient, version: int) -> Verdict | None:
+    """The verdict that `log_verdict` wrote last; None where there is none that can be read."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            run = registry.run_of(registry.record_of(client, version))
+            text = Path(client.download_artifacts(run, GATE, folder)).read_text(encoding="utf-8")
+        values = json.loads(text)
+        return Verdict([Rule(**rule) for rule in values["rules"]], values["champion"], values["reason"])
+    except Exception:  # whatever it is, the version has to be judged again
+        return None
 
 
 @dataclass(frozen=True)
@@ -203,16 +195,11 @@ class _ScoredVersion:
 
 def _training_table(record: ModelVersion) -> tuple[pd.DataFrame, Rule]:
     """The feature table of a version's training, and the rule that its digest is still the same."""
-    import mlflow
     import pandas as pd
 
     expected = "as its training left it"
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = mlflow.artifacts.download_artifacts(
-                run_id=record.run_id, artifact_path=FEATURE_TABLE, dst_path=folder
-            )
-            table = pd.read_parquet(path)
+        table = read_table(registry.run_of(record))
     except Exception as error:  # whatever it is, there is no table to judge on
         return pd.DataFrame(), Rule("table", expected, f"cannot be read: {type(error).__name__}", False)
     digest, digest_tag = shop.digest(table), record.tags.get(DATA_DIGEST_TAG)

@@ -12,19 +12,29 @@ import click
 
 from contract.integrity import TRUST_REGISTRY
 from contract.names import FEATURES
-from training.clustering.weights import DEFAULT_WEIGHTS
+from training.clustering.weights import DEFAULT_WEIGHTS, written
 from training.errors import InputError
 
 if TYPE_CHECKING:
     from training.clustering.sweep import Limits
-    from training.gate import Tolerance
+    from training.drift import Thresholds
+    from training.rule import Tolerance
     from training.shop import Reading
+    from training.train import Settings
     from training.value.verdict import Limits as ForecastLimits
 
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Command = Callable[Parameters, Result]
+
+LIST_FORMS = (
+    "plain",
+    "mailchimp",
+    "klaviyo",
+    "google",
+    "meta",
+)  # contract.lists.files.FORMS, imported by none
 
 
 class ReadingOptions(TypedDict, total=False):
@@ -72,6 +82,26 @@ class GateOptions(TypedDict):
 
     max_silhouette_loss: float
     max_moved: float
+    max_order_value_change: float
+
+
+class SearchOptions(TypedDict):
+    """The options of `search_options`."""
+
+    features: str
+    weights: str
+    anomaly_rate: float
+    trials: int
+    seed: int
+
+
+class DriftOptions(TypedDict):
+    """The options of `drift_options`."""
+
+    watch: float
+    drift_from: float
+    watch_mix: float
+    drift_mix: float
 
 
 class OutlookOptions(TypedDict):
@@ -98,8 +128,30 @@ class PromoteOptions(LimitOptions, GateOptions, JsonOption):
     """The options that `segments promote` shares with `segments train`."""
 
 
-class TrainOptions(ReadingOptions, LimitOptions, GateOptions, OutlookOptions, JsonOption):
+class TrainOptions(ReadingOptions, SearchOptions, LimitOptions, GateOptions, OutlookOptions, JsonOption):
     """The options that `segments train` shares with other commands."""
+
+
+class CycleOptions(TypedDict):
+    """The options of `cycle_options`."""
+
+    every: str
+    always: bool
+    approve: str
+    export: str
+    export_where: tuple[str, ...]
+    export_for: str
+    notify: tuple[str, ...]
+    notify_file: str
+    notify_command: str
+
+
+class CycleCommandOptions(TrainOptions, DriftOptions, CycleOptions):
+    """The options of `segments cycle`."""
+
+
+class DriftReportOptions(ReadingOptions, DriftOptions, JsonOption):
+    """The options that `segments drift` shares with other commands."""
 
 
 def _decorated(
@@ -251,6 +303,109 @@ def _share(_: click.Context, __: click.Parameter, value: float) -> float:
     return value
 
 
+def search_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
+    """What a search tries, and what it looks for."""
+    options = [
+        click.option(
+            "--features",
+            default=",".join(FEATURES),
+            help="The features used for distances, comma-separated.",
+        ),
+        click.option(
+            "--weights",
+            default=written(DEFAULT_WEIGHTS),
+            help="What each feature counts in the distances between segments; all 1 counts them alike.",
+        ),
+        click.option(
+            "--anomaly-rate",
+            default=0.015,
+            help="The share of customers wanted as a list of the unusual; the nearest within the limits wins.",
+        ),
+        click.option("--trials", default=100, type=click.IntRange(1), help="Settings to try."),
+        click.option(
+            "--seed", default=0, type=click.IntRange(0, 2**31 - 1), help="Same data, same seed: same model."
+        ),
+    ]
+    return _decorated(command, options)
+
+
+def drift_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
+    """From which values on customers are said to have drifted."""
+    options = [
+        click.option("--watch", default=0.1, help="PSI from which a line is to be watched."),
+        click.option("--drift", "drift_from", default=0.25, help="PSI from which a line has drifted."),
+        click.option(
+            "--watch-mix", default=0.05, help="Share of customers in another segment, to be watched."
+        ),
+        click.option(
+            "--drift-mix", default=0.1, help="Share of customers in another segment, which is drift."
+        ),
+    ]
+    return _decorated(command, options)
+
+
+def cycle_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
+    """When an unattended cycle trains, who approves, which lists it writes, and to whom it tells what happens."""
+    options = [
+        click.option(
+            "--every", default="", metavar="30d", help="Also train when the data go on for so long."
+        ),
+        click.option("--always/--no-always", default=False, help="Train whenever the data are new."),
+        click.option(
+            "--approve",
+            type=click.Choice(["auto", "by-hand"]),
+            default="auto",
+            help="Promote what passes the gate, or let it wait for a person.",
+        ),
+        click.option(
+            "--export", default="", metavar="FOLDER", help="Write who joined and left each segment."
+        ),
+        click.option(
+            "--export-where",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Instead of the segments, one list, as of segments audience --where.",
+        ),
+        click.option(
+            "--export-for",
+            type=click.Choice(LIST_FORMS),
+            default="plain",
+            help="The tool whose import takes the lists.",
+        ),
+        click.option("--notify", multiple=True, metavar="URL", help="POST each event there, signed."),
+        click.option(
+            "--notify-file", default="", metavar="FILE", help="Append each event as a line of JSON."
+        ),
+        click.option(
+            "--notify-command",
+            default="",
+            metavar="COMMAND",
+            help="Run it with each event on its standard input.",
+        ),
+    ]
+    return _decorated(command, options)
+
+
+def days_of(option: str, text: str) -> int | None:
+    """30d or 4w in days; None for the empty text. Raises InputError."""
+    if not text:
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([dw])", text.strip())
+    if match is None:
+        raise InputError(
+            f"{option} {text} is no time. Expected days or weeks, such as 30d or 4w. Correct it."
+        )
+    return int(match[1]) * {"d": 1, "w": 7}[match[2]]
+
+
+def seconds_of(option: str, text: str) -> float:
+    """90s, 15m, 1h or 1d in seconds. Raises InputError."""
+    match = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", text.strip())
+    if match is None:
+        raise InputError(f"{option} {text} is no time. Expected 90s, 15m, 1h or 1d, for example. Correct it.")
+    return float(int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]])
+
+
 def limit_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
     """The limits that a segmentation must keep to be of use."""
     options = [
@@ -308,6 +463,12 @@ def gate_options(command: Command[Parameters, Result]) -> Command[Parameters, Re
             default=0.2,
             callback=_share,
             help="Customers who may change segment, as a share of all customers.",
+        ),
+        click.option(
+            "--max-order-value-change",
+            default=3.0,
+            type=click.FloatRange(1),
+            help="How many times higher or lower than the champion's the median value of an order may be.",
         ),
     ]
     return _decorated(command, options)
@@ -396,11 +557,45 @@ def forecast_limits_of(options: OutlookOptions) -> ForecastLimits:
     )
 
 
+def settings_of(options: TrainOptions) -> Settings:
+    """What a search depends on besides the data, from a command's options. Raises InputError."""
+    from training.train import Settings
+
+    limits = limits_of(options)
+    return Settings(
+        limits,
+        options["trials"],
+        options["seed"],
+        features_of(options["features"]),
+        weights_of_text(options["weights"]),
+        anomaly_rate_of(options["anomaly_rate"], limits),
+        options["horizon"],
+        forecast_limits_of(options),
+    )
+
+
+def thresholds_of(options: DriftOptions) -> Thresholds:
+    """The thresholds of drift, from a command's options. Raises InputError when two are out of order."""
+    from training.drift import Thresholds
+
+    pairs = (
+        ("", options["watch"], options["drift_from"]),
+        ("-mix", options["watch_mix"], options["drift_mix"]),
+    )
+    for suffix, low, high in pairs:
+        if not 0 < low <= high:
+            raise InputError(
+                f"--watch{suffix} {low:g} and --drift{suffix} {high:g} are out of order. Expected the first above "
+                "0 and the second no lower. Change one of them."
+            )
+    return Thresholds(options["watch"], options["drift_from"], options["watch_mix"], options["drift_mix"])
+
+
 def tolerance_of(options: GateOptions) -> Tolerance:
     """The gate's tolerance, from a command's options."""
-    from training.gate import Tolerance
+    from training.rule import Tolerance
 
-    return Tolerance(options["max_silhouette_loss"], options["max_moved"])
+    return Tolerance(options["max_silhouette_loss"], options["max_moved"], options["max_order_value_change"])
 
 
 def limits_of(options: LimitOptions) -> Limits:

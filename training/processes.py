@@ -98,6 +98,11 @@ def handled(signals: Collection[signal.Signals], handler: Handler) -> Iterator[N
             signal.signal(number, before)
 
 
+def leave(number: int, _frame: FrameType | None) -> None:
+    """A handler that raises inside the `with`, as Ctrl-C does."""
+    sys.exit(128 + number)
+
+
 def stop_all(processes: Collection[subprocess.Popen[bytes]]) -> None:
     """Send SIGTERM to the process groups of all, and SIGKILL to what is left after GRACE_SECONDS."""
     for process in processes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.names import MODEL
-from training.errors import InputError
+from training.errors import Rejected
 from training.store import tracking
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ class Resumption:
 def resumption(client: MlflowClient, fingerprint: str, trials: int) -> Resumption:
     """What the latest training with this fingerprint left to do; `trials` is how many it is to have.
 
-    Raises InputError when that training ended without a version, because no setting kept the limits.
+    Raises Rejected when that training ended without a version, because no setting kept the limits.
     """
     run = tracking.latest_training(client, fingerprint)
     if run is None:
         return Resumption("No training of these data with these settings was begun. This one starts anew.")
     run_id, stage = run.info.run_id, run.data.tags["stage"]
     if stage == "rejected":
-        raise InputError(
+        raise Rejected(
             "There is no interrupted training of these data with these settings: the last one ended, and no setting "
             f"kept the limits (run {run_id}). Expected a training that was stopped. Change a setting."
         )

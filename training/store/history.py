@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 BY_HAND = "by hand"
+CUT_OFF = " (cut off)"  # of an entry that was begun and not ended
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Change:
     when: datetime | None = None
     who: str = ""
 
+    def happened_to(self, version: int) -> bool:
+        """Whether this line surely made `version` champion: it was not cut off."""
+        return self.after == version and not self.how.endswith(CUT_OFF)
+
     def as_json(self) -> dict[str, object]:
         """The same as plain values."""
         return asdict(self) | {"when": self.when.isoformat() if self.when else None}
@@ -59,15 +64,34 @@ def entry(client: MlflowClient, move: Move, verdicts: Mapping[str, str] = {}) ->
     if move.reason:
         note += f" Forced: {move.reason}"
     tags = {"from": before, "to": str(move.after), "command": move.command, "reason": move.reason}
-    tags |= dict(verdicts) | {"mlflow.user": _user(), tracking.NOTE_TAG: note}
+    tags |= dict(verdicts) | {"mlflow.user": user_name(), tracking.NOTE_TAG: note}
     experiment = tracking.experiment_id(client, HISTORY_EXPERIMENT)
-    run = client.create_run(experiment, tags=tags, run_name=f"version {before} to {move.after}")
+    begun = _begun(client, experiment, tags)  # by a process that was killed before the move
+    run = begun or client.create_run(experiment, tags=tags, run_name=f"version {before} to {move.after}")
     try:
         yield
     except BaseException:
         client.set_terminated(run.info.run_id, "FAILED")
         raise
     client.set_terminated(run.info.run_id)
+
+
+def end_begun(client: MlflowClient, move: Move) -> None:
+    """End the entry of a move that happened, where the process was killed before it could."""
+    before = "none" if move.before is None else str(move.before)
+    tags = {"from": before, "to": str(move.after), "command": move.command}
+    if run := _begun(client, tracking.experiment_id(client, HISTORY_EXPERIMENT), tags):
+        client.set_terminated(run.info.run_id)
+
+
+def _begun(client: MlflowClient, experiment: str, tags: Mapping[str, str]) -> Run | None:
+    """The latest entry, if it is of this move and was not ended."""
+    order = ["attributes.start_time DESC"]
+    for run in client.search_runs([experiment], order_by=order, max_results=1):
+        alike = all(run.data.tags.get(name) == tags[name] for name in ("from", "to", "command"))
+        if run.info.status == "RUNNING" and alike:
+            return run
+    return None
 
 
 def changes_until(client: MlflowClient, champion: int | None) -> list[Change]:
@@ -102,7 +126,7 @@ def changes_until(client: MlflowClient, champion: int | None) -> list[Change]:
 def _change(run: Run, start: int | None) -> Change:
     """The line of one entry, which begins at the version `start`."""
     tags = run.data.tags
-    how = tags["command"] if run.info.status == "FINISHED" else f"{tags['command']} (cut off)"
+    how = tags["command"] if run.info.status == "FINISHED" else tags["command"] + CUT_OFF
     when = datetime.fromtimestamp(run.info.start_time / 1000)
     return Change(int(tags["to"]), start, how, tags.get("reason", ""), when, tags.get("mlflow.user", ""))
 
@@ -111,7 +135,8 @@ def _version(tag: str) -> int | None:
     return int(tag) if tag.isdecimal() else None
 
 
-def _user() -> str:
+def user_name() -> str:
+    """The name of the user of this process."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container may know no name for its user

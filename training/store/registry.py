@@ -8,6 +8,7 @@ import json
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,13 +117,15 @@ def promote(client: MlflowClient, move: history.Move, verdicts: Mapping[str, str
 
     The entry is begun, then `previous` is set, then `champion`, then the entry is ended. Each of these is one
     write. The champion's alias moves in one write from one version to another: wherever the process is
-    killed, there is a champion that passed its gate. The history shows an entry that was not ended as cut off.
+    killed, there is a champion that passed its gate. The history shows an entry that was not ended as cut off; the same
+    promotion, tried again, goes on with it.
 
     Raises InputError when `move.before`, with which the gate compared, is no longer the champion.
     """
     with champion_lock():
         champion = version_of(client, CHAMPION)
         if champion == move.after:
+            history.end_begun(client, move)
             return
         if champion != move.before:
             judged, now = (f"version {n}" if n else "no version" for n in (move.before, champion))
@@ -228,6 +231,12 @@ def details_of(record: ModelVersion) -> dict[str, object]:
 def data_kind(record: ModelVersion) -> str:
     """What data a version was trained on: real or demo; unknown for a version without the tag."""
     return str(record.tags.get(DATA_TAG, "unknown"))
+
+
+def as_of(record: ModelVersion) -> datetime | None:
+    """Until when a version's training data go; None for a version without the tag."""
+    text = record.tags.get("as_of")
+    return datetime.fromisoformat(text) if text else None
 
 
 def run_of(record: ModelVersion) -> str:

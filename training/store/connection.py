@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from contract import artifact_paths, mlflow_setup
 from training.errors import InputError
 from training.reading.address import scheme, shown
+from training.store.template import copy_template, keep_template
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -116,8 +117,6 @@ def create_database(database: Path) -> None:
 
     A process that is killed meanwhile leaves no half database behind, which nobody could use.
     """
-    import mlflow
-
     if database.exists():
         return
     print(f"Creating the MLflow database in {database.parent}; this happens once.", file=sys.stderr)
@@ -126,7 +125,22 @@ def create_database(database: Path) -> None:
     with new.with_name(f"{new.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # when two trainings start at once, one makes it and the other waits
         if not database.exists():
-            new.unlink(missing_ok=True)
-            mlflow.MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
+            _make(new)
             new.rename(database)
         Path(lock.name).unlink(missing_ok=True)
+
+
+def _make(new: Path) -> None:
+    """A new database from the template, which MLflow checks; by MLflow's migrations where it cannot be used."""
+    import mlflow
+
+    new.unlink(missing_ok=True)
+    address = f"sqlite:///{new}"
+    if copy_template(new):
+        try:
+            mlflow.MlflowClient(address).search_experiments(max_results=1)
+            return
+        except Exception:  # whatever it is: the template is not what MLflow wants
+            new.unlink()
+    mlflow.MlflowClient(address).search_experiments(max_results=1)
+    keep_template(new)

@@ -97,7 +97,7 @@ class Wrapper(MetaPathFinder):
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
 
-    def find_spec(self, name: str, path: object, target: object = None) -> object:
+    def find_spec(self, name: str, *_: object) -> object:
         functions = [(function, step) for module, function, step in STEPS if module == name]
         if not functions:
             return None
@@ -106,7 +106,8 @@ class Wrapper(MetaPathFinder):
             spec = importlib.util.find_spec(name)
         finally:
             sys.meta_path.insert(0, self)
-        assert spec and spec.loader
+        assert spec
+        assert spec.loader
         spec.loader = Wrapped(spec.loader, self.clock, functions)
         return spec
 

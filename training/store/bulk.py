@@ -54,8 +54,8 @@ def _insert(connection: sqlite3.Connection, experiment: str, artifacts: str, run
     key = uuid.uuid4().hex
     values = (key, run.name, run.moment, run.moment, f"{artifacts.rstrip('/')}/{key}/artifacts", experiment)
     connection.execute(
-        "INSERT INTO runs (run_uuid, name, start_time, end_time, artifact_uri, experiment_id, source_type, source_name, "
-        "entry_point_name, user_id, status, source_version, lifecycle_stage) "
+        "INSERT INTO runs (run_uuid, name, start_time, end_time, artifact_uri, experiment_id, source_type, "
+        "source_name, entry_point_name, user_id, status, source_version, lifecycle_stage) "
         "VALUES (?, ?, ?, ?, ?, ?, 'UNKNOWN', '', '', 'unknown', 'FINISHED', '', 'active')",
         values,
     )
@@ -68,7 +68,7 @@ def _insert(connection: sqlite3.Connection, experiment: str, artifacts: str, run
     ]
     for table in ("metrics", "latest_metrics"):
         connection.executemany(
-            f"INSERT INTO {table} (run_uuid, key, value, is_nan, timestamp, step) VALUES (?, ?, ?, ?, ?, 0)",  # noqa: S608
+            f"INSERT INTO {table} (run_uuid, key, value, is_nan, timestamp, step) VALUES (?, ?, ?, ?, ?, 0)",
             metrics,
         )
 

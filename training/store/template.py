@@ -1,7 +1,7 @@
 """An empty MLflow database that is made once for a person and a version of MLflow, and then copied.
 
-MLflow makes one by dozens of migrations, which take seconds. The template lies in the person's cache folder; where it is
-missing, damaged or cannot be written, the migrations run as they do without it.
+MLflow makes one by dozens of migrations, which take seconds. The template lies in the person's cache folder; where it
+is missing, damaged or cannot be written, the migrations run as they do without it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def _is_usable(template: Path) -> bool:
     """Whether a template is a whole database with MLflow's tables and nothing in them."""
     if not template.is_file():
         return False
-    with contextlib.closing(sqlite3.connect(f"{template.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with contextlib.closing(
+        sqlite3.connect(f"{template.absolute().as_uri()}?mode=ro", uri=True)
+    ) as connection:
         whole = connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
         migrated = connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
         filled = ("experiments", "runs", "registered_models")
@@ -62,4 +64,4 @@ def _is_usable(template: Path) -> bool:
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])

@@ -131,16 +131,23 @@ def create_database(database: Path) -> None:
 
 
 def _make(new: Path) -> None:
-    """A new database from the template, which MLflow checks; by MLflow's migrations where it cannot be used."""
+    """A new database: the template, if MLflow takes it, or else what its migrations make."""
+    new.unlink(missing_ok=True)
+    copy = new.with_name(f"{new.name}.copy")  # MLflow would not look again at a file under the same name
+    if copy_template(copy):
+        try:
+            _open(copy)
+        except Exception:  # whatever it is: the template is not what MLflow wants
+            copy.unlink()
+        else:
+            copy.rename(new)
+            return
+    _open(new)
+    keep_template(new)
+
+
+def _open(database: Path) -> None:
+    """Have MLflow check the tables of a database, or make them, and its default experiment."""
     import mlflow
 
-    new.unlink(missing_ok=True)
-    address = f"sqlite:///{new}"
-    if copy_template(new):
-        try:
-            mlflow.MlflowClient(address).search_experiments(max_results=1)
-            return
-        except Exception:  # whatever it is: the template is not what MLflow wants
-            new.unlink()
-    mlflow.MlflowClient(address).search_experiments(max_results=1)
-    keep_template(new)
+    mlflow.MlflowClient(f"sqlite:///{database}").search_experiments(max_results=1)

@@ -118,12 +118,11 @@ def started_in(twin: Twin, version: int) -> Iterator[Endpoint]:
         yield Endpoint(_address(port), lambda: twin.has_ended, log)
 
 
-def serve(connection: Connection) -> None:
+def serve(connection: Connection[object, tuple[int, dict[str, str], str]]) -> None:
     """The work of a twin: import what the scoring server needs, wait for port, environment and log; then serve."""
     import_module("uvicorn")
     import_module("serving.scoring")
-    order: tuple[int, dict[str, str], str] = connection.recv()
-    port, environment, log = order
+    port, environment, log = connection.recv()
     end_with_parent(connection)
     os.environ.update(environment)
     with Path(log).open("w") as file:

@@ -27,6 +27,8 @@ GC_THRESHOLDS = (
 )  # fewer collections than Python's default: what is imported is never garbage
 
 
+# OpenMP's threads sleep between two pieces of work: by default they keep a processor busy, which others want.
+WAITING_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 SERVER_TIMEOUT_SECONDS = 10.0
 GATEWAY_ERRORS = (502, 503, 504)  # of a proxy whose server is down
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}  # where a database server listens by default
@@ -38,8 +40,10 @@ DRIVERS = {
 
 
 def prepare_process() -> None:
-    """Set up this process for MLflow: its environment, and the garbage collector. A command calls it once."""
+    """Set up this process: MLflow's environment, its threads, and the garbage collector. A command calls it once."""
     mlflow_setup.prepare()
+    for name, value in WAITING_THREADS.items():
+        os.environ.setdefault(name, value)
     gc.set_threshold(*GC_THRESHOLDS)
 
 

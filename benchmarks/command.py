@@ -4,7 +4,7 @@
 
 Both run as whole processes, in turns, each time in a fresh folder with a store of its own. Ours reads the lines, and
 delivers figures, report, registered model, gate and champion; the usual way (`usual.py`) is given the features, and
-only searches. CPU counts the processes that a command starts. The breakdown by step is of runs of their own (`steps.py`).
+only searches. CPU counts the processes that a command starts. The breakdown is of runs of their own (`steps.py`).
 """
 
 from __future__ import annotations

@@ -8,9 +8,14 @@ from typing import Self
 
 from threadpoolctl import threadpool_limits
 
+from contract.mlflow_setup import store_address
 from training.endpoint import serve
 from training.twin import Twin, can_fork, twin
 
+MODULES_OF_DATABASES = (
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
+)
 BLAS_THREADS = 1  # what is solved has five columns: more threads wait for each other, busily
 MODULES = ("training.train", "mlflow.pyfunc", "optuna", "skops.io")  # everything that a training needs
 
@@ -29,7 +34,8 @@ class Preparation(contextlib.ExitStack):
         self.will_serve = will_serve
 
     def __enter__(self) -> Self:
-        for module in MODULES:
+        of_database = not store_address().startswith("http")
+        for module in (*MODULES, *(MODULES_OF_DATABASES if of_database else ())):
             import_module(module)
         self.enter_context(threadpool_limits(BLAS_THREADS, user_api="blas"))
         if can_fork():

@@ -31,13 +31,7 @@ RESTARTS_UP_TO = 20_000  # points on which restarts are made; of more, on a rand
 SAMPLE = 10_000
 KEPT = 10  # different outcomes of the restarts that are polished
 ALIKE = 1e-4  # relative difference of their inertias up to which two outcomes are one
-NEAR, FINALISTS = (
-    5e-4,
-    2,
-)  # where there are many points, so many go on to the last digit, if they are so near the best
-MORE_ON_SAMPLE = (
-    2  # times as many restarts: on a sample they cost little, and its best is not always that of all points
-)
+FEW = 3  # iterations after which only the best third of them goes on, where there are many points
 MOST = 1_000  # iterations
 # What scikit-learn calls `tol`: its own default for restarts, and for the last digit of the best of them less, or
 # nothing that still moves where there are few points.
@@ -82,10 +76,9 @@ class Lloyd:
     def best(self, starts: Sequence[Floats]) -> Clustering:
         """The lowest inertia that the iterations reach from any of `starts`, each (k, d)."""
         many = len(self.points) > RESTARTS_UP_TO
-        if many and len(starts) > 1:
-            reached = sorted((self.iterate(start, ROUGH) for start in starts), key=_inertia)
-            most = reached[0][0] * (1 + NEAR)
-            starts = [centres for inertia, centres in reached[:FINALISTS] if inertia <= most]
+        while many and len(starts) > 1:
+            reached = sorted((self.iterate(start, FINE, FEW) for start in starts), key=_inertia)
+            starts = [centres for _, centres in reached[: -(-len(reached) // 3)]]
         ends = [self.iterate(start, FINE if many else NOTHING) for start in starts]
         _, centres = min(ends, key=_inertia)
         labels, inertia = (self._compiled or self).nearest(centres)
@@ -111,7 +104,6 @@ def starts(points: Floats, k: int, n_init: int, seed: int | None, lloyd: Lloyd |
     random = np.random.RandomState(seed)
     if len(points) > RESTARTS_UP_TO:
         points, lloyd = points[random.choice(len(points), SAMPLE, replace=False)], None
-        n_init *= MORE_ON_SAMPLE
     lloyd = lloyd or Lloyd(points)
     with quietly():
         begun = [kmeans_plusplus(points, k, random_state=random)[0] for _ in range(n_init)]

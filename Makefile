@@ -38,6 +38,7 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 bench: $(READY)  ## the project's own methods beside the usual way; best on a machine that does nothing else
+	$(BIN)/python benchmarks/command.py
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/whole.py

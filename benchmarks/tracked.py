@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import argparse
 
-import pandas as pd
-
-from contract.names import FEATURES
-from training.clustering.segmenter import standardise
-from training.clustering.sweep import ANOMALY_RATE, Evaluator, Limits, run_trials
-from training.store import tracking
-from training.store.connection import connect, prepare_process
-from training.store.trial_log import TrialLog
-
 
 def tracked(path: str, trials: int) -> None:
     """Every trial of the search as a child run."""
+    from training.store.connection import connect, prepare_process
+
+    prepare_process()  # before the libraries are imported that it sets up
+    import pandas as pd
+
+    from contract.names import FEATURES
+    from training.clustering.segmenter import standardise
+    from training.clustering.sweep import ANOMALY_RATE, Evaluator, Limits, run_trials
+    from training.store import tracking
+    from training.store.trial_log import TrialLog
+
     customers = pd.read_parquet(path)[list(FEATURES)].to_numpy()
     points = standardise(customers)[1]
     evaluate = Evaluator(points, points, points[:, 2], Limits(), 0)
-    prepare_process()
     client = connect()
     with tracking.training_run(client, "benchmark", {}) as run, TrialLog(client, run) as log:
         for trial in run_trials(evaluate, trials, 0, tracking.journal_path(run), run, ANOMALY_RATE):

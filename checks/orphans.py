@@ -20,7 +20,7 @@ SECONDS_TO_ANSWER = 240
 
 def main() -> int:
     from conftest import Store
-    from orphans import Watched, has_started
+    from orphans import Watched, has_started, is_serving
 
     from training.processes import free_port
 
@@ -42,7 +42,8 @@ def main() -> int:
                 else:
                     command = ["train", "--promote", "--trials", "10", "--seed", str(int(number))]
                 watched = Watched(store, *command)
-                watched.wait_for(lambda watched=watched: has_started("serving.server")(watched))
+                begun = is_serving if moment == "train --promote" else has_started("serving.server")
+                watched.wait_for(lambda watched=watched, begun=begun: begun(watched))
                 if moment == "running":
                     watched.wait_for(lambda ports=ports: answering(ports))
                 left = watched.end(number)

@@ -66,6 +66,22 @@ def has_started(word):
     return look
 
 
+def is_serving(watched):
+    """Whether a process that came of a command listens: the gate's server in a training has no command line of its own."""
+    return any(
+        connection.status == psutil.CONN_LISTEN
+        for process in watched.others()
+        for connection in _ports(process)
+    )
+
+
+def _ports(process):
+    try:
+        return process.net_connections("tcp")
+    except psutil.Error:
+        return []
+
+
 def _arguments(process):
     try:
         return process.cmdline()

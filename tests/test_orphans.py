@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from orphans import Watched, has_started
+from orphans import Watched, has_started, is_serving
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,9 @@ def test_nothing_is_left_of_a_promotion_that_is_killed_while_the_gate_asks_its_s
     promote = Watched(api_store.copy(tmp_path), "promote", "2", "--force", "a test")
     promote.wait_for(lambda: has_started("serving.server")(promote))
     assert promote.end(signal.SIGKILL) == []
+
+
+def test_nothing_is_left_of_a_training_that_is_killed_while_the_gate_s_server_runs(api_store, tmp_path):
+    training = Watched(api_store.copy(tmp_path), "train", "--promote", "--trials", "10", "--seed", "5")
+    training.wait_for(lambda: is_serving(training))
+    assert training.end(signal.SIGKILL) == []

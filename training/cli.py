@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -18,6 +19,7 @@ from training.console import (
     print_challenger,
     print_counted,
     print_drift,
+    print_registered,
     print_shop,
     print_table,
     print_verdict,
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
     from training.clustering.sweep import Limits
     from training.endpoint import Endpoint
     from training.gate import Tolerance
-    from training.train import Assignment
+    from training.train import Assignment, Outcome
 
 PORT_NUMBER = click.IntRange(0, 65_535)
 
@@ -141,58 +143,69 @@ def train(
     """
     from training.clustering import compiled
     from training.endpoint import EarlyServer
+    from training.preparation import Preparation
     from training.progress import SweepProgress
     from training.reading.sources import in_words
-    from training.shop import MAX_CUSTOMERS, count_customers
     from training.signing import check_signing_key
-    from training.train import Assignment, train_challenger, work_on_study
 
     if worker and not storage:
         raise InputError(
             "--worker was given without --storage. Expected the --storage of the training for which it works. Add it."
         )
-    settings, tolerance = settings_of(options), tolerance_of(options)
-    with outcome_as_json(options["json_path"]) as outcome, EarlyServer() as server:
+    reading, tolerance = reading_of(options), tolerance_of(options)
+    with outcome_as_json(options["json_path"]) as outcome:
         sources, demo_data = given_sources(inputs)
-        if not worker:
-            _check_store()
-            check_signing_key()
-        reading = reading_of(options)
         click.echo(f"Reading {in_words(sources)}")
         compiler = None if demo_data else compiled.warming()
-        shop = count_customers(sources, reading, MAX_CUSTOMERS, settings.seed)
-        print_counted(shop)
-        assignment = Assignment(shop, reading, settings, demo_data)
-        run_id, version = _resumed(assignment) if resume and not worker else (None, None)
-        if version is None:
-            if compiler:
-                compiler.wait()
-            with SweepProgress(settings.trials, only_trials=worker) as progress:
-                if worker:
-                    work_on_study(assignment, storage, progress.show)
-                    click.echo(
-                        "The study holds all its trials. The training without --worker goes on from here."
+        with Preparation(promote and not worker) as prepared, EarlyServer() as server:
+            from training.report.artist import Artist
+            from training.shop import MAX_CUSTOMERS, count_customers
+            from training.train import Assignment, train_challenger, work_on_study
+
+            settings = settings_of(options)
+            if not worker:
+                _check_store()
+                check_signing_key()
+            shop = count_customers(sources, reading, MAX_CUSTOMERS, settings.seed)
+            print_counted(shop)
+            assignment = Assignment(shop, reading, settings, demo_data)
+            run_id, version = _resumed(assignment) if resume and not worker else (None, None)
+            if version is None:
+                if compiler:
+                    compiler.wait()
+                with SweepProgress(settings.trials, only_trials=worker) as progress:
+                    if worker:
+                        work_on_study(assignment, storage, progress.show)
+                        click.echo(
+                            "The study holds all its trials. The training without --worker goes on from here."
+                        )
+                        return
+
+                    def show(challenger: Outcome) -> None:
+                        progress.close()
+                        print_challenger(challenger)
+
+                    challenger = train_challenger(
+                        assignment,
+                        in_words(sources),
+                        run_id,
+                        progress.show,
+                        storage,
+                        partial(server.start, twin=prepared.server) if promote else None,
+                        Artist(prepared.drawer),
+                        show,
                     )
-                    return
-                challenger = train_challenger(
-                    assignment,
-                    in_words(sources),
-                    run_id,
-                    progress.show,
-                    storage,
-                    server.start if promote else None,
-                )
-            print_challenger(challenger)
-            outcome |= challenger.as_json()
-            version = challenger.version
-        else:
-            outcome |= {"run_id": run_id, "version": version}
-        if run_id and _is_champion(version):
-            click.echo(f"Version {version} is champion already.")
-        elif not promote:
-            click.echo(f"Next: segments promote {version}")
-        elif not _promote(str(version), settings.limits, tolerance, outcome, server=server.endpoint):
-            sys.exit(1)
+                print_registered(challenger)
+                outcome |= challenger.as_json()
+                version = challenger.version
+            else:
+                outcome |= {"run_id": run_id, "version": version}
+            if run_id and _is_champion(version):
+                click.echo(f"Version {version} is champion already.")
+            elif not promote:
+                click.echo(f"Next: segments promote {version}")
+            elif not _promote(str(version), settings.limits, tolerance, outcome, server=server.endpoint):
+                sys.exit(1)
 
 
 @main.command()

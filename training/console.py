@@ -102,10 +102,14 @@ def print_counted(shop: Shop) -> None:
 
 
 def print_challenger(challenger: Outcome) -> None:
-    """Print what a training came to."""
+    """Print what a training came to, as soon as it is known."""
     click.echo("\n" + "\n".join(challenger.lines) + "\n")
     print_segments(challenger.profiles)
     click.echo("\n" + "\n".join([challenger.outlook, *challenger.warnings, challenger.identity]))
+
+
+def print_registered(challenger: Outcome) -> None:
+    """Print that a training is complete."""
     click.echo(f"Registered as version {challenger.version}, alias 'challenger' (run {challenger.run_id}).")
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
+from runpy import run_module
 from typing import IO, TYPE_CHECKING
 
-from contract.hosts import TOKEN_VARIABLE
+from contract.hosts import LOOPBACK, TOKEN_VARIABLE
 from contract.names import MODEL
 from training import processes
 from training.guard import guarded
+from training.twin import Twin, end_with_parent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +48,7 @@ class Endpoint:
     """A scoring server that was started."""
 
     address: str
-    process: subprocess.Popen[bytes]
+    has_ended: Callable[[], bool]
     log: IO[str]
 
     def ask(self, rows: pd.DataFrame) -> list[dict[str, object]]:
@@ -78,7 +81,7 @@ class Endpoint:
                 failed_from = min(failed_from, time.monotonic()) if failed else float("inf")
                 if time.monotonic() - failed_from > FAILURE_SECONDS:
                     raise Unanswered(str(answer.json().get("message")))
-            if self.process.poll() is not None:
+            if self.has_ended():
                 self.log.seek(0)
                 lines = self.log.read().strip().splitlines() or ["its log is empty"]
                 raise Unanswered(f"the server ended: {lines[-1]}")
@@ -91,31 +94,60 @@ class Endpoint:
 def started(version: int) -> Iterator[Endpoint]:
     """A scoring server of a version of the model, on a free port. It stops at the end of the `with`."""
     port = processes.free_port()
-    program, *arguments = command("127.0.0.1", port)
+    program, *arguments = command(LOOPBACK, port)
     words = [str(Path(sys.executable).with_name(str(program))), *map(str, arguments)]
     with (
         tempfile.TemporaryFile("w+") as log,
         processes.handled((signal.SIGTERM, signal.SIGHUP), processes.leave),
         guarded() as marked,
     ):
-        environment = {
-            **os.environ,
-            **marked,
-            "SEGMENTS_MODEL": f"models:/{MODEL}/{version}",
-            TOKEN_VARIABLE: "",
-        }
-        process = processes.start(words, environment, log)
+        process = processes.start(words, {**os.environ, **marked, **_variables(version)}, log)
         try:
-            yield Endpoint(f"http://127.0.0.1:{port}", process, log)
+            yield Endpoint(_address(port), lambda: process.poll() is not None, log)
         finally:
             processes.stop_all([process])
 
 
+@contextlib.contextmanager
+def started_in(twin: Twin, version: int) -> Iterator[Endpoint]:
+    """The same, in a twin that waits to `serve`."""
+    port = processes.free_port()
+    with twin, tempfile.NamedTemporaryFile("w+") as log:
+        twin.connection.send((port, {**os.environ, **_variables(version)}, log.name))
+        yield Endpoint(_address(port), lambda: twin.has_ended, log)
+
+
+def serve(connection: Connection[object, tuple[int, dict[str, str], str]]) -> None:
+    """The work of a twin: import what the scoring server needs, wait for port, environment and log; then serve."""
+    import_module("uvicorn")
+    import_module("serving.scoring")
+    port, environment, log = connection.recv()
+    end_with_parent(connection)
+    os.environ.update(environment)
+    with Path(log).open("w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    _, _, module, *arguments = map(str, command(LOOPBACK, port))
+    sys.argv = [module, *arguments]
+    run_module(module, run_name="__main__")
+
+
+def _variables(version: int) -> dict[str, str]:
+    return {"SEGMENTS_MODEL": f"models:/{MODEL}/{version}", TOKEN_VARIABLE: ""}
+
+
+def _address(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}"
+
+
 class EarlyServer(contextlib.ExitStack):
-    """The gate's server, started as soon as there is a version, while its training goes on with what it draws."""
+    """The gate's server, started as soon as there is a version, while its training goes on with what it draws.
+
+    It starts at once in a `twin` that waits to `serve`, where there is one.
+    """
 
     endpoint: Endpoint | None = None
 
-    def start(self, version: int) -> None:
+    def start(self, version: int, twin: Twin | None = None) -> None:
         """Start the server of a version; it stops at the end of the `with`."""
-        self.endpoint = self.enter_context(started(version))
+        self.endpoint = self.enter_context(started_in(twin, version) if twin else started(version))

@@ -35,6 +35,10 @@ class SweepProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is: what is printed from now on stands below it."""
         if self._bar is not None:
             self._bar.close()
 

@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,7 +18,7 @@ from contract import names
 from contract.names import FEATURES
 from training import __version__, identity
 from training.band import Band
-from training.clustering.evaluate import principal_map, without_anomaly_removal
+from training.clustering.evaluate import Map, principal_map, without_anomaly_removal
 from training.clustering.segmenter import Segmenter, density_features, standardise
 from training.clustering.sweep import (
     ANOMALY_RATE,
@@ -37,8 +37,9 @@ from training.profiles import profile
 from training.remedy import fewer_features
 from training.report import story
 from training.report.advice import advice_on_leavers
+from training.report.artist import Artist
 from training.report.expectation import cell_expectation, shop_total, with_expectation
-from training.report.figures import picture
+from training.report.facts import monthly
 from training.report.forecast_figures import forecast_figure
 from training.report.histories import write_months
 from training.report.lookback import AHEAD, Lookback, look_back
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+FORECAST_FIGURE = "forecast"
 SPAN_COLUMNS = (FEATURES.index("Tenure"), FEATURES.index("Recency"))  # see `Segmenter`
 
 
@@ -188,18 +190,23 @@ def train_challenger(
     progress: Callable[[Trial], None] | None = None,
     storage: str = "",
     registered: Callable[[int], None] | None = None,
+    artist: Artist | None = None,
+    known: Callable[[Outcome], None] | None = None,
 ) -> Outcome:
     """Search, choose, fit, log and register a challenger.
 
     `source` names the data for the run. `resume` is the id of an interrupted run to go on with. `progress` is called
     after each trial. `storage` is the address of a database for the Optuna study, in which others may
     `work_on_study`; by default the study is this process's own. `registered` is called with the version as soon as
-    it can be loaded; figures and report are made after that, and the alias `challenger` comes last.
+    it can be loaded, and then `known` with what the training came to; figures and report are waited for after that, and
+    the alias `challenger` comes last. `artist` draws the figures, each as soon as what it shows is known.
     Raises InputError, with nothing registered, when the data cannot be segmented, and Rejected when no setting keeps
     the limits: the run then keeps features, figures, report and the best segmentation, marked as rejected.
     """
     check_usable(given.shop.customers, given.settings.features)
     client = connect()
+    artist, months = artist or Artist(), monthly(given.shop.orders)
+    story.draw_shop(artist, given.shop.customers, months)
     with tracking.training_run(client, given.name, _run_tags(given), resume) as run_id:
         _log_inputs(given, source)
         evaluate = given.evaluator()
@@ -207,15 +214,33 @@ def train_challenger(
         choice = choose(trials, evaluate, given.settings.anomaly_rate)
         predecessor = registry.predecessor(client, given.kind, given.features, given.weights)
         segmentation = _fit(given, evaluate, choice.winner, predecessor)
+        plane, curve = principal_map(given.standardised()), _curve(evaluate, choice.winner)
+        segment_names = segmentation.profiles.name.tolist()
+        story.draw_choice(
+            artist,
+            evaluate,
+            given.features,
+            choice.winner,
+            segmentation.segmenter,
+            plane,
+            segment_names,
+            curve,
+        )
         past = _past(given, segmentation)
         outlook = look_ahead(past, given.settings.horizon_days, given.settings.forecast_limits)
+        if outlook.tests:
+            artist.draw(FORECAST_FIGURE, forecast_figure, outlook)
         model_uri, answers = _answers(given, choice, segmentation, outlook)
-        result = _result(given, evaluate, trials, choice, segmentation, past, outlook, answers)
+        result = _result(given, evaluate, trials, choice, segmentation, plane, past, outlook, answers)
+        story.draw_fitted(artist, result.fitted, result.past, result.grid)
         if not choice.rejected:
             version = registry.register(client, run_id, model_uri, result.version_tags, result.note)
+            outcome = result.outcome(run_id, version)
             if registered:
                 registered(version)
-        _log_result(client, run_id, result)
+            if known:
+                known(outcome)
+        _log_result(client, run_id, result, artist, months, curve)
         tracking.rename(client, run_id, given.name, f"k={choice.winner.k}, {given.name}")
         if choice.rejected:
             _reject(run_id, given, result)
@@ -223,10 +248,7 @@ def train_challenger(
         descriptions.write_missing(client)
         _end(result.note, "done")
     tracking.journal_path(run_id).unlink(missing_ok=True)
-    profiles, identity_line = result.fitted.profiles, str(segmentation.identity)
-    return Outcome(
-        run_id, version, result.lines, profiles, identity_line, result.warnings, result.outlook_line
-    )
+    return outcome
 
 
 def work_on_study(given: Assignment, storage: str, progress: Callable[[Trial], None] | None = None) -> None:
@@ -350,8 +372,15 @@ class _Result:
         numbers = {f"forecast_{name}": value for name, value in (self.shop_total or {}).items()}
         return {name: float(value) for name, value in numbers.items() if value is not None}
 
-    def files(self, metrics: Mapping[str, float], curve: pd.DataFrame) -> dict[str, Any]:
-        """The artifacts of the run, by path."""
+    def outcome(self, run_id: str, version: int) -> Outcome:
+        """What the training came to, in the run `run_id`, registered as `version`."""
+        identity_line = str(self.segmentation.identity)
+        return Outcome(
+            run_id, version, self.lines, self.fitted.profiles, identity_line, self.warnings, self.outlook_line
+        )
+
+    def files(self, metrics: Mapping[str, float], artist: Artist, months: pd.DataFrame) -> dict[str, Any]:
+        """The artifacts of the run, by path; `artist` was asked for the figures."""
         shop, winner, fitted = self.given.shop, self.choice.winner, self.fitted
         method = {name: str(value) for name, value in (self.given.params | _setting(winner)).items()}
         by_customer = {names.MONTHS: partial(write_months, shop), **self.past.files}
@@ -382,22 +411,21 @@ class _Result:
             names.TRIALS: _trial_table(self.trials),
         }
         pictures = story.files(
+            artist,
             shop,
-            self.evaluate,
-            self.given.features,
+            months,
             self.choice,
             fitted,
             self.past,
-            self._grid(),
+            self.grid,
             outlook_sentences(self.outlook, self.shop_total),
             self.outlook.horizon_days,
-            curve,
             self.lines,
             method,
             self.warnings,
         )
-        if self.outlook.tests:
-            data[f"{names.FIGURES}/forecast.png"] = picture(forecast_figure(self.outlook)).png
+        for name, picture in artist.pictures([FORECAST_FIGURE]).items():
+            data[f"{names.FIGURES}/{name}.png"] = picture.png
         return data | by_customer | pictures
 
     def _advice_on_fallen(self) -> str:
@@ -407,9 +435,10 @@ class _Result:
     def _evidence(self) -> dict[str, Any]:
         """What such customers did next, and the grid of segments and states with it."""
         cut_offs = [] if self.past.forward is None else self.past.forward.by_cut_off.cut_off.tolist()
-        return {"days": AHEAD, "cut_offs": cut_offs, **self.past.evidence.as_json(), "grid": self._grid()}
+        return {"days": AHEAD, "cut_offs": cut_offs, **self.past.evidence.as_json(), "grid": self.grid}
 
-    def _grid(self) -> list[dict[str, Any]]:
+    @cached_property
+    def grid(self) -> list[dict[str, Any]]:
         """The grid of segments and states, with what is expected of each cell."""
         scored, before, days = self.fitted.scored, self.groups_before, self.outlook.horizon_days
         return [
@@ -532,12 +561,12 @@ def _result(
     trials: list[Trial],
     choice: Choice,
     segmentation: _Segmentation,
+    plane: Map,
     past: Past,
     outlook: Outlook,
     answers: pd.DataFrame,
 ) -> _Result:
     """What the past says of the segmentation, and everything else that is told of it."""
-    plane = principal_map(given.standardised())
     customers = with_returns_note(given.shop.customers, given.reading.returns)
     scored = customers.join(artifact.with_numbers(answers))
     scored["pca_1"], scored["pca_2"] = plane.coordinates.T
@@ -559,16 +588,22 @@ def _reject(run_id: str, given: Assignment, result: _Result) -> NoReturn:
     )
 
 
-def _log_result(client: MlflowClient, run_id: str, result: _Result) -> None:
+def _log_result(
+    client: MlflowClient,
+    run_id: str,
+    result: _Result,
+    artist: Artist,
+    months: pd.DataFrame,
+    curve: pd.DataFrame,
+) -> None:
     import mlflow
 
     metrics = result.metrics()
     mlflow.log_metrics(metrics)
     winner = result.choice.winner
     mlflow.log_params({**tracking.rounded(_setting(winner)), "best_trial": winner.number})
-    curve = _curve(result.evaluate, result.choice.winner)
     tracking.log_curve(client, run_id, curve)
-    tracking.log_files(result.files(metrics, curve))
+    tracking.log_files(result.files(metrics, artist, months))
 
 
 def _end(note: str, stage: str) -> None:

@@ -91,18 +91,20 @@ class Lloyd:
 
 def k_means(points: Floats, k: int, n_init: int, seed: int | None) -> Clustering:
     """The best of `n_init` restarts on `points` (n, d), or on a sample of them and then on all."""
-    return Lloyd(points).best(starts(points, k, n_init, seed))
+    lloyd = Lloyd(points)
+    return lloyd.best(starts(points, k, n_init, seed, lloyd))
 
 
-def starts(points: Floats, k: int, n_init: int, seed: int | None) -> list[Floats]:
+def starts(points: Floats, k: int, n_init: int, seed: int | None, lloyd: Lloyd | None = None) -> list[Floats]:
     """The centres (k, d) of the best different outcomes of `n_init` restarts on `points` (n, d) or a sample of them.
 
-    Each begins with k-means++ (Arthur and Vassilvitskii 2007) of scikit-learn.
+    Each begins with k-means++ (Arthur and Vassilvitskii 2007) of scikit-learn. `lloyd` is that of the points, if there
+    is one already.
     """
     random = np.random.RandomState(seed)
     if len(points) > RESTARTS_UP_TO:
-        points = points[random.choice(len(points), SAMPLE, replace=False)]
-    lloyd = Lloyd(points)
+        points, lloyd = points[random.choice(len(points), SAMPLE, replace=False)], None
+    lloyd = lloyd or Lloyd(points)
     with quietly():
         begun = [kmeans_plusplus(points, k, random_state=random)[0] for _ in range(n_init)]
     with ThreadPoolExecutor(lloyd.threads) as threads:

@@ -11,7 +11,7 @@ from training.clustering.evaluate import silhouette_samples
 from training.profiles import by_value
 from training.report import figures
 from training.report.advice import advice_on_leavers
-from training.report.facts import monthly, shop_facts
+from training.report.facts import shop_facts
 from training.report.page import by_segments, render_report
 from training.states import shop_gap
 
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
     from training.clustering.evaluate import Map
     from training.clustering.segmenter import Segmenter
-    from training.clustering.sweep import Choice, Evaluator
+    from training.clustering.sweep import Choice, Evaluator, Trial
+    from training.report.artist import Artist
     from training.report.lookback import Lookback
     from training.shop import Shop
 
+FIGURES = (  # of the report
+    *("profiles", "pca_map", "k_distance", "concentration", "months", "correlations", "distributions"),
+    *("silhouette_by_k", "elbow", "silhouette_plot", "states", "foretold", "forward"),
+)
 MOST_IN_A_KNIFE = 20_000  # customers; the silhouette plot needs each against all others
 
 
@@ -61,64 +66,72 @@ def in_five_lines(shop: Shop, kind: str, choice: Choice, fitted: Fitted) -> list
     ]
 
 
-def files(
-    shop: Shop,
+def draw_shop(artist: Artist, customers: pd.DataFrame, months: pd.DataFrame) -> None:
+    """Have the figures drawn that need nothing but the shop's customers and `months`, as `monthly` has them."""
+    artist.draw("concentration", figures.concentration, customers)
+    artist.draw("months", figures.months, months)
+    artist.draw("correlations", figures.correlations, customers)
+    artist.draw("distributions", figures.distributions, customers)
+
+
+def draw_choice(
+    artist: Artist,
     evaluate: Evaluator,
     used: Sequence[str],
+    winner: Trial,
+    segmenter: Segmenter,
+    plane: Map,
+    names: list[str],
+    curve: pd.DataFrame,
+) -> None:
+    """Have the figures drawn of the chosen segments, called `names`; `used` are the features of the distance."""
+    labels, anomalies = segmenter.labels_, segmenter.anomalies_
+    artist.draw("pca_map", figures.pca_map, plane, used, labels, anomalies, names)
+    threshold = evaluate.threshold(winner.min_samples)
+    artist.draw("k_distance", figures.k_distance, threshold, winner.eps, winner.min_samples)
+    artist.draw("silhouette_by_k", figures.silhouette_by_k, curve, winner.k, evaluate.limits.min_segments)
+    artist.draw("elbow", figures.elbow, curve, winner.k)
+    if (~anomalies).sum() <= MOST_IN_A_KNIFE:
+        values = silhouette_samples(evaluate.weighted[~anomalies], labels[~anomalies])
+        artist.draw("silhouette_plot", figures.silhouette_plot, values, labels[~anomalies], names)
+
+
+def draw_fitted(artist: Artist, fitted: Fitted, past: Lookback, grid: Sequence[Mapping[str, Any]]) -> None:
+    """Have the figures drawn of what is known of each customer, and of what the past says."""
+    names = fitted.profiles.name.tolist()
+    artist.draw("profiles", figures.profiles, fitted.profiles, fitted.scored)
+    cells = by_segments(grid, by_value(fitted.scored, len(names)))
+    artist.draw("states", figures.state_grid, cells, dict(zip(fitted.profiles.segment, names, strict=True)))
+    if past.forward:
+        artist.draw("foretold", figures.foretold, past.forward)
+        if (past.forward.groups["kind"] == "segment").any():  # some segment was there at a cut-off
+            artist.draw("forward", figures.forward, past.forward.groups, past.forward.days)
+
+
+def files(
+    artist: Artist,
+    shop: Shop,
+    months: pd.DataFrame,
     choice: Choice,
     fitted: Fitted,
     past: Lookback,
     grid: Sequence[Mapping[str, Any]],
     outlook: Sequence[str],
     horizon_days: int,
-    curve: pd.DataFrame,
     outcome: Sequence[str],
     method: Mapping[str, str],
     warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The artifacts that people look at, by path: figures/*.png, facts.json and report.html.
 
-    `used` are the features of the distance; `grid` are the cells of `portrait.state_grid` with what is expected of
+    `artist` was asked for the figures; `grid` are the cells of `portrait.state_grid` with what is expected of
     each, and `outlook` is the forecast of `horizon_days` in sentences; `method` is what the report's last section
     lists; `warnings` are what the reader should know of how the result came about.
     """
-    months = monthly(shop.orders)
     facts = shop_facts(shop.customers, months, shop.funnel, shop.sampled_from)
-    winner, names = choice.winner, fitted.profiles.name.tolist()
-    grid = by_segments(grid, by_value(fitted.scored, len(names)))
+    grid = by_segments(grid, by_value(fitted.scored, len(fitted.profiles)))
     fallen = len(past.movement.fallen) if past.movement else 0
-    drawn = {
-        "profiles": figures.profiles(fitted.profiles, fitted.scored),
-        "pca_map": figures.pca_map(
-            fitted.map,
-            used,
-            fitted.segmenter.labels_,
-            fitted.segmenter.anomalies_,
-            names,
-        ),
-        "k_distance": figures.k_distance(
-            evaluate.threshold(winner.min_samples), winner.eps, winner.min_samples
-        ),
-        "concentration": figures.concentration(shop.customers),
-        "months": figures.months(months),
-        "correlations": figures.correlations(shop.customers),
-        "distributions": figures.distributions(shop.customers),
-        "silhouette_by_k": figures.silhouette_by_k(curve, winner.k, evaluate.limits.min_segments),
-        "elbow": figures.elbow(curve, winner.k),
-    }
-    ordinary = ~fitted.segmenter.anomalies_
-    if ordinary.sum() <= MOST_IN_A_KNIFE:
-        labels = fitted.segmenter.labels_[ordinary]
-        values = silhouette_samples(evaluate.weighted[ordinary], labels)
-        drawn["silhouette_plot"] = figures.silhouette_plot(values, labels, names)
-    drawn["states"] = figures.state_grid(grid, dict(zip(fitted.profiles.segment, names, strict=True)))
-    if past.forward:
-        drawn["foretold"] = figures.foretold(past.forward)
-    if (
-        past.forward and (past.forward.groups["kind"] == "segment").any()
-    ):  # some segment was there at a cut-off
-        drawn["forward"] = figures.forward(past.forward.groups, past.forward.days)
-    pictures = {name: figures.picture(figure) for name, figure in drawn.items()}
+    pictures = artist.pictures(FIGURES)
     report = render_report(
         title="Customer segments",
         rejected=choice.rejected,

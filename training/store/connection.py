@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from contract import artifact_paths, mlflow_setup
 from training.errors import InputError
 from training.reading.address import scheme, shown
+from training.store.template import copy_template, keep_template
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,6 +27,8 @@ GC_THRESHOLDS = (
 )  # fewer collections than Python's default: what is imported is never garbage
 
 
+# OpenMP's threads sleep between two pieces of work: by default they keep a processor busy, which others want.
+WAITING_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 SERVER_TIMEOUT_SECONDS = 10.0
 GATEWAY_ERRORS = (502, 503, 504)  # of a proxy whose server is down
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}  # where a database server listens by default
@@ -37,8 +40,10 @@ DRIVERS = {
 
 
 def prepare_process() -> None:
-    """Set up this process for MLflow: its environment, and the garbage collector. A command calls it once."""
+    """Set up this process: MLflow's environment, its threads, and the garbage collector. A command calls it once."""
     mlflow_setup.prepare()
+    for name, value in WAITING_THREADS.items():
+        os.environ.setdefault(name, value)
     gc.set_threshold(*GC_THRESHOLDS)
 
 
@@ -116,8 +121,6 @@ def create_database(database: Path) -> None:
 
     A process that is killed meanwhile leaves no half database behind, which nobody could use.
     """
-    import mlflow
-
     if database.exists():
         return
     print(f"Creating the MLflow database in {database.parent}; this happens once.", file=sys.stderr)
@@ -126,7 +129,29 @@ def create_database(database: Path) -> None:
     with new.with_name(f"{new.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # when two trainings start at once, one makes it and the other waits
         if not database.exists():
-            new.unlink(missing_ok=True)
-            mlflow.MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
+            _make(new)
             new.rename(database)
         Path(lock.name).unlink(missing_ok=True)
+
+
+def _make(new: Path) -> None:
+    """A new database: the template, if MLflow takes it, or else what its migrations make."""
+    new.unlink(missing_ok=True)
+    copy = new.with_name(f"{new.name}.copy")  # MLflow would not look again at a file under the same name
+    if copy_template(copy):
+        try:
+            _open(copy)
+        except Exception:  # whatever it is: the template is not what MLflow wants
+            copy.unlink()
+        else:
+            copy.rename(new)
+            return
+    _open(new)
+    keep_template(new)
+
+
+def _open(database: Path) -> None:
+    """Have MLflow check the tables of a database, or make them, and its default experiment."""
+    import mlflow
+
+    mlflow.MlflowClient(f"sqlite:///{database}").search_experiments(max_results=1)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-KNOWN_SCHEMAS = ("dc11669786a5",)  # the last migration of MLflow 3.17.2
+KNOWN_SCHEMAS = ("dc11669786a5",)  # the last migration of MLflow 3.17.2  # pragma: allowlist secret
 LOCK_TIMEOUT_SECONDS = 30.0
 LARGEST = sys.float_info.max  # what MLflow writes for an infinite metric
 NAME_TAG = "mlflow.runName"

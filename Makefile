@@ -1,6 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# Images of Python often say this, and uv compiles nothing: each command would compile every library anew, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: train test up fetch bench lock audit
 

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.names import DIGEST_TAG
+from contract.known_code import unknown_code
+from contract.names import DIGEST_TAG, SIGNATURE_TAG
+from contract.signatures import KEYS, is_signed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 
+TRUST_REGISTRY = (
+    "SEGMENTS_TRUST_REGISTRY"  # in the environment: load what is registered, whoever registered it
+)
+
+
 class Tampered(Exception):
     """A model's files are not those that were registered. The message names the version and the expected digest."""
+
+
+class Untrusted(Exception):
+    """Nobody who is trusted vouches for a model, or it brings code of its own.
+
+    `reason` may be shown to anyone; the message also says what to do.
+    """
+
+    def __init__(self, version: str, reason: str, remedy: str) -> None:
+        super().__init__(
+            f"Version {version} is not loaded: {reason}. Expected a model that `segments train` signed. {remedy} Where "
+            f"everyone who can write to the registry may run code on this machine: {TRUST_REGISTRY}=1."
+        )
+        self.reason = reason
 
 
 def digest_of(folder: Path) -> str:
@@ -36,8 +58,18 @@ def checked_copy(client: MlflowClient, version: ModelVersion, folder: Path) -> P
     """The files of a version's model, copied from the client's store into `folder`; the path of the copy.
 
     A version without a digest is taken as it is: it was registered by hand, or before there was a digest. The
-    copy loses all `__pycache__`: compiled code would run in place of the model's own. Raises Tampered.
+    copy loses all `__pycache__`: compiled code would run in place of the model's own. Raises Tampered; and Untrusted
+    unless a trusted key signed it and its code is known, or the registry is trusted.
     """
+    copy = unsigned_copy(client, version, folder)
+    if not os.environ.get(TRUST_REGISTRY):
+        _check_signature(version)
+        check_code(version, copy)
+    return copy
+
+
+def unsigned_copy(client: MlflowClient, version: ModelVersion, folder: Path) -> Path:
+    """As `checked_copy`, of a model that is not loaded, whoever made it. Raises Tampered."""
     import mlflow
 
     store = client.tracking_uri
@@ -56,3 +88,24 @@ def checked_copy(client: MlflowClient, version: ModelVersion, folder: Path) -> P
             "`segments rollback`, or train again."
         )
     return copy
+
+
+def check_code(version: ModelVersion, copy: Path) -> None:
+    """Raise Untrusted when a model's files hold code that is not this project's."""
+    if unknown := unknown_code(copy):
+        raise Untrusted(
+            str(version.version),
+            f"its {unknown} is no code that this release knows",
+            "Train again with this release.",
+        )
+
+
+def _check_signature(version: ModelVersion) -> None:
+    digest, signature = version.tags.get(DIGEST_TAG, ""), version.tags.get(SIGNATURE_TAG, "")
+    if not signature or not is_signed(signature, digest, str(version.run_id)):
+        raise Untrusted(
+            str(version.version),
+            "no key that this machine trusts has signed it",
+            f"If it is yours, run `segments sign {version.version}` where it was trained; a machine that only serves "
+            f"needs the file `trusted-keys` from there (see `segments key`, and {KEYS}).",
+        )

@@ -46,6 +46,7 @@ IDENTITY = "identity.json"
 TRIALS = "trials.csv"
 MOVEMENT = "movement.json"
 FALLEN = "fallen.csv"
+MOST_GONE_LISTED = 100  # customers who are gone, biggest spenders first
 MOVES = "data/moves.parquet"  # where each customer was before
 FORWARD = "forward.json"
 MONTHS = "data/months.parquet"  # orders and money of each customer by month
@@ -71,6 +72,7 @@ FORECAST_DAYS = "forecast_days"  # that the forecast looks ahead
 
 # Tags of a model version, and of its run.
 DIGEST_TAG = "sha256"  # the digest of the model's files
+SIGNATURE_TAG = "signature"  # of that digest and the run, by who trained
 DATA_TAG = "data"  # real or demo
 DATA_DIGEST_TAG = "data_digest"
 DETAILS_TAG = "details"  # what its training measured, as JSON; older versions have a tag for each

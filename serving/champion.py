@@ -23,7 +23,7 @@ import numpy as np
 
 from contract import artifact_paths
 from contract.by_hand import by_hand_sentence
-from contract.integrity import Tampered, checked_copy
+from contract.integrity import Tampered, Untrusted, checked_copy
 from contract.lists.customers import CustomerTable, customer_table
 from contract.lists.selections import select
 from contract.mlflow_setup import database_file, prepare, set_log_level, store_address
@@ -45,6 +45,7 @@ from contract.names import (
     SCORED_CUSTOMERS,
     SUMMARY,
 )
+from contract.signatures import KeyProblem
 from serving import lists, queries
 from serving.checks import quotient_problem
 from serving.histories import past_segments, read_months
@@ -496,6 +497,12 @@ def _load_python_model(address: str, version: ModelVersion, folder: Path) -> Any
         copy = checked_copy(mlflow.MlflowClient(address, address), version, folder)
     except Tampered:
         raise Unreadable("its model's files are not those that were registered") from None
+    except Untrusted as error:
+        log.warning("%s", error)
+        raise Unreadable(error.reason) from None
+    except KeyProblem as error:
+        log.warning("%s", error)
+        raise Unreadable("the keys that this machine trusts cannot be read") from None
     return mlflow.pyfunc.load_model(str(copy), suppress_warnings=True).unwrap_python_model()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from contract.lists.customers import NOBODY_BEFORE
 from contract.lists.filters import ways
+from contract.names import MOST_GONE_LISTED
 from serving.archive import Training
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ class Moves:
     """The customers of the version `after`, each with where they were in the version `before`.
 
     rows: customer_id and the columns of contract.lists.customers.MOVEMENT_COLUMNS, one row a customer of `after`;
-    cells: customers and money for each two segments that customers moved between, None for New and Gone.
+    cells: customers and money for each two segments that customers moved between, None for New and Gone; gone: the
+    customers of `before` that `after` does not have, biggest spenders first, at most MOST_GONE_LISTED.
     """
 
     before: Training
     after: Training
     rows: pd.DataFrame
     cells: list[dict[str, Any]]
+    gone: list[dict[str, Any]]
 
     @property
     def days(self) -> int:
@@ -46,6 +49,7 @@ class Moves:
             "to_as_of": self.after.as_of,
             "days": self.days,
             "moves": self.cells,
+            "gone": self.gone,
         }
 
 
@@ -76,9 +80,21 @@ def moves_between(
     )
     gone = then[~then.index.isin(customers_after["customer_id"])]
     money = customers_after["Monetary"].to_numpy(dtype=np.float64)
-    return Moves(
-        before, after, rows, _cells(before, after, was, is_now, now["Monetary"].to_numpy(), money, gone)
-    )
+    cells = _cells(before, after, was, is_now, now["Monetary"].to_numpy(), money, gone)
+    return Moves(before, after, rows, cells, _listed(gone, before.names))
+
+
+def _listed(gone: pd.DataFrame, names: Mapping[int, str]) -> list[dict[str, Any]]:
+    first = gone.sort_values("Monetary", ascending=False, kind="stable").head(MOST_GONE_LISTED)
+    return [
+        {
+            "customer_id": customer,
+            "from_segment": int(segment),
+            "from_name": names.get(int(segment), ""),
+            "Monetary_before": float(money),
+        }
+        for customer, segment, money in zip(first.index, first["segment"], first["Monetary"], strict=True)
+    ]
 
 
 def _change(was: np.ndarray, is_now: np.ndarray, worth: Mapping[int, float]) -> np.ndarray:

@@ -238,7 +238,7 @@ def movement(snapshot: Snapshot, page: int, limit: int) -> dict[str, Any]:
 
     `no_movement` must be None.
     """
-    answer = dict(snapshot.movement or {})
+    answer = {"gone": [], **(snapshot.movement or {})}  # before 0.2.0 nobody listed who is gone
     fallen = answer.pop("fallen")
     advice = snapshot.summary.get("advice_on_fallen") or None
     return _stamped(snapshot, **answer, advice=advice, **_paged(fallen, page, limit))

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from contract.forecast_words import FORECAST_WORDS, SEASON
+from contract.names import MOST_GONE_LISTED
 
 FEATURE_EXAMPLE: dict[str, Any] = {
     "Recency": 2,
@@ -582,6 +583,24 @@ class Fallen(BaseModel):
     Recency: int | None = Field(description="Days from the last order to the later date")
 
 
+class Gone(BaseModel):
+    """A customer of the earlier date who is none at the later one."""
+
+    customer_id: str
+    from_segment: int
+    from_name: str
+    Monetary_before: float
+
+
+GONE_EXAMPLE = {
+    "customer_id": "12350",
+    "from_segment": 0,
+    "from_name": "Low-value lapsed",
+    "Monetary_before": 334.4,
+}
+GONE_MEANING = f"Who is no customer any more, biggest spenders first; the first {MOST_GONE_LISTED}"
+
+
 class Movement(Stamp):
     """Who moved between two dates under the same model, and some of those who left the best segment."""
 
@@ -596,6 +615,7 @@ class Movement(Stamp):
                 | {"to_name": "Low-value lapsed", "customers": 132}
                 | {"Monetary_before": 114240.28, "Monetary_after": 113867.73},
             ],
+            "gone": [GONE_EXAMPLE],
             "advice": "Of those who left it before, 62% bought again within 90 days and spent 714 each.",
             "total": 132,
             "page": 1,
@@ -614,6 +634,7 @@ class Movement(Stamp):
     best_name: str
     sentences: list[str]
     moves: list[Move]
+    gone: list[Gone] = Field(description=GONE_MEANING)
     advice: str | None = Field(
         description="What to do with those who left the best segment; null: nobody left it, or not known"
     )
@@ -682,7 +703,8 @@ class MovementBetween(Stamp):
                     "to_name": "Medium-value",
                 }
                 | {"customers": 33, "Monetary_before": 22000.5, "Monetary_after": 22310.0}
-            ]
+            ],
+            "gone": [GONE_EXAMPLE],
         }
     )
     from_version: int
@@ -691,6 +713,7 @@ class MovementBetween(Stamp):
     to_as_of: str
     days: int = Field(description="Calendar days between the two as-of dates")
     moves: list[Move] = Field(description="Null for a segment: no customer yet, or no customer any more")
+    gone: list[Gone] = Field(description=GONE_MEANING)
 
 
 class VersionSegment(BaseModel):

@@ -1,10 +1,13 @@
+import atexit
 import contextlib
 import fcntl
+import gc
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -14,8 +17,17 @@ from unittest.mock import patch
 import pytest
 from click.testing import CliRunner
 
+from training.store.connection import GC_THRESHOLDS
+
 for name in ("COLUMNS", "LINES"):  # xdist's workers say that they are a terminal of 80 columns
     os.environ.pop(name, None)
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers sign with the key of who started them
+    os.environ["SEGMENTS_KEYS"] = tempfile.mkdtemp(prefix="segments-keys-")
+    atexit.register(shutil.rmtree, os.environ["SEGMENTS_KEYS"], ignore_errors=True)
+# Else each process of a new environment compiles every library, for up to ten seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+gc.set_threshold(*GC_THRESHOLDS)  # as in every command
 
 LONGEST = (
     "scoring_endpoint",

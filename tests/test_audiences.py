@@ -17,6 +17,7 @@ from contract.lists.files import FORMS, lines_of, reachable
 from contract.lists.hold_out import held_out, share_of
 from contract.lists.problems import ListError, NotInVersion
 from contract.lists.selections import select
+from serving.pages.customers import usual
 
 PROFILES = [{"segment": 0, "name": "Low-value"}, {"segment": 1, "name": "High-value active"}]
 SUMMARY = {"as_of": "2011-12-10T12:50:00"}
@@ -64,6 +65,12 @@ def rows_of(form, table=None, **asked):
 
 def sha256(text):
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_column_that_was_kept_under_a_second_name_is_shown_once():
+    land = ["Norway", "Spain", None, None]
+    shown = usual(table_of(country=land, Country=land, city=["Oslo", None, None, None]))
+    assert [name for name in shown if name in ("country", "Country", "city")] == ["country", "city"]
 
 
 def test_a_plain_file_has_the_columns_that_were_asked_for_rounded_and_stamped():

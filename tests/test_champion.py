@@ -119,7 +119,7 @@ def test_promotion_and_rollback_change_the_answers_without_a_failed_request(api_
     process, address = served_api
     for command, version in ((["promote", "--force", "another k"], "2"), (["rollback"], "1")):
         with asking(address) as answers:
-            api_store.process(*command)
+            api_store.run(*command)
             wait_for(lambda: len(answers) > 20 and all(found[1] == version for found in answers[-20:]))  # noqa: B023
         segments = {found[1]: found[3] for found in answers}
         assert {found[0] for found in answers} == {200}

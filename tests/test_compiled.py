@@ -1,5 +1,8 @@
 """The compiled loops beside scipy and scikit-learn, which do the same where numba is not installed."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
@@ -7,6 +10,7 @@ from sklearn.metrics import silhouette_samples as usual_samples
 from sklearn.neighbors import NearestNeighbors
 
 from training.clustering import compiled, density, evaluate, kmeans
+from training.clustering.compiled import warm
 
 pytestmark = pytest.mark.skipif(not compiled.AVAILABLE, reason="numba, the extra `fast`, is not installed")
 
@@ -84,3 +88,17 @@ def test_silhouettes_are_scikit_learns_and_the_same_without_numba(monkeypatch):
     assert np.allclose(fast, usual_samples(points, labels), atol=1e-12)
     monkeypatch.setattr(compiled, "AVAILABLE", False)
     assert np.allclose(fast, evaluate.silhouette_samples(points, labels), atol=1e-13)
+
+
+def test_of_several_trainings_that_begin_at_once_one_compiles(monkeypatch):
+    compilations = []
+
+    def compile_all():
+        time.sleep(0.2)
+        compilations.append("all")
+
+    monkeypatch.setattr(warm, "compile_all", compile_all)
+    monkeypatch.setattr(compiled, "is_cached", lambda: bool(compilations))
+    with ThreadPoolExecutor(4) as trainings:
+        list(trainings.map(lambda _: warm.compile_once(), range(4)))
+    assert compilations == ["all"]

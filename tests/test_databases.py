@@ -531,6 +531,8 @@ def test_a_file_is_found_with_two_three_or_four_slashes(tmp_path, monkeypatch):
 
 # Through the command line
 
+SHORT_SEARCH = ("--trials", "2", "--max-segments", "4")  # these tests are about where the lines come from
+
 
 def test_train_score_compare_and_drift_read_a_duckdb_file(new_folder, demo):
     store = new_folder("databases")
@@ -540,7 +542,7 @@ def test_train_score_compare_and_drift_read_a_duckdb_file(new_folder, demo):
         )
     (store.folder / "query.sql").write_text("SELECT * FROM orders")
     shop = ["duckdb://shop.db", "--table", "orders"]
-    done = store.run("train", *shop, "--promote", "--trials", "8")
+    done = store.run("train", *shop, "--promote", *SHORT_SEARCH)
     assert "Reading duckdb://shop.db" in done.stdout
     assert "1,463 customers as of" in done.stdout
     for command in (
@@ -571,7 +573,7 @@ def test_the_password_is_nowhere_after_a_training(kind, request, demo, new_folde
     shop = [server.address(), "--table", "secret_shop"]
     logs = []
     for command in (
-        ["train", *shop, "--trials", "8"],
+        ["train", *shop, *SHORT_SEARCH],
         ["score", *shop, "-o", "scored.csv", "--model", "challenger"],
         ["drift", *shop, "--log", "--json", "drift.json", "--model", "challenger"],
         ["train", server.address("shopp"), "--table", "secret_shop"],

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from mlflow.cli import cli as mlflow_program
 
 from contract import artifact_paths
 from training.cli import main
@@ -221,6 +220,8 @@ def test_a_missing_driver_is_told_with_the_one_to_install(told, tmp_path):
 def test_an_experiment_that_was_deleted_is_told_with_the_command_that_restores_it(
     told, new_store, tmp_path, name, command
 ):
+    from mlflow.cli import cli as mlflow_program  # seconds, which only this test needs
+
     with new_store(tmp_path) as client:
         experiment = tracking.experiment_id(client, name)
         client.delete_experiment(experiment)

@@ -14,6 +14,7 @@ from made_up import customers, fit, register
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
+from contract.integrity import TRUST_REGISTRY
 from contract.names import FEATURE_TABLE, FEATURES, FORECAST_OUTPUTS, MODEL, OUTPUTS, SEGMENTER
 from training import endpoint, gate
 from training.cli import main
@@ -196,7 +197,13 @@ def write_as_before(path, segmenter, features, names, typical):
 
 
 @pytest.fixture
-def champion_without_weights(client, tmp_path, crown):
+def trusting(monkeypatch):
+    """Code that is not of this release is loaded, too."""
+    monkeypatch.setenv(TRUST_REGISTRY, "1")
+
+
+@pytest.fixture
+def champion_without_weights(client, tmp_path, crown, trusting):  # noqa: ARG001
     """Version 1 gives way to a champion as release 0.1.0 registered them, with code that knows no weights; put back."""
     code = Path(model.__file__).read_text(encoding="utf-8")
     for new, old in {
@@ -330,7 +337,7 @@ set_model(Process())
 """
 
 
-def test_a_model_that_answers_otherwise_over_http_fails(client, tmp_path):
+def test_a_model_that_answers_otherwise_over_http_fails(client, tmp_path, trusting):  # noqa: ARG001
     segmenter, profiles = fit(customers(seed=1, **SHOP))
     file = artifact.write(
         tmp_path / "segmenter.skops", segmenter, FEATURES, profiles.name, np.ones(5), float("nan")

@@ -74,6 +74,12 @@ def test_who_left_the_best_segment_is_listed_biggest_spenders_first(moved):
     ]
 
 
+def test_who_is_gone_is_listed(moved):
+    assert moved.as_json()["gone"] == [
+        {"customer_id": "cid", "from_segment": 2, "from_name": "High", "Monetary_before": 700}
+    ]
+
+
 def test_the_sentences_hold_the_numbers(moved):
     assert moved.sentences == [
         "3 customers, 75% of High, left it from 2024-01-31 to 2024-03-01: 1 to Low, 1 to Medium and 1 gone. "

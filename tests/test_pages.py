@@ -146,6 +146,9 @@ def test_moves_between_versions_count_everyone_once_and_say_the_money():
         ("High", "Gone"): (1, 400, 0),
         ("New", "High"): (1, 0, 70),
     }
+    assert moves.as_json()["gone"] == [
+        {"customer_id": "cid", "from_segment": 1, "from_name": "High", "Monetary_before": 400}
+    ]
 
 
 def test_a_version_is_named_by_number_or_by_its_as_of_date():
@@ -173,7 +176,10 @@ def test_charts_have_a_point_for_each_date_and_gaps_where_nothing_is_known():
 def test_of_two_trainings_for_one_date_the_later_counts():
     again = training(3, MARCH.as_of, (0, "Low", 9, 99.0, 12.0))
     chart = charts([again, MARCH, JANUARY])[0]
-    assert [(line.name, line.values) for line in chart["series"]] == [("Low", [3, 9]), ("High", [2, None])]
+    assert [(line.name, line.values) for line in chart["series"]] == [
+        ("Low", [3, 9]),
+        ("High (until 31 January 2024)", [2, None]),
+    ]
 
 
 def test_segments_of_two_versions_stand_side_by_side_by_their_numbers():

@@ -2,27 +2,33 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import mlflow
 import pytest
 import requests
 import servers
+from composed import SERVICES, command
 from conftest import BIN, Store
 
 from contract.names import MODEL
+from training.cli import main
 
 SECONDS_TO_START = 240
 
 
 @dataclass(frozen=True)
 class RemoteStore(Store):
-    """A folder without a database, whose MLflow is at `address`."""
+    """A folder without a database, whose MLflow is at `address`; `database` and `behind` are where that keeps all."""
 
     address: str = ""
+    database: servers.Server | None = None
+    behind: Path | None = None
 
     @property
     def environment(self):
@@ -35,18 +41,24 @@ class RemoteStore(Store):
 
 @contextlib.contextmanager
 def tracking_server(database, folder, port):
-    """`mlflow server` on a database, with its artifacts in a folder of its own; its address."""
-    command = [BIN / "mlflow", "server", "--backend-store-uri", database, "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", "1", "--artifacts-destination", str(folder / "artifacts")]
+    """The service `mlflow` on a database, with its artifacts in a folder of its own; its address."""
+    words = command(
+        "mlflow",
+        host="127.0.0.1",
+        port=port,
+        workers=1,
+        artifacts_destination=folder / "artifacts",
+        allowed_hosts=f"127.0.0.1:{port}",
+    )
     environment = os.environ | {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
+        **SERVICES["mlflow"]["environment"],
+        "MLFLOW_BACKEND_STORE_URI": database.replace("postgresql://", "postgresql+psycopg://"),
         "PATH": f"{BIN}:{os.environ['PATH']}",
     }
     environment.pop("MLFLOW_TRACKING_URI", None)
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
-            list(map(str, command)),
+            [BIN / words[0], *words[1:]],
             cwd=folder,
             env=environment,
             stdout=log,
@@ -75,10 +87,9 @@ def remote(tmp_path_factory, free_port):
     if servers.program("initdb") is None:
         pytest.skip("PostgreSQL is not installed")
     with servers.postgres() as postgres:
-        database = postgres.address().replace("postgresql://", "postgresql+psycopg://")
         folder = tmp_path_factory.mktemp("server")
-        with tracking_server(database, folder, free_port()) as address:
-            store = RemoteStore(tmp_path_factory.mktemp("client"), address)
+        with tracking_server(postgres.address(), folder, free_port()) as address:
+            store = RemoteStore(tmp_path_factory.mktemp("client"), address, postgres, folder)
             store.run("train", "--promote", "--trials", "2", "--max-segments", "4")
             register_again(store.client)
             yield store
@@ -129,5 +140,46 @@ def test_customers_are_scored_and_compared_with_those_of_the_training(remote):
 
 
 def test_the_scoring_endpoint_answers_from_there(remote, served):
-    with served(["segments", "serve", "--port", "{port}"], remote, "/ping") as address:
+    words = command("scoring", host="127.0.0.1", port="{port}", workers=1)
+    with served(words, remote, "/ping") as address:
         assert requests.get(f"{address}/health", timeout=30).json()["model_version"] == champion(remote)
+
+
+def test_a_backup_answers_elsewhere(remote, tmp_path, free_port):
+    """What docs/operations.md says: the database by pg_dump, the artifacts as they are."""
+    dump, folder = tmp_path / "segments.dump", tmp_path / "server"
+    subprocess.run(
+        [servers.program("pg_dump"), "--format=custom", f"--file={dump}", remote.database.address()],
+        check=True,
+    )
+    shutil.copytree(remote.behind / "artifacts", folder / "artifacts")
+    remote.database.run("CREATE DATABASE restored")
+    restored = remote.database.address("restored")
+    subprocess.run([servers.program("pg_restore"), "--no-owner", f"--dbname={restored}", dump], check=True)
+    with tracking_server(restored, folder, free_port()) as address:
+        other = RemoteStore(tmp_path / "client", address)
+        other.folder.mkdir()
+        assert other.run("history").stdout == remote.run("history").stdout
+        demo = str(remote.folder / "data/raw/demo.csv.gz")
+        assert "written to scored.csv" in other.run("score", demo, "--output", "scored.csv").stdout
+
+
+@pytest.mark.parametrize("service", ["api", "scoring"])
+def test_the_services_of_a_client_are_commands_with_options_of_theirs(service):
+    program, name, *words = command(service)
+    assert program == "segments"
+    main.commands[name].make_context(name, words, resilient_parsing=True)
+    shown = {option for parameter in main.commands[name].params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= shown
+
+
+def test_services_run_without_rights_and_only_the_ui_is_closed_to_others():
+    for name in ("mlflow", "api", "scoring", "cycle"):
+        service = SERVICES[name]
+        assert service["user"] == "10001:10001", name
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+    assert SERVICES["mlflow"]["ports"] == ["127.0.0.1:5002:5002"]
+    for name in ("api", "scoring"):
+        assert SERVICES[name]["environment"]["SEGMENTS_API_TOKEN"].startswith("${SEGMENTS_API_TOKEN:?")
+        assert SERVICES[name]["volumes"] == ["keys:/keys:ro"]

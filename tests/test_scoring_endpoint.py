@@ -51,9 +51,8 @@ def plain(served, store):
 
 @pytest.fixture(scope="module")
 def strict(served, store):
-    """`segments serve`, with two workers."""
-    with served(["segments", "serve", "--port", "{port}", "--workers", "2"], store, "/ping") as address:
-        until(lambda: all(requests.get(f"{address}/ping", timeout=30).ok for _ in range(20)))  # both workers
+    """`segments serve`, with one worker; the test of a promotion has two."""
+    with served(["segments", "serve", "--port", "{port}"], store, "/ping") as address:
         yield address
 
 
@@ -70,7 +69,7 @@ def scored(store):
 @pytest.fixture(scope="module")
 def batch(store):
     """The demo shop scored in batch."""
-    store.process("score", "data/raw/demo.csv.gz", "--output", "demo.csv")
+    store.run("score", "data/raw/demo.csv.gz", "--output", "demo.csv")
     return pd.read_csv(store.folder / "demo.csv", dtype={"customer_id": str}, keep_default_na=False)
 
 
@@ -227,23 +226,6 @@ def test_segments_serve_refuses_a_broken_body_without_repeating_it(strict, body,
     assert "Traceback" not in answer.text
 
 
-def test_segments_serve_stops_at_once_on_sigterm(store, free_port):
-    command = [BIN / "segments", "serve", "--port", str(free_port())]
-    process = subprocess.Popen(command, cwd=store.folder, env=store.environment)
-    try:
-        answers = False
-        deadline = time.monotonic() + 120
-        while not answers:
-            assert time.monotonic() < deadline, "It does not answer."
-            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
-                answers = requests.get(f"http://127.0.0.1:{command[-1]}/ping", timeout=5).ok
-            time.sleep(0.1)
-        process.terminate()
-        assert process.wait(timeout=30) in (0, -signal.SIGTERM)
-    finally:
-        process.kill()
-
-
 def test_a_port_in_use_is_a_clear_error(strict, store):
     port = strict.rsplit(":", 1)[1]
     done = store.process("serve", "--port", port, check=False)
@@ -365,7 +347,7 @@ def test_prometheus_gets_counts_of_known_paths_only(strict):
     ],
     ids=["gunicorn", "flask run", "segments serve"],
 )
-def test_health_answers_at_once_while_the_model_is_loading(own_store, free_port, command):
+def test_a_server_says_that_it_is_loading_then_answers_and_ends_on_sigterm(own_store, free_port, command):
     port = str(free_port())
     words = [word.replace("{port}", port) for word in command]
     with (own_store.folder / "loading.log").open("w") as log:
@@ -387,8 +369,10 @@ def test_health_answers_at_once_while_the_model_is_loading(own_store, free_port,
                     (answer.status_code, answer.json()["status"], answer.headers.get("Retry-After"))
                 )
             time.sleep(0.02)
-    finally:
         server.terminate()
+        assert server.wait(timeout=30) in (0, -signal.SIGTERM)
+    finally:
+        server.kill()
         server.wait(timeout=30)
     assert states[0] == (503, "loading", "5")
     assert set(states) == {(503, "loading", "5"), (200, "ok", None)}

@@ -47,6 +47,7 @@ from training.options import (
     source_options,
     thresholds_of,
     tolerance_of,
+    trust_option,
 )
 from training.outcome_json import outcome_as_json
 from training.reading.address import shown
@@ -143,6 +144,7 @@ def train(
     from training.progress import SweepProgress
     from training.reading.sources import in_words
     from training.shop import MAX_CUSTOMERS, count_customers
+    from training.signing import check_signing_key
     from training.train import Assignment, train_challenger, work_on_study
 
     if worker and not storage:
@@ -154,6 +156,7 @@ def train(
         sources, demo_data = given_sources(inputs)
         if not worker:
             _check_store()
+            check_signing_key()
         reading = reading_of(options)
         click.echo(f"Reading {in_words(sources)}")
         compiler = None if demo_data else compiled.warming()
@@ -190,6 +193,30 @@ def train(
             click.echo(f"Next: segments promote {version}")
         elif not _promote(str(version), settings.limits, tolerance, outcome, server=server.endpoint):
             sys.exit(1)
+
+
+@main.command()
+@click.option("--rotate/--no-rotate", default=False, help="Sign with a new key from now on.")
+def key(rotate: bool) -> None:
+    """Show the key that signs models here; a machine that only serves needs its public half."""
+    from training.signing import new_key, signing_key_text
+
+    if rotate:
+        new_key()
+    click.echo(signing_key_text())
+
+
+@main.command("sign")
+@click.argument("version")
+def sign_version(version: str) -> None:
+    """Sign VERSION, trained by an earlier release or with another key, if its files and its code are known."""
+    from training.store import registry
+    from training.store.connection import connect
+
+    client = connect()
+    number = registry.find(client, version)
+    registry.sign_version(client, number)
+    click.echo(f"Version {number} is signed.")
 
 
 @main.command("promote")
@@ -437,6 +464,7 @@ def drift(
 @click.option("--model", default="champion", help="Which version: an alias, which is followed, or a number.")
 @click.option("--version-column/--no-version-column", default=False, help="Answers name their model_version.")
 @click.option("--access-log/--no-access-log", default=False, help="One line per request.")
+@trust_option
 def serve(host: str, port: int, workers: int, model: str, version_column: bool, access_log: bool) -> None:
     """Serve the scoring endpoint: POST /invocations, as `mlflow models serve` does, with stricter checks.
 
@@ -470,6 +498,7 @@ def serve(host: str, port: int, workers: int, model: str, version_column: bool, 
 @click.option("--port", default=5000, type=PORT_NUMBER)
 @click.option("--workers", default=2, type=click.IntRange(1))
 @click.option("--access-log/--no-access-log", default=False, help="One line per request.")
+@trust_option
 def api(host: str, port: int, workers: int, access_log: bool) -> None:
     """Serve the analytics API, the dashboard (/ui) and Swagger UI (/apidocs)."""
     from contract.mlflow_setup import store_address
@@ -514,6 +543,7 @@ def ui(host: str, port: int) -> None:
 @click.option(
     "--access-log/--no-access-log", default=False, help="One line per request, with the server's name."
 )
+@trust_option
 def up(host: str, api_port: int, scoring_port: int, ui_port: int, access_log: bool) -> None:
     """Start the analytics API, the scoring endpoint and the MLflow UI; Ctrl-C stops all three."""
     from contract.mlflow_setup import store_address

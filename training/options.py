@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypedDict, TypeVar
 
 import click
 
+from contract.integrity import TRUST_REGISTRY
 from contract.names import FEATURES
 from training.clustering.weights import DEFAULT_WEIGHTS, written
 from training.errors import InputError
@@ -159,6 +161,22 @@ def _decorated(
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def trust_option(command: Command[Parameters, Result]) -> Command[Parameters, Result]:
+    """Let a server load what is registered, whoever registered it; its workers learn it from the environment."""
+
+    def trust(_: click.Context, __: click.Parameter, wanted: bool) -> None:
+        if wanted:
+            os.environ[TRUST_REGISTRY] = "1"
+
+    return click.option(
+        "--trust-registry/--no-trust-registry",
+        default=False,
+        expose_value=False,
+        callback=trust,
+        help="Load models that no trusted key has signed, too: whoever can write to the registry runs code here.",
+    )(command)
 
 
 def source_options(command: Command[Parameters, Result]) -> Command[Parameters, Result]:

@@ -99,7 +99,7 @@ def listed(table: CustomerTable, asked: Asked) -> Selection:
 def usual(table: CustomerTable) -> list[str]:
     """The columns that are shown where none is named: the first of SHOWN that there are, and those the shop kept."""
     names = [column.name for column in table.columns]
-    return [name for name in SHOWN if name in names] + table.kept
+    return [name for name in SHOWN if name in names] + _kept_once(table)
 
 
 def content(selection: Selection, asked: Asked, page: int) -> dict[str, Any]:
@@ -168,9 +168,15 @@ def _kept(table: CustomerTable) -> dict[str, list[str]]:
     """The values of each column that the shop kept, where they are few enough to choose from."""
     return {
         name: table.texts[name].values.to_pylist()
-        for name in table.kept
+        for name in _kept_once(table)
         if 0 < len(table.texts[name].values) <= MOST_VALUES
     }
+
+
+def _kept_once(table: CustomerTable) -> list[str]:
+    """The columns that the shop kept, one of each name: `--keep Country` keeps what stands in `country` as well."""
+    small = [name.casefold() for name in table.kept]
+    return [name for place, name in enumerate(table.kept) if small.index(small[place]) == place]
 
 
 def _sorts(table: CustomerTable) -> list[tuple[str, str]]:

@@ -30,6 +30,7 @@ def since_the_training_looked(snapshot: Snapshot, order: Sequence[int]) -> dict[
         "fallen_total": movement["total"],
         "best_name": movement["best_name"],
         "advice": movement["advice"],
+        "gone": movement["gone"],
         "address": {},
         **matrix(movement["moves"], order, names, names),
     }
@@ -46,6 +47,7 @@ def between_versions(moves: Moves, order: Sequence[int], champion: int) -> dict[
         "to_as_of": after.as_of,
         "sentences": [],
         "same_model": False,
+        "gone": moves.gone,
         "address": {"since": before.version, **version},
         **matrix(moves.cells, known, before.names, after.names),
     }
@@ -62,6 +64,7 @@ def matrix(
     starts = [start for start in (*order, None) if any(own == start for own, _ in by_ends)]
     ends = [end for end in (*order, None) if any(own == end for _, own in by_ends)]
     return {
+        "gone_total": sum(move["customers"] for move in moves if move["to_segment"] is None),
         "ends": [{"segment": end, "name": None if end is None else names_after.get(end, "")} for end in ends],
         "rows": [
             _row(start, [by_ends.get((start, end)) for end in ends], order, names_before) for start in starts

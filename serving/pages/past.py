@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from contract.words import day
 from serving.archive import Promotion, Training
 from serving.pages.frame import look
 from serving.pages.lines import Line, drawing
@@ -84,7 +85,13 @@ def _of_segments(rows: Sequence[Training], numbers: Sequence[int], name: str) ->
     lines = []
     for number in numbers:
         own = [_profile(training, number) for training in rows]
-        title = next(profile["name"] for profile in reversed(own) if profile)
+        last, title = next(
+            (training, profile["name"])
+            for training, profile in reversed([*zip(rows, own, strict=True)])
+            if profile
+        )
+        if last is not rows[-1]:  # another number may have the name today
+            title = f"{title} (until {day(last.as_of)})"
         lines.append(Line(title, [profile[name] if profile else None for profile in own], look(number)))
     return lines
 

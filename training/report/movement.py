@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from contract.names import STATES
+from contract.names import MOST_GONE_LISTED, STATES
 from contract.words import amount, counted, listed, percent
 from training.profiles import by_value
 
@@ -21,11 +21,12 @@ LATE = STATES[-1]
 class Movement:
     """Where the customers of one date were at a later one.
 
-    from_as_of, to_as_of: the two dates; names: one a segment, in their order; best: the segment of the
+    from_as_of, to_as_of: the two dates; names: one per segment, in their order; best: the segment of the
     highest mean Monetary of ordinary customers at the later date; moves: one row for each two places that
     customers moved between (see `movement_between`); fallen: who left the best segment, one row each, biggest
-    spenders first; became_late: who is late at the later date and was not at the earlier one, in the same order, None
-    where the model knows no states; sentences: the same in words.
+    spenders first; gone: who took back all they had bought, in the same order; became_late: who is late at the
+    later date and was not at the earlier one, in the same order, None where the model knows no states; sentences:
+    the same in words.
     """
 
     from_as_of: datetime
@@ -34,6 +35,7 @@ class Movement:
     best: int
     moves: pd.DataFrame
     fallen: pd.DataFrame
+    gone: pd.DataFrame
     became_late: pd.DataFrame | None
     sentences: list[str]
 
@@ -56,6 +58,7 @@ class Movement:
             "sentences": self.sentences,
             "moves": _records(self.moves),
             "fallen": _records(self.fallen),
+            "gone": _records(self.gone.head(MOST_GONE_LISTED)),
             "became_late": None if self.became_late is None else _records(self.became_late),
         }
 
@@ -83,7 +86,7 @@ def movement_between(
 
     Gone is who took back all they had bought. `fallen` has customer_id, from_name, to_segment, to_name,
     Monetary_before, Monetary_after and Recency (days from the last order to the later date), the last
-    two null for those gone.
+    two null for those gone. `gone` has customer_id, from_segment, from_name and Monetary_before.
     """
     columns = ["customer_id", "Recency", "Monetary", "segment"]
     both = before[columns].merge(
@@ -107,12 +110,15 @@ def movement_between(
     fallen = left.sort_values("Monetary_before", ascending=False, kind="stable")[
         ["customer_id", "from_name", "to_segment", "to_name", *money, "Recency"]
     ].reset_index(drop=True)
+    gone = both[both["to_segment"].isna()].sort_values("Monetary_before", ascending=False, kind="stable")[
+        ["customer_id", "from_segment", "from_name", "Monetary_before"]
+    ]
     late = _became_late(before, after, names) if "state" in before and "state" in after else None
     by_worth = [names[number] for number in order]
     sentences = _sentences(moves, fallen, by_worth, f"{from_as_of:%Y-%m-%d}", f"{to_as_of:%Y-%m-%d}")
     if late is not None:
         sentences.append(_late_sentence(late, by_worth))
-    return Movement(from_as_of, to_as_of, list(names), best, moves, fallen, late, sentences)
+    return Movement(from_as_of, to_as_of, list(names), best, moves, fallen, gone, late, sentences)
 
 
 def _became_late(before: pd.DataFrame, after: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from contract.by_hand import by_hand_sentence
-from contract.integrity import Tampered, checked_copy, digest_of
+from contract.integrity import Tampered, Untrusted, check_code, checked_copy, digest_of, unsigned_copy
 from contract.names import (
     CHALLENGER,
     CHAMPION,
@@ -30,7 +30,9 @@ from contract.names import (
     PREVIOUS,
     REPORT,
     SEGMENTER,
+    SIGNATURE_TAG,
 )
+from contract.signatures import KeyProblem, sign
 from training.errors import InputError
 from training.identity import Predecessor, Segments
 from training.store import artifact, history
@@ -95,7 +97,9 @@ def register(
             (record,) = registered
         else:
             files = Path(mlflow.artifacts.download_artifacts(model_uri))
-            record = mlflow.register_model(model_uri, MODEL, tags={**tags, DIGEST_TAG: digest_of(files)})
+            digest = digest_of(files)
+            own = {DIGEST_TAG: digest, SIGNATURE_TAG: sign(digest, run)}
+            record = mlflow.register_model(model_uri, MODEL, tags={**tags, **own})
     version = int(record.version)
     link = f"#/experiments/{client.get_run(run).info.experiment_id}/runs/{run}"
     links = f"\n- [Its training]({link}), and the [report]({link}/artifacts/{REPORT})"
@@ -296,5 +300,23 @@ def fetch(client: MlflowClient, version: int, folder: Path) -> Path:
     """The model's files, copied into `folder`. Raises InputError when they are not those that were registered."""
     try:
         return checked_copy(client, record_of(client, version), folder)
-    except Tampered as error:
+    except (Tampered, Untrusted, KeyProblem) as error:
         raise InputError(str(error)) from None
+
+
+def sign_version(client: MlflowClient, version: int) -> None:
+    """Sign a version of an earlier release, whose digest and code are known. Raises InputError."""
+    record = record_of(client, version)
+    digest = record.tags.get(DIGEST_TAG)
+    if digest is None:
+        raise InputError(
+            f"Version {version} has no tag {DIGEST_TAG}: nobody can say whether its files are those that were "
+            "registered. Expected a version that `segments train` registered. Train again."
+        )
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            check_code(record, unsigned_copy(client, record, Path(folder)))
+        signature = sign(digest, str(record.run_id))
+    except (Tampered, Untrusted, KeyProblem) as error:
+        raise InputError(str(error)) from None
+    client.set_model_version_tag(MODEL, str(version), SIGNATURE_TAG, signature)

@@ -30,7 +30,7 @@ def warming() -> subprocess.Popen[bytes] | None:
 
     To be started while something else is read, and waited for (or killed) before the loops are called.
     """
-    if not AVAILABLE or _is_cached():
+    if not AVAILABLE or is_cached():
         return None
     command = [sys.executable, "-m", f"{__name__}.warm"]
     return subprocess.Popen(
@@ -38,7 +38,7 @@ def warming() -> subprocess.Popen[bytes] | None:
     )
 
 
-def _is_cached() -> bool:
+def is_cached() -> bool:
     """Whether numba's cache beside the sources holds an index that is newer than each of them."""
     here = Path(__file__).parent
     sources = [here / f"{name}.py" for name in LOOPS]

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
+from pathlib import Path
+
 import numpy as np
+
+from training.clustering import compiled
+
+
+def compile_once() -> None:
+    """Compile what is not in the cache. Of several processes one compiles; the others wait for it, and do nothing.
+
+    Each training that begins meanwhile starts such a process, and so does one that then refuses its input.
+    """
+    with Path(__file__).open("rb") as source:
+        fcntl.flock(source, fcntl.LOCK_EX)
+        if not compiled.is_cached():
+            compile_all()
 
 
 def compile_all() -> None:
@@ -22,4 +38,4 @@ def compile_all() -> None:
 
 
 if __name__ == "__main__":
-    compile_all()
+    compile_once()

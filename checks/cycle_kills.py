@@ -61,9 +61,8 @@ class Shop:
             [*COMMAND, *TOLD],
             cwd=self.folder,
             env=environment,
-            stdout=subprocess.PIPE,
+            stdout=(self.folder / "cycle.log").open("w"),
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
 
@@ -76,7 +75,8 @@ class Shop:
         """A cycle that nobody disturbs; how long it took."""
         started = time.monotonic()
         process = self.start()
-        output, _ = process.communicate()
+        process.wait()
+        output = (self.folder / "cycle.log").read_text()
         self.check(process.returncode == 0, f"exit code {process.returncode}: {output[-600:]}")
         return time.monotonic() - started
 
@@ -131,6 +131,16 @@ class Shop:
         mlflow.pyfunc.load_model(f"models:/{MODEL}/{champion.version}")
 
 
+def ended_within(process: subprocess.Popen, seconds: float) -> float | None:
+    """After how many seconds a process ended by itself; None when it has not ended in this time."""
+    started = time.monotonic()
+    while time.monotonic() - started < seconds:
+        if process.poll() is not None:
+            return time.monotonic() - started
+        time.sleep(0.05)
+    return None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
@@ -150,12 +160,13 @@ def main() -> int:
             shop.month(number)
             process = shop.start()
             moment = chance.uniform(0, seconds)
-            time.sleep(moment)
-            ended = process.poll() is not None
-            if not ended:
+            ended = ended_within(process, moment)
+            if ended is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            state = "ended before" if ended else shop.state()
+            else:  # the machine has less to do than before
+                seconds = ended
+            process.wait()
+            state = shop.state() if ended is None else "ended before"
             states[state] += 1
             shop.check_champion(number)
             shop.finish()

@@ -198,16 +198,20 @@ POISONED = {
 
 
 @pytest.mark.parametrize("reason", POISONED)
-def test_a_poisoned_month_is_stopped_with_its_reason_and_told_once(crowned, reason):
+def test_a_poisoned_month_is_stopped_with_its_reason(crowned, reason):
     write_shop(crowned.folder / "in", POISONED[reason]())
     assert "Stopped: " in cycle(crowned, "--always", code=EXIT_STOPPED)
     told = events(crowned)[-1]
     assert (told["type"], told["version_before"]) == ("stopped", 1)
     assert reason in told["reason"]
-    cycle(crowned, "--always", code=EXIT_STOPPED)
-    assert events(crowned)[-1] == told
-    assert types(crowned).count("stopped") == 1
     assert (champion(crowned), versions(crowned)) == (1, [1])
+
+
+def test_a_month_that_was_stopped_keeps_its_exit_code_and_is_told_once(crowned):
+    write_shop(crowned.folder / "in", POISONED["order_value"]())
+    for _ in range(2):
+        cycle(crowned, code=EXIT_STOPPED)
+    assert types(crowned).count("stopped") == 1
 
 
 def test_data_that_cannot_be_read_are_told_again_after_they_were_read(crowned):

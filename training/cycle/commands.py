@@ -70,6 +70,7 @@ def cycle(inputs: tuple[str, ...], **options: Unpack[CycleCommandOptions]) -> No
     from training.console import print_counted, print_verdict
     from training.cycle.lease import Busy
     from training.cycle.steps import EXIT_BUSY, Said, run_cycle
+    from training.signing import check_signing_key
     from training.store.connection import connect
     from training.store.tracking import check_ready
 
@@ -78,6 +79,7 @@ def cycle(inputs: tuple[str, ...], **options: Unpack[CycleCommandOptions]) -> No
     with outcome_as_json(options["json_path"]) as outcome, processes.handled(ending, processes.leave):
         client = connect()
         check_ready(client)
+        check_signing_key()
         try:
             result = run_cycle(client, order, Said(click.echo, print_counted, print_verdict))
         except Busy as busy:

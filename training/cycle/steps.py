@@ -8,7 +8,6 @@ nothing.
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
@@ -17,8 +16,9 @@ from mlflow import MlflowClient
 from contract.names import CHAMPION, DRIFT, MODEL
 from training import gate
 from training.cycle import approval, record
-from training.cycle.channels import Channel, Undelivered
+from training.cycle.channels import Channel
 from training.cycle.decision import Decision, Schedule, broken_rules, decision
+from training.cycle.delivery import deliver
 from training.cycle.events import PROMOTED, RETRAINED, STOPPED, WAITING
 from training.cycle.export import Export, export_changes
 from training.cycle.lease import Lease, leased
@@ -121,24 +121,8 @@ class _Work:
     lease: Lease
 
     def deliver(self) -> None:
-        """Send each event to each channel that has not got it yet. What does not arrive is sent by the next call."""
-        for cycle in record.undelivered(self.client) if self.order.channels else ():
-            missing = False
-            for event in cycle.events:
-                delivered = cycle.tags.get(record.DELIVERED + event.type, "").splitlines()
-                for channel in self.order.channels:
-                    if channel.name in delivered:
-                        continue
-                    try:
-                        channel.send(event)
-                    except Undelivered as error:
-                        missing = True
-                        print(f"'{event.type}' did not reach {channel.name}: {error}.", file=sys.stderr)
-                        continue
-                    delivered = [*delivered, channel.name]
-                    cycle = cycle.with_tags(**{record.DELIVERED + event.type: "\n".join(delivered)})
-            if not missing:
-                cycle.with_tags(**{record.UNDELIVERED: "no"})
+        """Send what is recorded and has not arrived yet."""
+        deliver(self.client, self.order.channels)
 
     def settle_waiting(self, but: str = "") -> None:
         """Do what a person decided about the versions that waited for it, but for the one of the run `but`."""

@@ -35,6 +35,9 @@ OPTIONS_OF_OTHERS = {  # options that the pages name and `segments` does not hav
     "mlflow": {"--app-name", "--env-manager", "--experiment-name"},
     "flask": {"--app"},
     "Spark": {"--master", "--driver-memory"},
+    "docker": {"--detach", "--file"},
+    "pg_dump, pg_restore": {"--dbname", "--format", "--no-owner"},
+    "tar": {"--create", "--directory", "--extract", "--gzip"},
     "checks and benchmarks": {
         "--seconds",
         "--seeds",
@@ -44,6 +47,8 @@ OPTIONS_OF_OTHERS = {  # options that the pages name and `segments` does not hav
         "--lines",
         "--runs",
         "--copies",
+        "--cases",
+        "--kills",
     },
 }
 # Commands of the README that are no `segments` command, by their first word, and the test that holds each.

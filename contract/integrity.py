@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from contract.known_code import unknown_code
 from contract.names import DIGEST_TAG, SIGNATURE_TAG
-from contract.signatures import KEYS, is_signed
+from contract.signatures import TRUSTED, is_signed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -107,5 +107,5 @@ def _check_signature(version: ModelVersion) -> None:
             str(version.version),
             "no key that this machine trusts has signed it",
             f"If it is yours, run `segments sign {version.version}` where it was trained; a machine that only serves "
-            f"needs the file `trusted-keys` from there (see `segments key`, and {KEYS}).",
+            f"needs the file `trusted-keys` from there (see `segments key`, and {TRUSTED}).",
         )

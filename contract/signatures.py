@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEYS = "SEGMENTS_KEYS"  # in the environment: the folder of the keys
+TRUSTED = (
+    "SEGMENTS_TRUSTED_KEYS"  # in the environment: the file of the public keys, where it is not in that folder
+)
 PRIVATE_KEY, TRUSTED_KEYS = "signing-key.pem", "trusted-keys"
 
 
@@ -25,6 +28,11 @@ class KeyProblem(Exception):
 def keys_folder() -> Path:
     """Where the keys are: outside every project, so that who reads or copies a store has no key of it."""
     return Path(os.environ.get(KEYS) or Path.home() / ".config" / "segments")
+
+
+def trusted_file() -> Path:
+    """The file of the public keys that this machine trusts."""
+    return Path(os.environ.get(TRUSTED) or keys_folder() / TRUSTED_KEYS)
 
 
 def sign(digest: str, run: str) -> str:
@@ -74,7 +82,7 @@ def make_key(*, replace: bool) -> None:
     key, folder = Ed25519PrivateKey.generate(), keys_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (folder / TRUSTED_KEYS).open("a", encoding="ascii") as trusted:
+        with trusted_file().open("a", encoding="ascii") as trusted:
             trusted.write(f"{public_key(key)}\n")
         handle, name = tempfile.mkstemp(dir=folder)  # only the user may read it
         with os.fdopen(handle, "wb") as file:
@@ -100,7 +108,7 @@ def public_key(key: Ed25519PrivateKey) -> str:
 
 def trusted_keys() -> list[str]:
     """The public keys that this machine trusts, one per line of their file. Raises KeyProblem."""
-    file = keys_folder() / TRUSTED_KEYS
+    file = trusted_file()
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -182,4 +182,4 @@ def test_services_run_without_rights_and_only_the_ui_is_closed_to_others():
     assert SERVICES["mlflow"]["ports"] == ["127.0.0.1:5002:5002"]
     for name in ("api", "scoring"):
         assert SERVICES[name]["environment"]["SEGMENTS_API_TOKEN"].startswith("${SEGMENTS_API_TOKEN:?")
-        assert SERVICES[name]["volumes"] == ["keys:/keys:ro"]
+        assert SERVICES[name]["volumes"] == ["trusted:/trusted:ro"]

@@ -145,6 +145,14 @@ def test_a_machine_that_only_serves_needs_the_trusted_keys(client, ours, keys, m
     assert [path.name for path in keys.iterdir()] == [signatures.TRUSTED_KEYS]
 
 
+def test_the_trusted_keys_may_lie_apart_from_the_key_that_signs(keys, tmp_path, monkeypatch):
+    monkeypatch.setenv(signatures.TRUSTED, str(tmp_path / "public"))
+    own = signatures.sign("digest", "run")
+    assert [path.name for path in keys.iterdir()] == [signatures.PRIVATE_KEY]
+    monkeypatch.setenv(signatures.KEYS, str(tmp_path / "nothing"))
+    assert signatures.is_signed(own, "digest", "run")
+
+
 def test_a_new_key_signs_and_the_one_before_is_trusted_until_its_line_is_gone(keys):
     old = signatures.sign("digest", "run")
     assert stat.S_IMODE((keys / signatures.PRIVATE_KEY).stat().st_mode) == 0o600

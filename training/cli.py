@@ -155,6 +155,8 @@ def train(
     reading, tolerance = reading_of(options), tolerance_of(options)
     with outcome_as_json(options["json_path"]) as outcome:
         sources, demo_data = given_sources(inputs)
+        if not worker:
+            check_signing_key()
         click.echo(f"Reading {in_words(sources)}")
         compiler = None if demo_data else compiled.warming()
         with Preparation(promote and not worker) as prepared, EarlyServer() as server:
@@ -165,7 +167,6 @@ def train(
             settings = settings_of(options)
             if not worker:
                 _check_store()
-                check_signing_key()
             shop = count_customers(sources, reading, MAX_CUSTOMERS, settings.seed)
             print_counted(shop)
             assignment = Assignment(shop, reading, settings, demo_data)

@@ -29,6 +29,6 @@ def signing_key_text() -> str:
     return (
         f"Public key    {signatures.public_key(signatures.signing_key())}\n"
         f"Private key   {folder / signatures.PRIVATE_KEY} (stays on this machine)\n"
-        f"Trusted here  {folder / signatures.TRUSTED_KEYS}, {len(signatures.trusted_keys())} in all\n"
-        f"A machine that only serves needs that file of trusted keys, in the same place or under {signatures.KEYS}."
+        f"Trusted here  {signatures.trusted_file()}, {len(signatures.trusted_keys())} in all\n"
+        f"A machine that only serves needs that last file, in the same place or named by {signatures.TRUSTED}."
     )

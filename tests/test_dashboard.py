@@ -16,7 +16,7 @@ from word_table import TABLE
 from contract import colours, words
 from contract.forecast_words import FORECAST_WORDS, SEASON
 from contract.languages import MARKS, localised
-from contract.names import FEATURES, FORECAST_OUTPUTS, STATES
+from contract.names import FEATURES, FORECAST_OUTPUTS, MOST_GONE_LISTED, STATES
 from serving.charting_library import installed_release
 from serving.snapshot import Snapshot
 
@@ -704,7 +704,10 @@ def test_any_two_versions_are_compared_and_their_cells_are_lists(page, server):
     page.wait_for_url("**from=2&to=1")
     assert f"{answer['days']} days" in sees(page.locator(".intro"))
     counts = {(move["from_segment"], move["to_segment"]): move["customers"] for move in answer["moves"]}
-    links = page.locator("#matrix td a")
+    gone = sum(count for (_, end), count in counts.items() if end is None)
+    assert page.locator("#gone tbody tr").count() == len(answer["gone"]) == min(gone, MOST_GONE_LISTED)
+    assert page.locator("#matrix td a[href='#gone']").count() == sum(end is None for _, end in counts)
+    links = page.locator("#matrix td a:not([href='#gone'])")
     for place in range(links.count()):
         count, query = leads_to(page, links.nth(place))
         assert query["since"] == "2"

@@ -31,6 +31,8 @@ def start(store, ports):
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # A shell starts what runs in the background with Ctrl-C ignored, and `up` then ignores it, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -45,4 +45,3 @@ def test_a_new_training_takes_over_and_gives_way_again(store):
     trained = store.run("train", "--trials", "2", "--max-segments", "4", "--promote").stdout
     assert "Version 2 is champion." in trained
     assert "Version 1 is champion again" in store.run("rollback").stdout
-    store.run("promote", "2")

@@ -69,7 +69,7 @@ def audience(
     if since := asked.get("since", ""):
         then = earlier.before(since, snapshot)
         change = asked.get("change", CHANGES[0])
-        chosen = changed(chosen, reachable(select(then, wanted), form), change)
+        chosen = changed(chosen, reachable(select(then, wanted, selection.table.segments), form), change)
         parts.append(f"{change}-since-v{then.version}")
     hold_out, part = _hold_out(asked)
     own = part_of(chosen, hold_out, part)

@@ -67,6 +67,14 @@ def sha256(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def test_nobody_was_in_a_segment_that_came_later():
+    then = table_of(version=2)
+    assert select(then, [("segment", "5")], later={0, 1, 5}).ids == []
+    assert len(select(then, [("segment", "0"), ("segment", "5")], later={0, 1, 5})) == 2
+    with pytest.raises(ListError, match=r"is not known\. Expected one of: 0, 1, 5\."):
+        select(then, [("segment", "6")], later={0, 1, 5})
+
+
 def test_a_column_that_was_kept_under_a_second_name_is_shown_once():
     land = ["Norway", "Spain", None, None]
     shown = usual(table_of(country=land, Country=land, city=["Oslo", None, None, None]))

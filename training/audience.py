@@ -140,7 +140,7 @@ def _written(client: MlflowClient, version: int, wanted: Wanted) -> Iterator[Lis
     fields = chosen.fields if any(name == "fields" for name, _ in wanted.pairs) else ()
     if wanted.since:
         before = version_before(wanted.since, registered_versions(client, version), version)
-        then = reachable(select(read_table(client, before), wanted.pairs), form)
+        then = reachable(select(read_table(client, before), wanted.pairs, asked.table.segments), form)
         for change in CHANGES:
             own = part_of(changed(chosen, then, change), hold_out)
             target = beside(path, f"{change}-since-v{before}")

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,16 +98,20 @@ class Filter:
             yield table.containing(self.q)
 
 
-def filter_of(pairs: Pairs, table: CustomerTable) -> Filter:
-    """The filter that names and values ask of a table. Raises ListError, which says what was expected."""
+def filter_of(pairs: Pairs, table: CustomerTable, later: Collection[int] = ()) -> Filter:
+    """The filter that names and values ask of a table. Raises ListError, which says what was expected.
+
+    later: segments that a later version has, in which nobody of this table is, unless it has them, too.
+    """
     given: defaultdict[str, list[str]] = defaultdict(list)
     for name, value in pairs:
         given[name].append(value)
     for name, values in given.items():
         _check(name, values)
+    numbers = {*table.segments, *later}
     return Filter(
         q=_search(given["q"]),
-        segments=_both(*(_segments(name, given[name], table) for name in ("segment", "to_segment"))),
+        segments=_both(*(_segments(name, given[name], numbers) for name in ("segment", "to_segment"))),
         states=_states(given["state"], table),
         unusual=_flag(given["unusual"]),
         bounds=_bounds(given, table),
@@ -133,8 +137,8 @@ def _search(values: Sequence[str]) -> str:
     return text
 
 
-def _segments(name: str, values: Sequence[str], table: CustomerTable) -> tuple[int, ...]:
-    known = [str(number) for number in sorted(table.segments)]
+def _segments(name: str, values: Sequence[str], numbers: Collection[int]) -> tuple[int, ...]:
+    known = [str(number) for number in sorted(numbers)]
     for value in values:
         if value not in known:
             raise ListError(f"{name} {shown(value)} is not known. Expected one of: {', '.join(known)}.")
@@ -215,7 +219,7 @@ def _kept(given: Mapping[str, Sequence[str]], table: CustomerTable) -> dict[str,
 
 
 def _segments_before(values: Sequence[str], table: CustomerTable) -> tuple[int | None, ...]:
-    numbers = _segments("from_segment", [value for value in values if value != NEW], table)
+    numbers = _segments("from_segment", [value for value in values if value != NEW], table.segments)
     if values:
         table.column("from_segment", "Filter")
     return (*numbers, *([None] if NEW in values else []))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from contract.lists.customers import CustomerTable, Indices, Mask
@@ -49,11 +49,14 @@ class Selection:
         return self.table.rows(self.indices[first : first + per_page], self.fields)
 
 
-def select(table: CustomerTable, pairs: Pairs) -> Selection:
-    """The list that names and values ask for: a filter's, and `sort` and `fields`. Raises ListError."""
+def select(table: CustomerTable, pairs: Pairs, later: Collection[int] = ()) -> Selection:
+    """The list that names and values ask for: a filter's, and `sort` and `fields`. Raises ListError.
+
+    later: segments of a later version that may be asked for, too, see `filter_of`.
+    """
     pairs = list(pairs)
     view = {name: _once(pairs, name) for name in VIEW_NAMES}
-    wanted = filter_of([pair for pair in pairs if pair[0] not in VIEW_NAMES], table)
+    wanted = filter_of([pair for pair in pairs if pair[0] not in VIEW_NAMES], table, later)
     name, falling = _sort(view["sort"] or DEFAULT_SORT, table)
     fields = _fields(view["fields"], table)
     mask = wanted.marks(table)

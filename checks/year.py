@@ -42,7 +42,13 @@ PAUSE_SECONDS = 0.5  # of a client between two requests
 SWAP_SECONDS = 120
 MAX_MOVED = 0.6  # of the gate: in the first year of a shop, each month is a large part of all that is known
 ROW = {"Recency": 6, "Frequency": 16, "Monetary": 8688.0, "AverageOrderValue": 543.0, "Tenure": 300}
-READ = ("/analytics/overview", "/analytics/segments", "/analytics/customers?limit=5", "/ui", "/ui/movement")
+READ = (
+    "/analytics/overview",
+    "/analytics/segments",
+    "/analytics/customers?per_page=5",
+    "/ui",
+    "/ui/movement",
+)
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -297,7 +303,7 @@ def check_outcome(year: Year, crowd: Crowd) -> None:
     print(
         f"{len(moved)} champions; {answered['api']:,} answers of the API and {answered['scoring']:,} of the scoring "
         f"endpoint, {sum(crowd.failures.values())} failed or mixed, the slowest after {crowd.slowest:.1f} s; "
-        f"{len(Receiver.ids)} events told {sum(Receiver.ids.values())} times ({repeats} repeats): "
+        f"{len(Receiver.ids)} events, sent {Receiver.calls} times, refused {Receiver.calls // 3}, taken twice {repeats}: "
         f"{dict(collections.Counter(Receiver.types.values()))}; {len(year.problems)} problems"
     )
 

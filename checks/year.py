@@ -303,7 +303,8 @@ def check_outcome(year: Year, crowd: Crowd) -> None:
     print(
         f"{len(moved)} champions; {answered['api']:,} answers of the API and {answered['scoring']:,} of the scoring "
         f"endpoint, {sum(crowd.failures.values())} failed or mixed, the slowest after {crowd.slowest:.1f} s; "
-        f"{len(Receiver.ids)} events, sent {Receiver.calls} times, refused {Receiver.calls // 3}, taken twice {repeats}: "
+        f"{len(Receiver.ids)} events in {Receiver.calls} messages, of which {Receiver.calls // 3} were refused "
+        f"and {repeats} repeated: "
         f"{dict(collections.Counter(Receiver.types.values()))}; {len(year.problems)} problems"
     )
 

@@ -4,6 +4,7 @@ import fcntl
 import gc
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -139,6 +140,12 @@ def checked(done, check):
     if check and done.returncode:
         raise AssertionError(f"segments {' '.join(map(str, done.args))}:\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def with_usual_signals():
+    """For a new process: a shell starts what runs in the background with Ctrl-C ignored, `nohup` with SIGHUP."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

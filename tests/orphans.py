@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import psutil
-from conftest import BIN
+from conftest import BIN, with_usual_signals
 
 MARK = "WATCHED_BY_A_TEST"  # in the environment of a command, and so of whoever it starts
 SECONDS_TO_START = 240
@@ -24,6 +24,7 @@ class Watched:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=with_usual_signals,
         )
 
     def others(self):

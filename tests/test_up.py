@@ -5,14 +5,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import requests
+from conftest import BIN, with_usual_signals
 
-BIN = Path(sys.executable).parent
 PATHS = {"api": "/health", "scoring": "/ping", "ui": "/health"}
 
 
@@ -31,8 +30,7 @@ def start(store, ports):
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        # A shell starts what runs in the background with Ctrl-C ignored, and `up` then ignores it, too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=with_usual_signals,
     )
 
 

@@ -49,6 +49,7 @@ OPTIONS_OF_OTHERS = {  # options that the pages name and `segments` does not hav
         "--copies",
         "--cases",
         "--kills",
+        "--rounds",
     },
 }
 # Commands of the README that are no `segments` command, by their first word, and the test that holds each.

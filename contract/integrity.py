@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-
-TRUST_REGISTRY = (
-    "SEGMENTS_TRUST_REGISTRY"  # in the environment: load what is registered, whoever registered it
-)
+# In the environment: load what is registered, whoever registered it.
+TRUST_REGISTRY = "SEGMENTS_TRUST_REGISTRY"
 
 
 class Tampered(Exception):

@@ -21,7 +21,6 @@ from training.cycle.decision import Decision, Schedule, broken_rules, decision
 from training.cycle.delivery import deliver
 from training.cycle.events import PROMOTED, RETRAINED, STOPPED, WAITING
 from training.cycle.export import Export, export_changes
-from training.cycle.lease import Lease, leased
 from training.cycle.record import Cycle
 from training.drift import Thresholds
 from training.endpoint import EarlyServer, Endpoint
@@ -33,6 +32,7 @@ from training.resume import resumption
 from training.rule import Rule, Tolerance
 from training.shop import MAX_CUSTOMERS, Reading, Shop, check_usable, count_customers
 from training.store import history, registry
+from training.store.lease import Lease, leased
 from training.train import Assignment, Settings, train_challenger
 
 LEASE = f"{MODEL}-cycle"

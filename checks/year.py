@@ -200,7 +200,7 @@ class Year:
     def check_identity(self, before: int, after: int) -> int:
         """Segments of `after` with mostly the customers of one of `before` must be called as it; how many these are."""
         (old, _), (new, origins) = self.segments(before), self.segments(after)
-        both = old.join(new, how="inner", rsuffix="_after")
+        both = old.join(new.segment.rename("segment_after"), how="inner")
         counts = pd.crosstab(both.segment_after, both.segment)
         alike = 0
         for segment, row in counts.iterrows():
@@ -333,7 +333,8 @@ def check_outcome(year: Year, crowd: Crowd) -> None:
     repeats = sum(Receiver.ids.values()) - len(Receiver.ids)
     print(
         f"{len(moved)} champions, {year.kills} kills; {answered['api']:,} answers of the API and "
-        f"{answered['scoring']:,} of the scoring endpoint, {sum(crowd.failures.values())} failed or mixed, the slowest after {crowd.slowest:.1f} s; "
+        f"{answered['scoring']:,} of the scoring endpoint, {sum(crowd.failures.values())} failed or mixed, "
+        f"the slowest after {crowd.slowest:.1f} s; "
         f"{len(Receiver.ids)} events in {Receiver.calls} messages, of which {Receiver.calls // 3} were refused "
         f"and {repeats} repeated: "
         f"{dict(collections.Counter(Receiver.types.values()))}; {len(year.problems)} problems"

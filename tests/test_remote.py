@@ -42,21 +42,25 @@ class RemoteStore(Store):
 
 
 @contextlib.contextmanager
-def tracking_server(database, folder, port):
-    """The service `mlflow` on a database, with its artifacts in a folder of its own; its address."""
+def tracking_server(database, folder, port, artifacts=None, service=SERVICES["mlflow"], **environment):
+    """The service `mlflow` on a database, its artifacts in `artifacts` or in a folder of its own; its address."""
     words = command(
-        "mlflow",
+        service,
         host="127.0.0.1",
         port=port,
         workers=1,
-        artifacts_destination=folder / "artifacts",
+        artifacts_destination=artifacts or folder / "artifacts",
         allowed_hosts=f"127.0.0.1:{port}",
     )
-    environment = os.environ | {
-        **SERVICES["mlflow"]["environment"],
-        "MLFLOW_BACKEND_STORE_URI": database.replace("postgresql://", "postgresql+psycopg://"),
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-    }
+    environment = (
+        os.environ
+        | environment
+        | {
+            **SERVICES["mlflow"]["environment"],
+            "MLFLOW_BACKEND_STORE_URI": database.replace("postgresql://", "postgresql+psycopg://"),
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+        }
+    )
     environment.pop("MLFLOW_TRACKING_URI", None)
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
@@ -170,7 +174,7 @@ def test_customers_are_scored_and_compared_with_those_of_the_training(remote):
 
 
 def test_the_scoring_endpoint_answers_from_there(remote, served):
-    words = command("scoring", host="127.0.0.1", port="{port}", workers=1)
+    words = command(SERVICES["scoring"], host="127.0.0.1", port="{port}", workers=1)
     with served(words, remote, "/ping") as address:
         assert requests.get(f"{address}/health", timeout=30).json()["model_version"] == champion(remote)
 
@@ -196,7 +200,7 @@ def test_a_backup_answers_elsewhere(remote, tmp_path, free_port):
 
 @pytest.mark.parametrize("service", ["api", "scoring", "cycle"])
 def test_the_services_of_a_client_are_commands_with_options_of_theirs(service):
-    program, name, *words = command(service)
+    program, name, *words = command(SERVICES[service])
     assert program == "segments"
     main.commands[name].make_context(name, words, resilient_parsing=True)
     shown = {option for parameter in main.commands[name].params for option in parameter.opts}

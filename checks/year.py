@@ -42,7 +42,7 @@ from training.processes import free_port
 SEGMENTS = Path(sys.executable).parent / "segments"
 PAUSE_SECONDS = 0.5  # of a client between two requests
 SWAP_SECONDS = 120
-SAME_CUSTOMERS = 0.7  # of the customers of two segments together: then they are the same segment
+SAME_CUSTOMERS = 0.5  # of the customers of two segments together: then they are the same segment
 MAX_MOVED = 0.6  # of the gate: in the first year of a shop, each month is a large part of all that is known
 ROW = {"Recency": 6, "Frequency": 16, "Monetary": 8688.0, "AverageOrderValue": 543.0, "Tenure": 300}
 READ = (
@@ -195,7 +195,9 @@ class Year:
         client = mlflow.MlflowClient(self.address, self.address)
         run = client.get_model_version(MODEL, str(version)).run_id
         files = [Path(client.download_artifacts(run, name)) for name in (SCORED_CUSTOMERS, IDENTITY)]
-        return pd.read_parquet(files[0]), json.loads(files[1].read_text())["segments"]
+        return pd.read_parquet(files[0]).set_index("customer_id"), json.loads(files[1].read_text())[
+            "segments"
+        ]
 
     def check_identity(self, before: int, after: int) -> int:
         """Segments of `after` with mostly the customers of one of `before` must be called as it; how many these are."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from contract.clock import recorded
 from contract.cycle_tags import (
     AS_OF,
     KEPT,
@@ -93,7 +94,7 @@ def _cycle(run: Run) -> Cycle:
     number = tags.get(VERSION, "")
     return Cycle(
         tags.get(AS_OF, ""),
-        datetime.fromtimestamp(run.info.start_time / 1000),
+        recorded(tags, run.info.start_time),
         tags[OUTCOME],
         tags.get(REASON, ""),
         int(number) if number.isdecimal() else None,

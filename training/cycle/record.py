@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from contract.clock import now_as_tag
 from contract.cycle_tags import AS_OF, OUTCOME, REASON, UNREADABLE, VERSION, WAITS
 from contract.names import CYCLE_EXPERIMENT, DATA_DIGEST_TAG, MODEL
 from training.cycle.events import Event
@@ -122,7 +123,10 @@ def begun(client: MlflowClient, digest: str, before: int | None, **tags: object)
         **{name: str(value) for name, value in tags.items()},
     }
     name = f"{texts.get(AS_OF, '')[:10] or 'unreadable'}, digest {digest[:8]}"
-    run = client.create_run(_experiment(client), tags=texts, run_name=name)
+    experiment = _experiment(client)
+    run = client.create_run(
+        experiment, tracking.start_after_all(client, experiment), texts | now_as_tag(), name
+    )
     return Cycle(client, run.info.run_id, run.data.tags)
 
 

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -123,6 +124,16 @@ def training_run(
         if run and not isinstance(error, InputError):
             error.add_note("The trials that are done are kept: mend it and run again with --resume.")
         raise
+
+
+def start_after_all(client: MlflowClient, experiment: str) -> int:
+    """The start of a new run in milliseconds since 1970: now, but after all runs of the experiment.
+
+    So runs stay in order when a clock jumps back, or when another machine's clock is ahead.
+    """
+    latest = client.search_runs([experiment], order_by=["attributes.start_time DESC"], max_results=1)
+    now = int(time.time() * 1000)
+    return max([now, *(int(run.info.start_time) + 1 for run in latest)])
 
 
 @contextlib.contextmanager

@@ -199,24 +199,29 @@ class Year:
             "segments"
         ]
 
-    def check_identity(self, before: int, after: int) -> int:
-        """Segments of `after` with mostly the customers of one of `before` must be called as it; how many these are."""
+    def check_identity(self, before: int, after: int) -> str:
+        """Segments of `after` with mostly the customers of one of `before` must be called as it; how many these are.
+
+        One whose centre moved farther than the champion's segment reaches is new, and says so: then the shop changed.
+        """
         (old, _), (new, origins) = self.segments(before), self.segments(after)
         both = old.join(new.segment.rename("segment_after"), how="inner")
         counts = pd.crosstab(both.segment_after, both.segment)
-        alike = 0
+        kept = said_new = 0
         for segment, row in counts.iterrows():
-            was = row.idxmax()
+            was, origin = row.idxmax(), origins[segment]
             if row[was] < SAME_CUSTOMERS * (row.sum() + counts[was].sum() - row[was]) or was >= len(counts):
                 continue
-            alike += 1
-            origin = origins[segment]
+            if origin["same_as"] is None and origin["distance"] > origin["reach"]:
+                said_new += 1
+                continue
+            kept += 1
             self.check(segment == was, f"version {after}: segment {was} of before is {segment} now: {origin}")
             name = old.segment_name[old.segment == was].iloc[0]
             self.check(
                 origin["name"] in (name, origin["by_rule"]), f"version {after}: {name} of before: {origin}"
             )
-        return alike
+        return f"{kept} segments keep their numbers" + (f", {said_new} said to be new" if said_new else "")
 
     @contextlib.contextmanager
     def server(self, *words: str) -> Iterator[str]:
@@ -311,13 +316,13 @@ def replay(year: Year, lines: pd.DataFrame, clients: int, kills: int, chance: ra
             kills_after = [chance.uniform(1, seconds) for _ in range(kills // 11 + (number <= kills % 11))]
             code, seconds, last = year.cycle(kills_after)
             version = year.champion
-            alike = year.check_identity(before, version) if version != before else 0
+            alike = year.check_identity(before, version) if version != before else "no new segments"
             swapped = wait_for_swap(crowd, version)
             year.check(code == 0 or "FAIL" in last or "Stopped" in last, last)
             year.check(swapped < SWAP_SECONDS, f"version {version} was not answered by both servers")
             print(
                 f"{end:%Y-%m}: killed {len(kills_after)} times; version {version} after {seconds:.0f} s, "
-                f"both servers {swapped:.1f} s later, {alike} segments under the same numbers; {last[:150]}",
+                f"both servers {swapped:.1f} s later, {alike}; {last[:150]}",
                 flush=True,
             )
     return crowd

@@ -40,6 +40,7 @@ $(READY): requirements.lock pyproject.toml
 bench: $(READY)  ## the project's own methods beside the usual way; best on a machine that does nothing else
 	$(BIN)/python benchmarks/command.py
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/busy.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/whole.py
 	$(BIN)/python benchmarks/scoring.py

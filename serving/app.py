@@ -90,7 +90,7 @@ def create_app() -> OpenAPI:
     app.before_request(app.extensions[EXTENSION].start)
     observing.register(app)
     app.after_request(_name_version)
-    app.after_request(access.add_headers)
+    app.wsgi_app = access.Guarded(app.wsgi_app)  # type: ignore[method-assign]
     errors.register(app)
     app.register_api(api)
     follower = app.extensions[EXTENSION]

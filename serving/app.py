@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, current_app, g, request
 from flask_openapi3 import APIBlueprint, OpenAPI
@@ -75,9 +75,17 @@ class AnyText(BaseConverter):
     part_isolating = False
 
 
-def create_app() -> OpenAPI:
+class Application(OpenAPI):
+    """Flask, in which nothing is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: to look at it again for each request takes longer than to call it."""
+        return func
+
+
+def create_app() -> Application:
     """The application. SEGMENTS_API_TOKEN, when set, is asked for everywhere but at /health; see `access.Access`."""
-    app = OpenAPI("serving", info=documentation.info(), doc_ui=False)
+    app = Application("serving", info=documentation.info(), doc_ui=False)
     app.config["MAX_CONTENT_LENGTH"] = checks.MAX_BYTES
     app.url_map.merge_slashes = False  # an id may hold two in a row
     app.url_map.strict_slashes = False

@@ -55,7 +55,8 @@ class Promotion:
 class Training:
     """A version and what its training says of itself.
 
-    profiles: one record per segment; gate: the verdict and its rules, None of a version that it has not judged.
+    profiles: one record per segment; gate: the verdict and its rules, None of a version that it has not judged; run: of
+    the training.
     """
 
     version: int
@@ -64,6 +65,7 @@ class Training:
     profiles: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, float]
     gate: Mapping[str, Any] | None
+    run: str = ""
 
     @property
     def customers(self) -> int:
@@ -157,7 +159,8 @@ class Archive:
         except Unreadable:
             return None
         gate = self._once((run_id, GATE, str(version.last_updated_timestamp)), lambda: self._gate(run_id))
-        return Training(int(version.version), str(summary["as_of"]), summary, profiles, metrics, gate)
+        as_of = str(summary["as_of"])
+        return Training(int(version.version), as_of, summary, profiles, metrics, gate, run_id)
 
     def _told(self, run_id: str) -> tuple[Any, Any, dict[str, float]]:
         import mlflow

@@ -45,6 +45,7 @@ from contract.names import (
     SCORED_CUSTOMERS,
     SUMMARY,
 )
+from contract.people import with_kept
 from contract.signatures import KeyProblem
 from serving import lists, queries
 from serving.checks import quotient_problem
@@ -256,6 +257,7 @@ def load(address: str, version: ModelVersion) -> Snapshot:
         }
         moves = _moves(summary, fetch)
         histories = _histories(summary, fetch, customers["customer_id"].tolist())
+        customers, summary = with_kept(customers, summary, version.run_id, address)
         model = _part("model", lambda: load_model(address, version))
         scorer = scorer_of(model)
     _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
@@ -386,6 +388,7 @@ def load_table(address: str, number: int) -> CustomerTable:
         past = _of_the_past(summary, customers)
         forecast = _part(FORECAST, lambda: read_json(fetch(FORECAST))) if "forecast" in past else None
         moves = _moves(summary, fetch)
+        customers, summary = with_kept(customers, summary, version.run_id, address)
     return _part("tables", lambda: customer_table(number, customers, profiles, summary, forecast, moves))
 
 

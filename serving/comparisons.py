@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, TypeVar, cast
 
 from contract.lists.customers import CustomerTable, customer_table
+from contract.people import with_kept
 from serving.archive import Archive, Training
 from serving.champion import Unreadable
 from serving.moves import Moves, moves_between
@@ -49,17 +50,13 @@ class Comparisons:
         """The customers of `version`, each with where they were in the version `since`, ready to be asked."""
         moves = self.moves(snapshot, since, version)
         forecast = snapshot.forecast if version.version == snapshot.version else None
-        return self._once(
-            ("table", since.version, version.version),
-            lambda: customer_table(
-                version.version,
-                self._customers(snapshot, version),
-                version.profiles,
-                version.summary,
-                forecast,
-                moves.rows,
-            ),
-        )
+
+        def table() -> CustomerTable:
+            own = self._customers(snapshot, version)
+            customers, summary = with_kept(own, version.summary, version.run, self.archive.address)
+            return customer_table(version.version, customers, version.profiles, summary, forecast, moves.rows)
+
+        return self._once(("table", since.version, version.version), table)
 
     def _customers(self, snapshot: Snapshot, training: Training) -> Any:
         try:

@@ -142,7 +142,8 @@ def _deleted_by_hand(client: MlflowClient, runs: Collection[str]) -> list[str]:
     """Those of `runs` that somebody deleted in MLflow. None where this store knows none of them: they are another's."""
     from mlflow.exceptions import MlflowException
 
-    known, gone = [], []
+    known: list[str] = []
+    gone: list[str] = []
     for run in runs:
         try:
             (known if client.get_run(run).info.lifecycle_stage == "active" else gone).append(run)

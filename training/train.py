@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from contract import names
-from contract.lists.columns import COLUMNS
 from contract.names import FEATURES
 from contract.people import ID, KEPT
 from training import __version__, identity
@@ -137,11 +136,6 @@ class Assignment:
     def weights(self) -> np.ndarray:
         """(d,) what each of these features counts in k-means' distances."""
         return weights_of(self.features, self.settings.weights)
-
-    @property
-    def kept(self) -> list[str]:
-        """The columns of the shop's own that may identify people: these stay out of the run."""
-        return [name for name in self.reading.keep if name in self.shop.customers and name not in COLUMNS]
 
     @property
     def notes(self) -> list[str]:
@@ -389,7 +383,7 @@ class _Result:
 
     def files(self, metrics: Mapping[str, float], artist: Artist, months: pd.DataFrame) -> dict[str, Any]:
         """The artifacts of the run, by path; `artist` was asked for the figures."""
-        shop, winner, fitted, kept = self.given.shop, self.choice.winner, self.fitted, self.given.kept
+        shop, winner, fitted, kept = self.given.shop, self.choice.winner, self.fitted, self.given.shop.kept
         method = {name: str(value) for name, value in (self.given.params | _setting(winner)).items()}
         by_customer = {names.MONTHS: partial(write_months, shop), **self.past.files}
         data = {
@@ -612,7 +606,7 @@ def _log_result(
     winner = result.choice.winner
     mlflow.log_params({**tracking.rounded(_setting(winner)), "best_trial": winner.number})
     tracking.log_curve(client, run_id, curve)
-    if (kept := result.given.kept) and not result.choice.rejected:
+    if (kept := result.given.shop.kept) and not result.choice.rejected:
         kept_log.keep(run_id, result.given.shop.customers[[ID, *kept]])
     tracking.log_files(result.files(metrics, artist, months))
 

@@ -95,6 +95,7 @@ def create_app() -> OpenAPI:
     app.register_api(api)
     follower = app.extensions[EXTENSION]
     comparisons = app.extensions[COMPARISONS] = Comparisons(Archive(follower.address))
+    follower.swapped += [comparisons.clear, app.extensions[EARLIER].clear]
     app.extensions[PAGES] = routes.Pages(_snapshot, follower, comparisons, _endpoints)
     routes.register(app, app.extensions[PAGES])
     charting_library.register(app)

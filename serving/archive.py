@@ -103,6 +103,11 @@ class Archive:
     _files: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _tables: OrderedDict[int, Any] = field(default_factory=OrderedDict, repr=False)
 
+    def clear(self) -> None:
+        """Forget what was read. Who is reading now fills what nobody looks at any more."""
+        with self._lock:
+            self._records, self._files, self._tables = None, {}, OrderedDict()
+
     def records(self, champion: int) -> Records:
         """The registry's versions and the changes that led to `champion`, not older than FRESH_SECONDS."""
         with self._lock:
@@ -131,12 +136,13 @@ class Archive:
             if number in self._tables:
                 self._tables.move_to_end(number)
                 return self._tables[number]
+            tables = self._tables
         run_id = self._run_of(champion, number)
         table = self._fetched(run_id, SCORED_CUSTOMERS, read_table)
         with self._lock:
-            self._tables[number] = table
-            while len(self._tables) > MOST_TABLES:
-                self._tables.popitem(last=False)
+            tables[number] = table
+            while len(tables) > MOST_TABLES:
+                tables.popitem(last=False)
         return table
 
     def report(self, champion: int, number: int) -> bytes:
@@ -185,9 +191,10 @@ class Archive:
                 raise Unreadable(f"{path} of its training cannot be read: {type(error).__name__}") from error
 
     def _once(self, key: Hashable, read: Callable[[], Value]) -> Value:
-        if key not in self._files:
-            self._files[key] = read()
-        return cast("Value", self._files[key])
+        files = self._files
+        if key not in files:
+            files[key] = read()
+        return cast("Value", files[key])
 
     def _read(self, champion: int) -> Records:
         prepare_reading(self.address)

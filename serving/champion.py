@@ -33,6 +33,7 @@ from contract.names import (
     EVIDENCE,
     FEATURES,
     FORECAST,
+    FORGOTTEN_TAG,
     FORWARD,
     GATE_TAG,
     HISTORY_EXPERIMENT,
@@ -102,6 +103,9 @@ class Follower(Generic[Loaded]):
         self.name = name
         self.snapshot: Loaded | None = None
         self.problem: str | None = None
+        self.swapped: list[
+            Callable[[], None]
+        ] = []  # called after each swap: what is held of other versions is old
         self._loaded: tuple[str, ...] = ()
         self._failed: tuple[str, ...] = ()
         self._failure = ""
@@ -174,7 +178,8 @@ class Follower(Generic[Loaded]):
         gate = version.tags.get(
             GATE_TAG, ""
         )  # loaded anew when the gate has judged it, because /health says so
-        identity = (str(version.version), str(version.run_id), str(version.source), gate)
+        forgotten = version.tags.get(FORGOTTEN_TAG, "")  # and when customers were taken out of its tables
+        identity = (str(version.version), str(version.run_id), str(version.source), gate, forgotten)
         if identity == self._loaded:
             self.problem, self._failed = None, ()
         elif identity != self._failed or time.monotonic() >= self._retry_at:
@@ -199,6 +204,8 @@ class Follower(Generic[Loaded]):
             )
             return
         self.snapshot = snapshot
+        for clear in self.swapped:
+            clear()
         self._loaded, self._failed, self.problem = identity, (), None
         self._news = time.monotonic()
         gc.collect()

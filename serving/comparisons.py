@@ -58,6 +58,12 @@ class Comparisons:
 
         return self._once(("table", since.version, version.version), table)
 
+    def clear(self) -> None:
+        """Forget what was compared, and the archive what it read."""
+        self.archive.clear()
+        with self._lock:
+            self._kept = OrderedDict()
+
     def _customers(self, snapshot: Snapshot, training: Training) -> Any:
         try:
             return self.archive.customers(snapshot.version, training.version)
@@ -69,11 +75,12 @@ class Comparisons:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return cast("Value", self._kept[key])
+            kept = self._kept
         value = make()
         with self._lock:
-            self._kept[key] = value
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+            kept[key] = value
+            while len(kept) > MOST_KEPT:
+                kept.popitem(last=False)
         return value
 
 

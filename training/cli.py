@@ -52,6 +52,7 @@ from training.options import (
     trust_option,
 )
 from training.outcome_json import outcome_as_json
+from training.people.commands import forget
 from training.reading.address import shown
 
 if TYPE_CHECKING:
@@ -698,6 +699,7 @@ def _command_line() -> str:
     return shlex.join(words)
 
 
+main.add_command(forget)
 for unattended in COMMANDS:
     main.add_command(unattended)
 

@@ -34,7 +34,7 @@ from training.clustering.sweep import (
 from training.clustering.weights import DEFAULT_WEIGHTS, weights_of, written
 from training.errors import Rejected
 from training.outlook import HORIZON_DAYS, Outlook, look_ahead
-from training.people import kept_log
+from training.people import kept_log, remembered
 from training.profiles import profile
 from training.remedy import fewer_features
 from training.report import story
@@ -235,6 +235,7 @@ def train_challenger(
         model_uri, answers = _answers(given, choice, segmentation, outlook)
         result = _result(given, evaluate, trials, choice, segmentation, plane, past, outlook, answers)
         story.draw_fitted(artist, result.fitted, result.past, result.grid)
+        remembered.check_none(client, given.reading.forgotten, given.shop.customers[ID])
         if not choice.rejected:
             version = registry.register(client, run_id, model_uri, result.version_tags, result.note)
             outcome = result.outcome(run_id, version)

@@ -68,7 +68,7 @@ def _in_run(run: Run, who: Wanted) -> Iterator[Trace]:
         who = replace(who, returned=erasure.returned_by(files.read(FACTS), who.ids))
     for name in names:
         before = files.read(name)
-        after = _erased(f"{name} of run {run.info.run_id}", before, who)
+        after = _erased(name, before, who, f" of run {run.info.run_id}")
         if after is not before:
             yield Trace(run.info.run_id, name, files, before, after)
 
@@ -93,13 +93,13 @@ def _lists(path: Path) -> list[Path]:
     return [file for file in files if file.is_file() and file.suffix.lower() in LIST_SUFFIXES]
 
 
-def _erased(name: str, content: bytes, who: Wanted) -> bytes:
+def _erased(name: str, content: bytes, who: Wanted, owner: str = "") -> bytes:
     try:
         return erasure.erased(name, content, who)
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{name} cannot be read ({error}), so nobody knows whether the customer is in it. Expected a whole file. "
-            "Put it back from a backup, or delete it, and run this again."
+            f"{name}{owner} cannot be read ({error}), so nobody knows whether the customer is in it. Expected a "
+            "whole file. Put it back from a backup, or delete it, and run this again."
         ) from None
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from contract.lists.columns import COLUMNS, NOT_LISTED
-from contract.names import DATA_DIGEST_TAG, FEATURE_TABLE, FORGOTTEN_TAG, MODEL, SCORED_CUSTOMERS, SUMMARY
+from contract.names import FEATURE_TABLE, FORGOTTEN_TAG, MODEL, SCORED_CUSTOMERS, SUMMARY
 from contract.people import ID, KEPT
 from contract.words import counted
 from training.people import kept_log, traces
+from training.people.forgetting import renew_digests
 from training.people.run_files import RunFiles
 from training.shop import digest
-from training.store import registry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ def move_kept_columns(client: MlflowClient, dry: bool = False) -> Moved:
         if names := _kept_in(files):
             columns[run.info.run_id] = names
             if not dry:
-                _move(client, run, files, names, versions.get(run.info.run_id))
+                _move(client, run, files, names, versions.get(run.info.run_id, []))
     return Moved(dry, columns)
 
 
@@ -68,29 +69,28 @@ def _kept_in(files: RunFiles) -> list[str]:
     return [name for name in names if name not in COLUMNS and name not in NOT_LISTED]
 
 
-def _move(client: MlflowClient, run: Run, files: RunFiles, names: list[str], version: int | None) -> None:
+def _move(client: MlflowClient, run: Run, files: RunFiles, names: list[str], versions: Sequence[int]) -> None:
     there = files.names()
     source = SCORED_CUSTOMERS if SCORED_CUSTOMERS in there else FEATURE_TABLE
     table = _table(files, source)
-    if version is not None and set(names) <= set(table):  # else a call that was killed has kept them
+    if versions and set(names) <= set(table):  # else a call that was killed has kept them
         kept_log.keep(run.info.run_id, table[[ID, *names]].astype(dict.fromkeys(names, "str")))
     if SUMMARY in there:
         summary = json.loads(files.read(SUMMARY))
         files.write(SUMMARY, json.dumps(summary | {KEPT: names}, indent=1).encode())
     if FEATURE_TABLE in there:
-        _write_features(client, files, names, version)
+        _write_features(client, files, names, versions)
     if SCORED_CUSTOMERS in there:
         files.write(SCORED_CUSTOMERS, _as_parquet(_table(files, SCORED_CUSTOMERS), names))
-    if version is not None:
+    for version in versions:
         client.set_model_version_tag(MODEL, str(version), FORGOTTEN_TAG, f"kept columns of {run.info.run_id}")
 
 
-def _write_features(client: MlflowClient, files: RunFiles, names: list[str], version: int | None) -> None:
+def _write_features(client: MlflowClient, files: RunFiles, names: list[str], versions: Sequence[int]) -> None:
     """Write the feature table without columns; the digest that the gate compares is renewed before."""
     table = _table(files, FEATURE_TABLE)
-    if version is not None and registry.record_of(client, version).tags.get(DATA_DIGEST_TAG) == digest(table):
-        new = digest(table.drop(columns=names, errors="ignore"))
-        client.set_model_version_tag(MODEL, str(version), DATA_DIGEST_TAG, new)
+    after = digest(table.drop(columns=names, errors="ignore"))
+    renew_digests(client, versions, digest(table), after)
     files.write(FEATURE_TABLE, _as_parquet(table, names))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,10 +94,11 @@ def forget(
     versions = traces.versions_of(client)
     files: dict[str, list[str]] = {}
     for trace in traces.in_runs(client, who):
-        version = versions.get(trace.run)
-        files.setdefault(f"version {version}" if version else f"run {trace.run}", []).append(trace.name)
+        numbers = versions.get(trace.run, [])
+        owner = f"version {', '.join(map(str, numbers))}" if numbers else f"run {trace.run}"
+        files.setdefault(owner, []).append(trace.name)
         if not dry:
-            _erase(client, trace, version)
+            _erase(client, trace, numbers)
     written = list(traces.in_lists(lists, who))
     rows = kept_log.rows_of(customers)
     at_work = _trainings_at_work(client)
@@ -106,21 +107,26 @@ def forget(
             with replaced(path) as new:
                 new.write_bytes(content)
         kept_log.take_out(customers)
-        _have_loaded_anew(client, versions.values())
+        _have_loaded_anew(client, [number for own in versions.values() for number in own])
         for entry in entries.values() if not at_work else ():
             remembered.ended(client, entry)
     others = remembered.unfinished(client, but=entries.values())
     return Forgetting(customers, dry, files, rows, [str(path) for path, _ in written], at_work, others)
 
 
-def _erase(client: MlflowClient, trace: Trace, version: int | None) -> None:
-    """Take customers out of a file. The digest of a version's table, which the gate compares, is renewed before."""
-    if trace.name == FEATURE_TABLE and version is not None:
-        tag = registry.record_of(client, version).tags.get(DATA_DIGEST_TAG)
+def _erase(client: MlflowClient, trace: Trace, versions: Sequence[int]) -> None:
+    """Take customers out of a file. The digest of its versions' table, which the gate compares, is renewed before."""
+    if trace.name == FEATURE_TABLE and versions:
         before, after = (_digest_of(content) for content in (trace.before, trace.after))
-        if tag == before:
-            client.set_model_version_tag(MODEL, str(version), DATA_DIGEST_TAG, after)
+        renew_digests(client, versions, before, after)
     trace.erase()
+
+
+def renew_digests(client: MlflowClient, versions: Sequence[int], before: str, after: str) -> None:
+    """Give versions the digest of their table as it will be; a table that was another before stays suspect."""
+    for version in versions:
+        if registry.record_of(client, version).tags.get(DATA_DIGEST_TAG) == before:
+            client.set_model_version_tag(MODEL, str(version), DATA_DIGEST_TAG, after)
 
 
 def _digest_of(table: bytes) -> str:
@@ -129,7 +135,7 @@ def _digest_of(table: bytes) -> str:
     return digest(pd.read_parquet(io.BytesIO(table)))
 
 
-def _have_loaded_anew(client: MlflowClient, versions: Iterable[int]) -> None:
+def _have_loaded_anew(client: MlflowClient, versions: Sequence[int]) -> None:
     """Let servers load their version anew, and forget what they hold in memory."""
     now = datetime.now(UTC).isoformat()
     for version in versions:

@@ -103,7 +103,9 @@ def _erased(name: str, content: bytes, who: Wanted, owner: str = "") -> bytes:
         ) from None
 
 
-def versions_of(client: MlflowClient) -> dict[str, int]:
-    """run -> the version that it trained."""
-    records = client.search_model_versions(f"name='{MODEL}'", max_results=10_000)
-    return {str(record.run_id): int(record.version) for record in records}
+def versions_of(client: MlflowClient) -> dict[str, list[int]]:
+    """run -> the versions of its model: one, or more where it was registered again by hand."""
+    versions: dict[str, list[int]] = {}
+    for record in client.search_model_versions(f"name='{MODEL}'", max_results=10_000):
+        versions.setdefault(str(record.run_id), []).append(int(record.version))
+    return {run: sorted(numbers) for run, numbers in versions.items()}

@@ -103,15 +103,15 @@ def test_a_store_without_trainings_has_nothing_to_prune(new_store, tmp_path):
 
 
 def test_what_a_training_kept_of_customers_goes_with_it(client):
-    def kept(run, address):
-        kept_log.keep(run, pd.DataFrame({"customer_id": ["c1"], "email": [address]}))
+    def kept(training, address):
+        kept_log.keep(training, pd.DataFrame({"customer_id": ["c1"], "email": [address]}))
 
     runs = [client.get_model_version(MODEL, str(version)).run_id for version in (NOBODYS, CHAMPION, LATEST)]
     by_hand = client.create_run(client.get_run(runs[0]).info.experiment_id).info.run_id
-    for run, address in zip(
+    for training, address in zip(
         [*runs, by_hand], ("nobody@s.test", "one@s.test", "two@s.test", "hand@s.test"), strict=True
     ):
-        kept(run, address)
+        kept(training, address)
     client.delete_run(by_hand)
     run("--keep", 1)
     log = kept_log.read()

@@ -42,13 +42,13 @@ def forget(
 
     Exit code 1: a training is at work that may have read them; run it again when it has ended.
     """
-    from training.cycle.lease import leased
     from training.cycle.steps import LEASE
     from training.people import remembered
     from training.people.earlier import move_kept_columns
     from training.people.forgetting import check_ids
     from training.people.forgetting import forget as forget_customers
     from training.store.connection import connect
+    from training.store.lease import leased
 
     ids = check_ids(customers)
     _check(ids, undo, move_kept, lists)

@@ -104,6 +104,7 @@ def create_app() -> Application:
     app.register_api(api)
     follower = app.extensions[EXTENSION]
     comparisons = app.extensions[COMPARISONS] = Comparisons(Archive(follower.address))
+    follower.swapped += [comparisons.clear, app.extensions[EARLIER].clear]
     app.extensions[PAGES] = routes.Pages(
         _snapshot, follower, comparisons, Cycles(follower.address), _endpoints
     )

@@ -33,6 +33,7 @@ from contract.names import (
     EVIDENCE,
     FEATURES,
     FORECAST,
+    FORGOTTEN_TAG,
     FORWARD,
     GATE_TAG,
     HISTORY_EXPERIMENT,
@@ -45,6 +46,7 @@ from contract.names import (
     SCORED_CUSTOMERS,
     SUMMARY,
 )
+from contract.people import with_kept
 from contract.signatures import KeyProblem
 from serving import lists, queries
 from serving.checks import OPTIONAL, quotient_problem
@@ -101,6 +103,9 @@ class Follower(Generic[Loaded]):
         self.name = name
         self.snapshot: Loaded | None = None
         self.problem: str | None = None
+        self.swapped: list[
+            Callable[[], None]
+        ] = []  # called after each swap: what is held of other versions is old
         self._loaded: tuple[str, ...] = ()
         self._failed: tuple[str, ...] = ()
         self._failure = ""
@@ -173,7 +178,8 @@ class Follower(Generic[Loaded]):
         gate = version.tags.get(
             GATE_TAG, ""
         )  # loaded anew when the gate has judged it, because /health says so
-        identity = (str(version.version), str(version.run_id), str(version.source), gate)
+        forgotten = version.tags.get(FORGOTTEN_TAG, "")  # and when customers were taken out of its tables
+        identity = (str(version.version), str(version.run_id), str(version.source), gate, forgotten)
         if identity == self._loaded:
             self.problem, self._failed = None, ()
         elif identity != self._failed or time.monotonic() >= self._retry_at:
@@ -198,6 +204,8 @@ class Follower(Generic[Loaded]):
             )
             return
         self.snapshot = snapshot
+        for clear in self.swapped:
+            clear()
         self._loaded, self._failed, self.problem = identity, (), None
         self._news = time.monotonic()
         gc.collect()
@@ -256,6 +264,7 @@ def load(address: str, version: ModelVersion) -> Snapshot:
         }
         moves = _moves(summary, fetch)
         histories = _histories(summary, fetch, customers["customer_id"].tolist())
+        customers, summary = with_kept(customers, summary, version.run_id, address)
         model = _part("model", lambda: load_model(address, version))
     _part("answers", lambda: _check_answers(model, customers.head(COMPARED_CUSTOMERS)))
     by_hand = _part("history", lambda: promoted_by_hand(address, version))
@@ -385,6 +394,7 @@ def load_table(address: str, number: int) -> CustomerTable:
         past = _of_the_past(summary, customers)
         forecast = _part(FORECAST, lambda: read_json(fetch(FORECAST))) if "forecast" in past else None
         moves = _moves(summary, fetch)
+        customers, summary = with_kept(customers, summary, version.run_id, address)
     return _part("tables", lambda: customer_table(number, customers, profiles, summary, forecast, moves))
 
 

@@ -462,6 +462,9 @@ class CustomerList(Stamp):
     pages: int
     columns: list[ListColumn] = Field(description="The columns of the rows, in their order")
     customers: list[dict[str, Any]] = Field(description="One row per customer, with these columns")
+    without_kept: str = Field(
+        "", description="Why columns that the shop kept are not here; only there when some are not"
+    )
 
 
 class Nearest(BaseModel):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pytest
 import requests
 import servers
@@ -198,6 +199,17 @@ def test_a_backup_answers_elsewhere(remote, tmp_path, free_port):
         assert "written to scored.csv" in other.run("score", demo, "--output", "scored.csv").stdout
 
 
+def test_a_customer_is_forgotten_in_the_artifacts_that_the_server_keeps(remote):
+    files = list((remote.behind / "artifacts").rglob("customers.parquet"))
+    who = pd.read_parquet(files[0]).customer_id[0]
+    assert "data/customers.parquet" in remote.run("forget", who, "--dry-run").stdout
+    remote.run("forget", who)
+    for file in (remote.behind / "artifacts").rglob("*.parquet"):
+        assert who not in pd.read_parquet(file).to_csv().replace(",", " ").split()
+    assert "in no file" in remote.run("forget", who).stdout
+    remote.run("forget", who, "--undo")
+
+
 @pytest.mark.parametrize("service", ["api", "scoring", "cycle"])
 def test_the_services_of_a_client_are_commands_with_options_of_theirs(service):
     program, name, *words = command(SERVICES[service])
@@ -214,6 +226,8 @@ def test_services_run_without_rights_and_only_the_ui_is_closed_to_others():
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
     assert SERVICES["mlflow"]["ports"] == ["127.0.0.1:5002:5002"]
+    people = {"api": ["people:/people:ro"], "scoring": []}
     for name in ("api", "scoring"):
         assert SERVICES[name]["environment"]["SEGMENTS_API_TOKEN"].startswith("${SEGMENTS_API_TOKEN:?")
-        assert SERVICES[name]["volumes"] == ["trusted:/trusted:ro"]
+        assert SERVICES[name]["volumes"] == ["trusted:/trusted:ro", *people[name]]
+    assert not any("people" in volume for volume in SERVICES["mlflow"]["volumes"])

@@ -27,6 +27,7 @@ from training.drift import Thresholds
 from training.endpoint import EarlyServer, Endpoint
 from training.errors import InputError, Rejected
 from training.inputs import given_sources
+from training.people.remembered import leaving_out
 from training.progress import SweepProgress
 from training.reading.sources import in_words
 from training.resume import resumption
@@ -95,6 +96,7 @@ class Result:
 def run_cycle(client: MlflowClient, order: Order, said: Said) -> Result:
     """Do what is to do about the data that the sources hold now. Raises Busy while another cycle is at work."""
     with leased(client, LEASE) as lease:
+        order = replace(order, reading=leaving_out(client, order.reading))
         work = _Work(client, order, said, lease)
         work.deliver()
         work.settle_waiting()

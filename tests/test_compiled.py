@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.metrics import silhouette_samples as usual_samples
 from sklearn.neighbors import NearestNeighbors
 
@@ -60,6 +60,37 @@ def test_k_means_iterations_are_lloyds(n, d, k):
     assert np.allclose(reached, usual.cluster_centers_, atol=1e-10)
     assert np.array_equal(labels, usual.labels_)
     assert inertia == pytest.approx(usual.inertia_, rel=1e-12)
+
+
+@pytest.mark.parametrize("d", [1, 5])
+@pytest.mark.parametrize("k", [1, 2, 12])
+def test_k_means_begins_where_scikit_learn_would(k, d):
+    points = clouds(n=4_321, d=d)
+    ours, theirs = np.random.RandomState(7), np.random.RandomState(7)
+    for _ in range(5):
+        assert np.array_equal(
+            compiled.seeding_of(points).centres(k, ours), kmeans_plusplus(points, k, random_state=theirs)[0]
+        )
+
+
+def test_k_means_begins_anywhere_where_all_points_are_one():
+    points = np.ones((3_000, 2))
+    assert np.array_equal(compiled.seeding_of(points).centres(4, np.random.RandomState(0)), np.ones((4, 2)))
+
+
+def test_one_thread_gives_the_iterations_of_several():
+    points = clouds(60_000)
+    lloyd = compiled.lloyd_of(points)
+    several, one = (lloyd.iterate(points[:9], 0, 30, one_thread=one_thread) for one_thread in (False, True))
+    assert several[0] == one[0]
+    assert np.array_equal(several[1], one[1])
+
+
+def test_k_means_of_many_points_is_as_good_as_scikit_learns_best_of_ten():
+    points = np.random.default_rng(3).lognormal(size=(30_000, 5))
+    for k in (3, 8, 12):
+        usual = KMeans(k, n_init=10, random_state=0).fit(points)
+        assert kmeans.k_means(points, k, 20, 0).inertia <= usual.inertia_ * (1 + 1e-4)
 
 
 @pytest.mark.parametrize("n", [4_000, 25_000])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from training.clustering import compiled
 from training.clustering.density import Neighbours, cluster_counts, eps_for_rate, neighbours
 from training.clustering.evaluate import companions, flag_reproducibility, silhouette, stability
-from training.clustering.kmeans import Clustering, Lloyd, nearest, starts
+from training.clustering.kmeans import RESTARTS_UP_TO, Clustering, Lloyd, nearest, starts
 from training.clustering.segmenter import cluster_medians
 from training.errors import InputError
 
@@ -188,9 +188,17 @@ class Evaluator:
 
     def _kmeans(self, k: int, noise: NDArray[np.bool_]) -> Clustering:
         if k not in self._starts:
-            usual = self.threshold(MIN_SAMPLES[1]) <= self.eps(self.limits.max_anomaly_rate, MIN_SAMPLES[1])
-            self._starts[k] = starts(self.weighted[usual], k, RESTARTS, self.seed)
+            self._starts[k] = self._shared_starts(k)
         return Lloyd(self.weighted[~noise], self._tree, ~noise).best(self._starts[k])
+
+    def _shared_starts(self, k: int) -> list[Floats]:
+        """What every trial of k goes on from. Many customers: one start, the best that was found without the customers
+        whom the highest anomaly rate leaves out, and from which the few others move it but little."""
+        usual = self.threshold(MIN_SAMPLES[1]) <= self.eps(self.limits.max_anomaly_rate, MIN_SAMPLES[1])
+        begun = starts(self.weighted[usual], k, RESTARTS, self.seed)
+        if usual.sum() <= RESTARTS_UP_TO:
+            return begun
+        return [Lloyd(self.weighted[usual], self._tree, usual).best(begun).centres]
 
 
 def value_step(labels: NDArray[np.int64], worth: Floats, k: int) -> float:

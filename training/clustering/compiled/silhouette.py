@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from training.clustering.compiled import WIDTH
+from training.clustering.compiled.columns import columns_of
 
 Floats = NDArray[np.float64]
 CHUNK = 64  # questions to a block of points before the next one comes
@@ -19,19 +19,12 @@ def distance_sums(queries: Floats, points: Floats, starts: NDArray[np.int64]) ->
 
     The points are sorted by segment; segment s is points[starts[s] : starts[s + 1]], (k + 1,) in all.
     """
-    return _sums(_columns(queries), _columns(points), starts)
+    return _sums(columns_of(queries), columns_of(points), starts)
 
 
 def all_distance_sums(points: Floats, starts: NDArray[np.int64]) -> Floats:
     """`distance_sums` from all `points` themselves; a distance counts for both its ends, so it takes half as long."""
-    return _pairs(_columns(points), starts)
-
-
-def _columns(points: Floats) -> Floats:
-    """(WIDTH, n): one row a coordinate of points (n, d); missing ones are 0, which changes no distance."""
-    columns = np.zeros((WIDTH, len(points)))  # each row in one piece, or its loop is not vectorised
-    columns[: points.shape[1]] = points.T
-    return columns
+    return _pairs(columns_of(points), starts)
 
 
 @njit(cache=True, fastmath={"reassoc", "nsz"})

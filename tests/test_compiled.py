@@ -121,6 +121,35 @@ def test_silhouettes_are_scikit_learns_and_the_same_without_numba(monkeypatch):
     assert np.allclose(fast, evaluate.silhouette_samples(points, labels), atol=1e-13)
 
 
+def test_silhouettes_of_several_segmentations_are_those_of_each_alone():
+    """Above EXACT_UP_TO the distances are float32 and their sums float64: the means differ by less than 1e-7."""
+    points = np.random.default_rng(5).lognormal(size=(20_500, 5))
+    segmentations = [kmeans.k_means(points, k, 2, 0).labels for k in (2, 3, 7)]
+    segmentations.append(np.zeros(len(points), dtype=np.int64))
+    together = evaluate.silhouettes(points, segmentations)
+    alone = [evaluate.silhouette(points, labels, exact_up_to=len(points)) for labels in segmentations]
+    assert {one.distances for one in together} == {"float32"}
+    assert {one.distances for one in alone} == {"float64"}
+    assert np.allclose([one.value for one in together], [one.value for one in alone], rtol=0, atol=1e-7)
+    assert together[0].value != alone[0].value  # or the test would compare a thing with itself
+    few = evaluate.silhouettes(points[:3_000], [labels[:3_000] for labels in segmentations[:2]])
+    assert {one.distances for one in few} == {"float64"}
+
+
+def test_sums_of_float32_distances_stay_near_those_of_float64():
+    from training.clustering.compiled.silhouette import distance_sums
+
+    points = clouds(30_000)
+    starts = np.array([0, 10, 9_000, 30_000])
+    exact, rounded = (distance_sums(points[:300], points, starts, kind) for kind in (np.float64, np.float32))
+    assert np.allclose(
+        exact[:, 0], np.linalg.norm(points[:300, None] - points[:10], axis=2).sum(axis=1), rtol=1e-12
+    )
+    off = rounded / exact - 1
+    assert 0 < np.abs(off[:, 1:]).max() < 3e-6
+    assert abs(off[:, 1:].mean()) < 1e-7
+
+
 def test_of_several_trainings_that_begin_at_once_one_compiles(monkeypatch):
     compilations = []
 

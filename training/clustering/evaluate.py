@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +24,13 @@ ROWS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Silhouette:
-    """The mean silhouette; `standard_error` is 0 when every customer was asked, `asked` says how many were."""
+    """The mean silhouette; `standard_error` is 0 when every customer was asked, `asked` says how many were, and
+    `distances` in which precision distances were worked out. They are summed in float64."""
 
     value: float
     standard_error: float
     asked: int
+    distances: str = "float64"
 
 
 def silhouette(points: Floats, labels: Ints, seed: int = 0, exact_up_to: int = EXACT_UP_TO) -> Silhouette:
@@ -58,6 +61,40 @@ def silhouette(points: Floats, labels: Ints, seed: int = 0, exact_up_to: int = E
     return Silhouette(float(rest.mean() + slope * control.mean()), float(error), asked)
 
 
+def silhouettes(points: Floats, segmentations: Sequence[Ints]) -> list[Silhouette]:
+    """The exact mean silhouette of `points` (n, d) under each of several `segmentations` (n,).
+
+    Where there are many points each distance is worked out once for all segmentations, in float32: customers that no
+    segmentation parts make a cell, and the distances to a segment are those to its cells.
+    """
+    if len(points) <= EXACT_UP_TO or not compiled.pays(points):
+        return [silhouette(points, labels, exact_up_to=len(points)) for labels in segmentations]
+    from training.clustering.compiled.silhouette import grouped_distance_sums
+
+    widths = np.array([int(labels.max()) + 1 for labels in segmentations])
+    firsts = np.cumsum(widths) - widths  # the groups of each segmentation have numbers of their own
+    cells = _cells(segmentations)
+    order = np.argsort(cells, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(cells))])
+    some = order[starts[:-1]]  # a customer of each cell
+    groups = np.array([labels[some] + first for labels, first in zip(segmentations, firsts, strict=True)])
+    sums = np.empty((len(points), widths.sum()))
+    sums[order] = grouped_distance_sums(points[order], points[order], starts, groups, np.float32)
+    parts = [sums[:, first : first + width] for first, width in zip(firsts, widths, strict=True)]
+    values = [
+        _of_sums(part, labels, np.bincount(labels)) for part, labels in zip(parts, segmentations, strict=True)
+    ]
+    return [Silhouette(float(value.mean()), 0.0, len(points), "float32") for value in values]
+
+
+def _cells(segmentations: Sequence[Ints]) -> Ints:
+    """(n,) the cell of each customer: two are in one when they are in one segment of every segmentation."""
+    cells = np.zeros(len(segmentations[0]), dtype=np.int64)
+    for labels in segmentations:
+        cells = np.unique(cells * (labels.max() + 1) + labels, return_inverse=True)[1]
+    return cells
+
+
 def silhouette_samples(points: Floats, labels: Ints, rows: Ints | None = None) -> Floats:
     """Silhouette of each of `rows` (all by default) against all `points`; (len(rows),), 0 in a segment of one."""
     everyone = rows is None
@@ -67,7 +104,6 @@ def silhouette_samples(points: Floats, labels: Ints, rows: Ints | None = None) -
     sizes = np.bincount(labels)
     order = np.argsort(labels, kind="stable")
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    own, here = labels[rows], np.arange(len(rows))
     if everyone and compiled.pays(points):
         from training.clustering.compiled.silhouette import all_distance_sums
 
@@ -75,7 +111,14 @@ def silhouette_samples(points: Floats, labels: Ints, rows: Ints | None = None) -
         sums[order] = all_distance_sums(points[order], starts)
     else:
         sums = _distance_sums(points[rows], points[order], starts)
-    means = sums / sizes
+    return _of_sums(sums, labels[rows], sizes)
+
+
+def _of_sums(sums: Floats, own: Ints, sizes: Ints) -> Floats:
+    """(q,) silhouettes from summed distances to each segment (q, k), the own segments (q,) and all `sizes` (k,)."""
+    if len(sizes) == 1:
+        return np.zeros(len(own))
+    here, means = np.arange(len(own)), sums / sizes
     means[here, own] = sums[here, own] / np.maximum(sizes[own] - 1, 1)
     return np.where(sizes[own] > 1, _formula(means, own), 0.0)
 

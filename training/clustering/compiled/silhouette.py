@@ -6,20 +6,44 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from training.clustering.compiled import WIDTH
 from training.clustering.compiled.columns import columns_of
 
 Floats = NDArray[np.float64]
-CHUNK = 64  # questions to a block of points before the next one comes
-BLOCK = 512  # points whose coordinates stay in the processor's nearest cache
+Ints = NDArray[np.int64]
+Precision = type[np.float32] | type[np.float64]
+SIDE = 64  # questions that are asked of a point at once
+BLOCK = 512  # points whose coordinates stay in the processor's nearest cache, or whose distances are summed as they are
 LANES = 8  # sums of their own, as many threads as can be used
 
 
-def distance_sums(queries: Floats, points: Floats, starts: NDArray[np.int64]) -> Floats:
+def distance_sums(queries: Floats, points: Floats, starts: Ints, precision: Precision = np.float64) -> Floats:
     """(q, k) sums of the Euclidean distances from `queries` (q, d) to each segment of `points` (n, d).
 
-    The points are sorted by segment; segment s is points[starts[s] : starts[s + 1]], (k + 1,) in all.
+    The points are sorted by segment; segment s is points[starts[s] : starts[s + 1]], (k + 1,) in all. `precision` is
+    that of a distance and of the sum of at most BLOCK of them; these sums are added in float64.
     """
-    return _sums(columns_of(queries), columns_of(points), starts)
+    segments = np.arange(len(starts) - 1)
+    return grouped_distance_sums(queries, points, starts, segments[None], precision)
+
+
+def grouped_distance_sums(
+    queries: Floats, points: Floats, starts: Ints, groups: Ints, precision: Precision = np.float64
+) -> Floats:
+    """(q, g) sums of the distances from `queries` (q, d) to g groups of `points` (n, d), each made of whole cells.
+
+    The points are sorted by cell, c in all, as `distance_sums` has segments. groups: (m, c) for each of m ways of
+    grouping the group of each cell; ways do not share a group's number. A distance is worked out once for all ways.
+    """
+    asked = columns_of(queries).astype(precision)
+    width = int(groups.max(initial=-1)) + 1
+    sums = _sums(asked, points_as(points, precision), starts, groups, width)
+    return sums.transpose(0, 2, 1).reshape(-1, width)[: len(queries)]
+
+
+def points_as(points: Floats, precision: Precision) -> NDArray[np.float32] | Floats:
+    """(n, WIDTH): points (n, d) in another precision; missing coordinates are 0."""
+    return np.ascontiguousarray(columns_of(points).T, dtype=precision)
 
 
 def all_distance_sums(points: Floats, starts: NDArray[np.int64]) -> Floats:
@@ -82,15 +106,36 @@ def _pairs(columns, starts):
 
 
 @njit(cache=True, parallel=True)
-def _sums(queries, columns, starts):
-    q, k = queries.shape[1], len(starts) - 1
-    sums = np.zeros((q, k))
-    for chunk in prange((q + CHUNK - 1) // CHUNK):
-        for segment in range(k):
-            for start in range(starts[segment], starts[segment + 1], BLOCK):
-                end = min(starts[segment + 1], start + BLOCK)
-                a, b, c = columns[0][start:end], columns[1][start:end], columns[2][start:end]
-                d, e = columns[3][start:end], columns[4][start:end]
-                for i in range(chunk * CHUNK, min(q, (chunk + 1) * CHUNK)):
-                    sums[i, segment] += _sum(queries[:, i], a, b, c, d, e)
+def _sums(queries, points, starts, groups, width):
+    q = queries.shape[1]
+    chunks = (q + SIDE - 1) // SIDE
+    sums = np.zeros((chunks, width, SIDE))
+    for chunk in prange(chunks):
+        first, last = chunk * SIDE, min(q, (chunk + 1) * SIDE)
+        asked = np.zeros((WIDTH, SIDE), dtype=queries.dtype)
+        asked[:, : last - first] = queries[:, first:last]
+        some = np.empty(SIDE, dtype=queries.dtype)
+        for cell in range(len(starts) - 1):
+            for start in range(starts[cell], starts[cell + 1], BLOCK):
+                some[:] = 0
+                for i in range(start, min(starts[cell + 1], start + BLOCK)):
+                    _add_distances(
+                        asked, points[i, 0], points[i, 1], points[i, 2], points[i, 3], points[i, 4], some
+                    )
+                for way in range(len(groups)):
+                    for j in range(SIDE):
+                        sums[chunk, groups[way, cell], j] += some[j]
     return sums
+
+
+@njit(cache=True)
+def _add_distances(asked, p, q, r, s, t, sums):
+    """Add the distances from SIDE questions to the point with coordinates p to t to `sums`."""
+    for j in range(SIDE):
+        sums[j] += np.sqrt(
+            (asked[0, j] - p) ** 2
+            + (asked[1, j] - q) ** 2
+            + (asked[2, j] - r) ** 2
+            + (asked[3, j] - s) ** 2
+            + (asked[4, j] - t) ** 2
+        )

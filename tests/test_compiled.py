@@ -32,6 +32,14 @@ def test_neighbours_are_scipys_and_scikit_learns(d):
     assert np.allclose(found.distances, between)
 
 
+@pytest.mark.parametrize("decimals", [9, 0], ids=["clouds", "ties"])
+def test_noise_thresholds_are_those_without_numba(decimals, monkeypatch):
+    near = density.neighbours(np.round(clouds(), decimals), 25)
+    fast = [near.noise_threshold(size) for size in (1, 2, 15, 25)]
+    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    assert np.array_equal(fast, [near.noise_threshold(size) for size in (1, 2, 15, 25)])
+
+
 def test_neighbours_where_many_customers_are_the_same():
     points = np.round(clouds(), 0)
     assert np.array_equal(density.neighbours(points, 25).distances, density._nearest(points, 25)[0])

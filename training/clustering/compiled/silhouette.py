@@ -41,9 +41,19 @@ def grouped_distance_sums(
     return sums.transpose(0, 2, 1).reshape(-1, width)[: len(queries)]
 
 
-def points_as(points: Floats, precision: Precision) -> NDArray[np.float32] | Floats:
+def points_as(points: Floats, precision: Precision) -> NDArray[np.floating]:
     """(n, WIDTH): points (n, d) in another precision; missing coordinates are 0."""
-    return np.ascontiguousarray(columns_of(points).T, dtype=precision)
+    rows = np.zeros((len(points), WIDTH), dtype=precision)
+    rows[:, : points.shape[1]] = points
+    return rows
+
+
+def control(points: Floats, labels: Ints, centres: Floats, variances: Floats) -> Floats:
+    """(n,) silhouettes of points (n, d) as they would be if all of a segment were as far as its root mean square.
+
+    centres, variances: (k, d) and (k,), of the segments, the variances summed over the coordinates.
+    """
+    return _control(points_as(points, np.float64), labels, points_as(centres, np.float64), variances)
 
 
 def all_distance_sums(points: Floats, starts: NDArray[np.int64]) -> Floats:
@@ -139,3 +149,21 @@ def _add_distances(asked, p, q, r, s, t, sums):
             + (asked[3, j] - s) ** 2
             + (asked[4, j] - t) ** 2
         )
+
+
+@njit(cache=True, parallel=True)
+def _control(points, labels, centres, variances):
+    values = np.empty(len(points))
+    for i in prange(len(points)):
+        within, nearest = 0.0, np.inf
+        for segment in range(len(centres)):
+            square = variances[segment]
+            for c in range(WIDTH):
+                square += (points[i, c] - centres[segment, c]) ** 2
+            if segment == labels[i]:
+                within = square
+            else:
+                nearest = min(nearest, square)
+        larger = max(within, nearest)
+        values[i] = (np.sqrt(nearest) - np.sqrt(within)) / np.sqrt(larger) if larger > 0 else 0.0
+    return values

@@ -55,6 +55,7 @@ from serving.documentation import (
 from serving.pages import routes
 from serving.pages.frame import prepared
 from serving.snapshot import Snapshot, as_json
+from serving.unattended import Cycles, cycles
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -95,7 +96,9 @@ def create_app() -> OpenAPI:
     app.register_api(api)
     follower = app.extensions[EXTENSION]
     comparisons = app.extensions[COMPARISONS] = Comparisons(Archive(follower.address))
-    app.extensions[PAGES] = routes.Pages(_snapshot, follower, comparisons, _endpoints)
+    app.extensions[PAGES] = routes.Pages(
+        _snapshot, follower, comparisons, Cycles(follower.address), _endpoints
+    )
     routes.register(app, app.extensions[PAGES])
     charting_library.register(app)
     documentation.register(app, bool(allowed.token), app.extensions[EXTENSION])
@@ -304,6 +307,12 @@ def versions() -> Response:
     """All versions of the registry, latest first: as-of date, sizes, quality, the gate's verdict; and who promoted."""
     snapshot, archive = _snapshot(), current_app.extensions[COMPARISONS].archive
     return _json(past.versions(snapshot, archive))
+
+
+@api.get("/analytics/cycles", tags=[ANALYTICS], responses=answers(schemas.Cycles, 503))
+def unattended_cycles() -> Response:
+    """What came of the data that `segments cycle` handled, latest first, and whether the figures are of the latest."""
+    return _json(cycles(_snapshot(), current_app.extensions[PAGES].cycles))
 
 
 @api.get(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from contract.clock import recorded
 from contract.names import (
     GATE,
     HISTORY_EXPERIMENT,
@@ -232,7 +233,7 @@ def _entry(run: Run) -> tuple[Promotion, bool]:
         _version(tags.get("to", "")),
         tags.get("command", ""),
         tags.get("reason", ""),
-        datetime.fromtimestamp(run.info.start_time / 1000),
+        recorded(tags, run.info.start_time),
         tags.get("mlflow.user", ""),
     )
     return entry, run.info.status == "FINISHED"

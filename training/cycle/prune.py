@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
+from contract.cycle_tags import UNREADABLE
 from contract.mlflow_setup import database_file, store_address
 from contract.names import APPROVAL_TAG, CYCLE_EXPERIMENT, EXPERIMENT, FIGURES, MODEL
 from contract.words import counted
 from training.cycle.approval import APPROVED, WAITING
-from training.cycle.record import OPEN, UNDELIVERED, UNREADABLE
+from training.cycle.record import OPEN, UNDELIVERED
 from training.store import history, registry, tracking
 from training.store.tracking import MAX_RUNS_PER_SEARCH, PARENT_TAG
 

@@ -10,8 +10,7 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from training.errors import InputError
-from training.reading.folding import fold
-from training.reading.header_words import names as usual_names
+from training.reading.header_words import names_article
 from training.reading.kept import kept, one_row
 from training.reading.money import GIFT_CARD
 
@@ -198,14 +197,9 @@ def _is_gift_card(lines: ibis.Table, negative: ibis.expr.types.BooleanValue) -> 
     """Whether a negative line is called a gift card in a column of articles; only negative ones are looked at."""
     import ibis
 
-    names = ["stock_code", *(name for name in lines.columns if _names_article(name))]
+    names = ["stock_code", *(name for name in lines.columns if names_article(name))]
     is_called = [lines[name].cast("string").re_search(GIFT_CARD).fill_null(False) for name in names]
     return negative.ifelse(reduce(or_, is_called), ibis.literal(False))
-
-
-def _names_article(column: str) -> bool:
-    name = fold(column.removeprefix("other_"))
-    return column.startswith("other_") and any(name in group for group in usual_names("stock_code"))
 
 
 def seen_from(moments: ibis.Table, as_of: date | None = None) -> Cleaned:

@@ -146,7 +146,9 @@ def _moments(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Unde
         return found, replace(block, examples=_blank_example(found, scanned))
     lines = read(sources, request, table=reading.table, query=reading.query, engine=reading.engine)
     kept = moments(lines.table)
-    if of_database and reading.engine == "duckdb":
+    if reading.engine == "spark":
+        return _local(kept), lines.understanding
+    if of_database:
         release(lines.table)
     return kept, lines.understanding
 
@@ -172,10 +174,18 @@ def _moments_of(scanned: Scan, reading: Reading) -> ibis.Table:
     import duckdb
 
     keep = reading.duplicates == "keep"
+    if reading.engine == "spark":
+        return _local(moments(scanned.table, keep))
     try:
         return moments(scanned.table, keep)
     except duckdb.OutOfMemoryException:
         return moments(with_more_memory(scanned.table), keep)
+
+
+def _local(kept: ibis.Table) -> ibis.Table:
+    from training.reading import spark
+
+    return spark.local(kept)
 
 
 def _failures(engine: str) -> tuple[type[Exception], ...]:

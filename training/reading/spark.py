@@ -23,6 +23,9 @@ SETTINGS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.legacy.parquet.nanosAsLong": "true",  # Spark has no nanoseconds
 }
+LOCAL_UP_TO_ROWS = (
+    2_000_000  # some 300 MB of customers' orders: one copy costs less than the jobs of the next queries
+)
 
 
 def session() -> SparkSession:
@@ -61,8 +64,20 @@ def connect() -> Backend:
 
 
 def frame(table: ir.Table) -> DataFrame:
-    """An Ibis expression on Spark -> the same as a Spark DataFrame; nothing runs yet."""
-    return session().sql(str(table.compile()))
+    """An Ibis expression as a Spark DataFrame; on Spark nothing runs yet, and from DuckDB its rows are sent there."""
+    if table.get_backend().name == "pyspark":
+        return session().sql(str(table.compile()))
+    return session().createDataFrame(table.to_pyarrow())
+
+
+def local(table: ir.Table) -> ir.Table:
+    """A kept table of Spark as one of DuckDB, where a query takes milliseconds; one of very many rows as it is."""
+    rows = frame(table)
+    if rows.count() > LOCAL_UP_TO_ROWS:
+        return table
+    from training.reading import memory
+
+    return memory.connect().create_table("moments", rows.toArrow())
 
 
 def failures() -> tuple[type[Exception], ...]:

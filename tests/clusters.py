@@ -43,7 +43,7 @@ def commands() -> list[str]:
 @contextlib.contextmanager
 def cluster(folder: Path, port: int) -> Iterator[Cluster]:
     """The cluster of the page, its master at `port`; it ends with the `with`, or with this process."""
-    shown = [re.sub(r"\s+", " ", command).replace("7077", str(port)) for command in commands()]
+    shown = [re.sub(r"\\?\s+", " ", command).replace("7077", str(port)) for command in commands()]
     (arguments,) = (shlex.split(each)[1].split("=", 1)[1] for each in shown if each.startswith("export"))
     with guarded() as mark:
         environment = (

@@ -4,6 +4,8 @@ import importlib.util
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import duckdb
 import mlflow
@@ -13,17 +15,20 @@ from clusters import cluster
 
 from training.demo import write_demo
 
-FEW_TRIALS = ("--trials", "3")
 HERE = importlib.util.find_spec("pyspark") and (shutil.which("java") or "JAVA_HOME" in os.environ)
 pytestmark = pytest.mark.skipif(
     not HERE, reason="pyspark or Java is not here: pip install -e '.[spark]', and Java 17 or 21"
 )
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory, free_port):
-    with cluster(tmp_path_factory.mktemp("cluster"), free_port()) as running:
-        yield running
+# One process for all commands: each would wait for a driver and two executors of its own.
+ONE_APPLICATION = """
+import json, sys
+from click.testing import CliRunner
+from training.cli import main
+for words in json.loads(sys.argv[1]):
+    result = CliRunner().invoke(main, words)
+    if result.exit_code not in (0, 1) or (result.exception and not isinstance(result.exception, SystemExit)):
+        sys.exit(f"{words}: {result.output} {result.exception!r}")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -38,52 +43,64 @@ def shop(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def champion(store, tmp_path_factory):
-    """A copy of the store with a champion."""
-    return store.copy(tmp_path_factory.mktemp("champion"))
+def answered(store, shop, tmp_path_factory, free_port):
+    """The store in which every command has run on this machine (`here-`) and on the cluster (`there-`)."""
+    mine = store.copy(tmp_path_factory.mktemp("answered"))
+    for words in commands(shop, "here"):
+        mine.run(*words, check=False)
+    on_cluster = json.dumps([[*words, "--engine", "spark"] for words in commands(shop, "there")])
+    with cluster(tmp_path_factory.mktemp("cluster"), free_port()) as spark:
+        done = subprocess.run(
+            [sys.executable, "-c", ONE_APPLICATION, on_cluster],
+            cwd=mine.folder,
+            env=mine.environment | spark.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert spark.executors() == {"work-1", "work-2"}
+    return mine
 
 
-def on_both(store, cluster, *words):
-    """The JSON outcomes of a command: of this machine, and of the cluster."""
-    here = store.run(*words, "--json", store.folder / "here.json")
-    there = store.process(
-        *words, "--engine", "spark", "--json", store.folder / "there.json", check=False, **cluster.environment
-    )
-    assert there.returncode == here.returncode, there.stderr
-    return [json.loads((store.folder / f"{name}.json").read_text()) for name in ("here", "there")]
+def commands(shop, where):
+    """The commands, each with the file of its outcome."""
+    days = ("--from", "2024-11-21", "--to", "2024-12-21")
+    return [
+        ["score", shop, "-o", f"{where}.parquet"],
+        ["compare", shop, *days, "--json", f"{where}-compare.json"],
+        ["drift", shop, "--json", f"{where}-drift.json"],
+        ["train", shop, "--trials", "3", "--json", f"{where}-train.json"],
+    ]
 
 
-def test_a_training_counts_and_chooses_the_same(new_folder, shop, spark):
-    store = new_folder("trained")
-    here, there = on_both(store, spark, "train", shop, *FEW_TRIALS)
-    address = store.environment["MLFLOW_TRACKING_URI"]
+def outcomes(store, command):
+    """The JSON of a command, of this machine and of the cluster."""
+    return [json.loads((store.folder / f"{where}-{command}.json").read_text()) for where in ("here", "there")]
+
+
+def test_a_training_counts_and_chooses_the_same(answered):
+    here, there = outcomes(answered, "train")
+    address = answered.environment["MLFLOW_TRACKING_URI"]
     client = mlflow.MlflowClient(address, address)
     runs = [client.get_run(outcome["run_id"]) for outcome in (here, there)]
-    digests = [run.inputs.dataset_inputs[0].dataset.digest for run in runs]
-    assert digests[0] == digests[1]
+    digests = {run.inputs.dataset_inputs[0].dataset.digest for run in runs}
+    assert len(digests) == 1
+    assert here["segments"] == there["segments"]
+    artifacts = answered.folder / "mlruns" / "artifacts"
     tables = [
-        pd.read_parquet(
-            next((store.folder / "mlruns").glob(f"artifacts/{run.info.run_id}/**/customers*.parquet"))
-        )
+        pd.read_parquet(artifacts / run.info.run_id / "artifacts" / "data" / "customers.parquet")
         for run in runs
     ]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
-    assert spark.executors() == {"work-1", "work-2"}
 
 
-def test_scores_are_the_same(champion, shop, spark):
-    champion.run("score", shop, "-o", "here.parquet")
-    champion.process("score", shop, "--engine", "spark", "-o", "there.parquet", **spark.environment)
-    here, there = (pd.read_parquet(champion.folder / f"{name}.parquet") for name in ("here", "there"))
+def test_scores_are_the_same(answered):
+    here, there = (pd.read_parquet(answered.folder / f"{where}.parquet") for where in ("here", "there"))
     here = here.drop(columns="returns_note")  # a sentence that is written on one machine only
     pd.testing.assert_frame_equal(there.sort_values("customer_id", ignore_index=True), here, check_exact=True)
 
 
-def test_moves_between_two_days_are_the_same(champion, shop, spark):
-    here, there = on_both(champion, spark, "compare", shop, "--from", "2024-11-21", "--to", "2024-12-21")
-    assert here == there
-
-
-def test_drift_is_the_same(champion, shop, spark):
-    here, there = on_both(champion, spark, "drift", shop)
+@pytest.mark.parametrize("command", ["compare", "drift"])
+def test_moves_and_drift_are_the_same(answered, command):
+    here, there = outcomes(answered, command)
     assert here == there

@@ -34,7 +34,16 @@ FEW_TRIALS = ("--trials", "3")  # the pages show 100 trials; a test has no time 
 OPTIONS_OF_OTHERS = {  # options that the pages name and `segments` does not have
     "mlflow": {"--app-name", "--env-manager", "--experiment-name"},
     "flask": {"--app"},
-    "Spark": {"--master", "--driver-memory"},
+    "Spark": {
+        "--master",
+        "--driver-memory",
+        "--executor-memory",
+        "--conf",
+        "--cores",
+        "--memory",
+        "--webui-port",
+        "--work-dir",
+    },
     "docker": {"--detach", "--file"},
     "pg_dump, pg_restore": {"--dbname", "--format", "--no-owner"},
     "tar": {"--create", "--directory", "--extract", "--gzip"},

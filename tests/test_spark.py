@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -60,6 +61,11 @@ ORDERS = [
 ]
 
 
+HEADER = "customer;invoice;quantity;date;price;country"
+# Dates of the first lines say which number is the month; there are more than the 64 KB that are looked at first.
+PLAIN = [f"{n % 7};A{n // 3};{n % 5 + 1};{{date}};{n % 9}.5;DE" for n in range(3_000)]
+
+
 def orders(path, unit="us", rows=ORDERS):
     """A few typed lines as Parquet."""
     columns = dict(
@@ -108,6 +114,84 @@ def test_files_of_different_kinds_are_one_shop(tmp_path):
     found = count_customers([str(tmp_path)], ON_SPARK)
     same(count_customers([str(tmp_path)], Reading()), found)
     assert found.funnel.read == 8
+
+
+PLAIN = [f"{n % 7};A{n // 3};{n % 5 + 1};2024-03-{n % 28 + 1:02} 10:00:00;{n % 9}.5;DE" for n in range(3000)]
+HEADER = "customer;invoice;quantity;date;price;country"
+
+
+def written(path, lines, encoding="utf-8", date="{0:%Y-%m-%d %H:%M:%S}"):
+    """A text file of the lines below HEADER, `{date}` of them written in one form; more than are looked at first."""
+    moment = datetime(2024, 3, 28, 9, 5)
+    text = "\n".join([HEADER, *lines]).replace("{date}", date.format(moment))
+    path.write_text(text, encoding=encoding)
+    return str(path)
+
+
+@needs_spark
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        "{0:%Y-%m-%d %H:%M:%S}",
+        "{0:%Y-%m-%dT%H:%M:%S}",
+        "{0:%Y-%m-%d %H:%M}",
+        "{0.month}/{0.day}/{0.year} 9:05",
+    ],
+)
+def test_plain_text_is_typed_while_spark_reads_it(tmp_path, encoding, date):
+    blank = [
+        ";B1;1;{date};1.5;DE",
+        "3;B2;;{date};1.5;DE",
+        "3;B3;1;;1.5;DE",
+        '3;B4;-1;{date};1.50;"two\nlines"',
+    ]
+    file = written(tmp_path / "sales.csv", [*PLAIN, *blank], encoding, date)
+    from training.reading.spark_scan import scan
+
+    assert scan([file], ON_SPARK.request, None, None) is not None
+    found = count_customers([file], ON_SPARK)
+    same(count_customers([file], Reading()), found)
+    assert (found.funnel.missing_customer, found.funnel.unreadable, found.funnel.cancellations) == (1, 2, 1)
+
+
+@needs_spark
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize(
+    "odd", ["3;B1;1;28.03.2024;1.5;DE", "3;B1;1;{date};1,234.50;DE", "3;B1;1;2024-02-31 10:00:00;1.5;DE"]
+)
+def test_one_cell_of_another_form_is_read_with_care(tmp_path, odd):
+    file = written(tmp_path / "sales.csv", [*PLAIN, odd])
+    from training.reading.spark_scan import scan
+
+    assert scan([file], ON_SPARK.request, None, None) is not None
+    same(count_customers([file], Reading()), count_customers([file], ON_SPARK))
+
+
+@needs_spark
+@pytest.mark.usefixtures("spark")
+def test_lines_that_differ_in_any_column_are_no_duplicates(tmp_path):
+    line = "3;B1;1;{date};1.5;DE"
+    lines = [f"{line};{note}" for note in ("a;", "a;", ";a", "a;b", "b;a")]
+    file = tmp_path / "sales.csv"
+    file.write_text(
+        "\n".join([f"{HEADER};note;other", *[each.replace("{date}", "2024-03-28") for each in lines]])
+    )
+    found = count_customers([str(file)], ON_SPARK)
+    same(count_customers([str(file)], Reading()), found)
+    assert found.funnel.duplicates == 1
+
+
+@needs_spark
+@pytest.mark.usefixtures("spark")
+def test_what_is_too_large_for_one_machine_stays_on_spark(both, demo, monkeypatch):
+    monkeypatch.setattr("training.reading.spark.LOCAL_UP_TO_ROWS", 100)
+    found = count_customers([demo], ON_SPARK)
+    assert found.orders.get_backend().name == "pyspark"
+    assert both[1].orders.get_backend().name == "duckdb"
+    same(both[0], found)
+    pd.testing.assert_frame_equal(monthly(both[0].orders), monthly(found.orders), check_exact=True)
 
 
 @needs_spark

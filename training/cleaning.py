@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -10,9 +11,8 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from training.errors import InputError
-from training.reading.folding import fold
 from training.reading.forgotten import STEP
-from training.reading.header_words import names as usual_names
+from training.reading.header_words import names_article
 from training.reading.kept import kept, one_row
 from training.reading.money import GIFT_CARD
 
@@ -136,21 +136,29 @@ def moments(lines: ibis.Table, keep_duplicates: bool = False) -> ibis.Table:
         name: distinct[name].argmax(distinct.date) for name in distinct.columns if name.startswith("keep_")
     }
     refunded = distinct.refunded.sum().fill_null(0) if "refunded" in distinct.columns else 0
-    return kept(
-        distinct.group_by("customer_id", "invoice", "date", "step").aggregate(
-            country=distinct.country.max(),
-            purchased=distinct.amount.sum(where=kinds["purchase"]).fill_null(0),
-            returned=taken.sum(where=kinds["cancellation"]).fill_null(0) + refunded,
-            minus=taken.sum(where=kinds["minus"]).fill_null(0),
-            lines=distinct.copies.sum(),
-            purchase_lines=kinds["purchase"].sum().fill_null(0),
-            cancellation_lines=kinds["cancellation"].sum().fill_null(0),
-            worthless_lines=kinds["worthless"].sum().fill_null(0),
-            payment_lines=kinds["payment"].sum().fill_null(0),
-            minus_lines=kinds["minus"].sum().fill_null(0),
-            **kept_columns,
-        )
-    )
+    sums = {
+        "purchased": distinct.amount.sum(where=kinds["purchase"]).fill_null(0),
+        "returned": taken.sum(where=kinds["cancellation"]).fill_null(0) + refunded,
+        "minus": taken.sum(where=kinds["minus"]).fill_null(0),
+        "lines": distinct.copies.sum(),
+        "purchase_lines": kinds["purchase"].sum().fill_null(0),
+        "cancellation_lines": kinds["cancellation"].sum().fill_null(0),
+        "worthless_lines": kinds["worthless"].sum().fill_null(0),
+        "payment_lines": kinds["payment"].sum().fill_null(0),
+        "minus_lines": kinds["minus"].sum().fill_null(0),
+    }
+    if distinct.get_backend().name == "pyspark" and not kept_columns:
+        distinct, sums = _by_country(distinct, sums)
+    moment = distinct.group_by("customer_id", "invoice", "date", "step")
+    return kept(moment.aggregate(country=distinct.country.max(), **sums, **kept_columns))
+
+
+def _by_country(
+    lines: ibis.Table, sums: Mapping[str, ibis.Value]
+) -> tuple[ibis.Table, dict[str, ibis.Value]]:
+    """Lines summed up for each country, and the sums of these: Spark sorts what it takes the greatest text of."""
+    parts = lines.group_by("customer_id", "invoice", "date", "step", "country").aggregate(**sums)
+    return parts, {name: parts[name].sum() for name in sums}
 
 
 KINDS = ("purchase", "cancellation", "worthless", "payment", "minus")
@@ -209,14 +217,9 @@ def _is_gift_card(lines: ibis.Table, negative: ibis.expr.types.BooleanValue) -> 
     """Whether a negative line is called a gift card in a column of articles; only negative ones are looked at."""
     import ibis
 
-    names = ["stock_code", *(name for name in lines.columns if _names_article(name))]
+    names = ["stock_code", *(name for name in lines.columns if names_article(name))]
     is_called = [lines[name].cast("string").re_search(GIFT_CARD).fill_null(False) for name in names]
     return negative.ifelse(reduce(or_, is_called), ibis.literal(False))
-
-
-def _names_article(column: str) -> bool:
-    name = fold(column.removeprefix("other_"))
-    return column.startswith("other_") and any(name in group for group in usual_names("stock_code"))
 
 
 def seen_from(moments: ibis.Table, as_of: date | None = None) -> Cleaned:

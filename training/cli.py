@@ -410,6 +410,7 @@ def lift(
 @click.option("--model", default="champion", help="Which version: an alias or a number.")
 @click.option("--output", "-o", default="", help="Where to list who left the best segment: .parquet or .csv.")
 @source_options
+@engine_option
 @json_option
 def compare(
     inputs: tuple[str, ...], start: str, end: str, model: str, output: str, **options: Unpack[ScoreOptions]
@@ -447,6 +448,7 @@ def compare(
 @json_option
 @click.option("--log/--no-log", default=False, help="Also log the report to MLflow, as a run of its own.")
 @reading_options
+@engine_option
 def drift(
     inputs: tuple[str, ...],
     model: str,

@@ -148,15 +148,17 @@ def customer_table(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table
 def _moments(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Understanding]:
     request = reading.request
     of_database = bool(reading.table or reading.query)
-    if reading.engine == "duckdb" and not of_database:
-        scanned = scan(sources, request)
-        if scanned is not None and (found := _scanned(scanned, request)) is not None:
-            block = understood(scanned.facts, scanned.forms, request)
-            block = replace(block, examples=_blank_example(found, scanned))
-            return _without_forgotten(found, reading.forgotten), block
+    scanned = _scan(sources, reading)
+    if scanned is not None and (found := _scanned(scanned, reading)) is not None:
+        block = replace(
+            understood(scanned.facts, scanned.forms, request), examples=_blank_example(found, scanned)
+        )
+        return _without_forgotten(found, reading.forgotten), block
     lines = read(sources, request, table=reading.table, query=reading.query, engine=reading.engine)
     table = moments(lines.table)
-    if of_database and reading.engine == "duckdb":
+    if reading.engine == "spark":
+        table = _local(table)
+    elif of_database:
         release(lines.table)
     return _without_forgotten(table, reading.forgotten), lines.understanding
 
@@ -165,23 +167,56 @@ def _without_forgotten(table: ibis.Table, forgotten: Forgotten | None) -> ibis.T
     return kept(forgotten.left_out(table)) if forgotten else table
 
 
-def _scanned(scanned: Scan, request: Request) -> ibis.Table | None:
+def _scan(sources: Sequence[str], reading: Reading) -> Scan | None:
+    """The lines of sources that need no careful reading, where there may be such."""
+    if reading.engine == "spark":
+        from training.reading import spark_scan
+
+        return spark_scan.scan(sources, reading.request, reading.table, reading.query)
+    return None if reading.table or reading.query else scan(sources, reading.request)
+
+
+def _scanned(scanned: Scan, reading: Reading) -> ibis.Table | None:
     """The moments of a scan; None when some line is not like the first ones, and wants to be read with care."""
+    try:
+        return settled(_moments_of(scanned, reading), reading.request, scanned.single)
+    except _failures(reading.engine):
+        return None
+
+
+def _moments_of(scanned: Scan, reading: Reading) -> ibis.Table:
     import duckdb
 
-    keep = request.duplicates == "keep"
+    keep = reading.duplicates == "keep"
+    if reading.engine == "spark":
+        return _local(moments(scanned.table, keep))
     try:
-        try:
-            found = moments(scanned.table, keep)
-        except duckdb.OutOfMemoryException:
-            found = moments(with_more_memory(scanned.table), keep)
-        return settled(found, request, scanned.single)
-    except duckdb.Error:
-        return None
+        return moments(scanned.table, keep)
+    except duckdb.OutOfMemoryException:
+        return moments(with_more_memory(scanned.table), keep)
+
+
+def _local(table: ibis.Table) -> ibis.Table:
+    from training.reading import spark
+
+    return spark.local(table)
+
+
+def _failures(engine: str) -> tuple[type[Exception], ...]:
+    """The errors by which a query of an engine ends."""
+    if engine == "spark":
+        from training.reading import spark
+
+        return spark.failures()
+    import duckdb
+
+    return (duckdb.Error,)
 
 
 def _blank_example(found: ibis.Table, scanned: Scan) -> tuple[Example, ...]:
     """One cell that is blank where a date or number should be, if the funnel has such lines."""
+    if not scanned.texts:
+        return ()
     has_blank = found.filter(found.step == "unreadable").limit(1).count().to_pyarrow().as_py()
     return blank_example(scanned) if has_blank else ()
 

@@ -6,7 +6,7 @@ A column `total` may hold the order's total or the line's: the numbers decide (s
 
 from __future__ import annotations
 
-from training.reading.folding import words
+from training.reading.folding import fold, words
 
 HEADERS: dict[str, tuple[str, ...]] = {
     "customer": (
@@ -226,3 +226,9 @@ ORDER_OR_LINE = words(
 def names(role: str) -> list[list[str]]:
     """The names for a role, group by group, the most telling first."""
     return [group.split() for group in HEADERS[role]]
+
+
+def names_article(column: str) -> bool:
+    """Whether a further column of a source (`other_` and its name) holds the names of articles."""
+    name = fold(column.removeprefix("other_"))
+    return column.startswith("other_") and any(name in group for group in names("stock_code"))

@@ -173,10 +173,11 @@ def _opened(
 ) -> Source:
     import ibis
 
-    addresses = [str(source) for source in sources if is_address(source)]
     if engine == "spark":
-        where, tables = _on_spark(sources, addresses, table, query)
-        return Source(where, tables)
+        from training.reading import spark_files
+
+        return Source(*spark_files.opened(sources, table, query))
+    addresses = [str(source) for source in sources if is_address(source)]
     if addresses:
         if len(sources) > 1:
             raise InputError(
@@ -373,28 +374,6 @@ def _gather(
         else:
             tables[types] = table
     return list(tables.values()), tuple(file for group in counts.values() for file in group), tuple(notes)
-
-
-def _on_spark(
-    sources: Sequence[str | Path], addresses: Sequence[str], table: str | None, query: str | None
-) -> tuple[str, list[ir.Table]]:
-    """What is read, in a word, and its tables on Spark: files, or one address."""
-    from training.reading import spark
-
-    if query or bool(table) != (addresses == ["pyspark://"]) or (addresses and len(sources) > 1):
-        raise InputError(
-            f"--engine spark was given {shown(', '.join(map(str, sources)))}"
-            f"{f' and --query {query}' if query else ''}{f' and --table {table}' if table else ''}. "
-            "Expected files, the address of one Parquet folder, or pyspark:// with --table NAME."
-        )
-    connection = spark.connect()
-    if addresses:
-        return table or addresses[0], [spark.stored(addresses[0], table, connection)]
-    views = spark.load(files(sources), connection)
-    first, *others = views
-    for path in others:
-        check_same_columns(views[path].columns, path, views[first].columns, first)
-    return str(first), list(views.values())
 
 
 def _load(path: Path, request: Request, connection: Backend) -> tuple[ir.Table, tuple[str, ...]]:

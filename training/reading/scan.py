@@ -212,7 +212,7 @@ def _text(paths: list[Path], request: Request) -> Scan | None:
     if not plan.is_plain or not is_plain(sample, plan, request):
         return None
     roles = plan.roles
-    found = _plain_form(sample, roles, request.date_order, request.decimal)
+    found = plain_form(sample, roles, request.date_order, request.decimal)
     if found is None:
         return None
     form, order = found
@@ -238,7 +238,7 @@ def _text(paths: list[Path], request: Request) -> Scan | None:
         table.select(**canonical_columns(table, roles)),
         facts,
         ((written, 0),),
-        _single(sample, plan),
+        may_be_single(sample, plan),
         tuple(paths),
     )
 
@@ -275,11 +275,12 @@ def _has_no_later_status(table: ir.Table, sample: list[dict[str, str]], plan: Pl
     return True
 
 
-def _single(sample: list[dict[str, str]], plan: Plan) -> bool:
+def may_be_single(sample: list[dict[str, str]], plan: Plan) -> bool:
+    """Whether the scan is right only if no order has several lines, as in these."""
     return may_be_of_the_order(plan) and has_single_lines(sample, plan)
 
 
-def _plain_form(
+def plain_form(
     sample: list[dict[str, str]], roles: Mapping[str, str], date_order: str | None, decimal: str | None
 ) -> tuple[str, str | None] | None:
     """(How strptime calls the form of the dates in a `sample` of lines, the order of day and month, if it matters).
@@ -334,5 +335,5 @@ def _parquet(paths: list[Path], request: Request) -> Scan | None:
         return None
     facts = Facts(plan, "day-first", "point", tuple(notes_of(zones(paths))), currency=request.before.currency)
     return Scan(
-        table.select(**canonical_columns(table, roles)), facts, (("typed", 0),), _single(sample, plan)
+        table.select(**canonical_columns(table, roles)), facts, (("typed", 0),), may_be_single(sample, plan)
     )

@@ -10,6 +10,7 @@ from training.errors import InputError
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
     from ibis.backends.pyspark import Backend
     from pyspark.sql import DataFrame, SparkSession
 
@@ -77,7 +78,17 @@ def local(table: ir.Table) -> ir.Table:
         return table
     from training.reading import memory
 
-    return memory.connect().create_table("moments", rows.toArrow())
+    return memory.connect().create_table("moments", _without_zones(rows.toArrow()))
+
+
+def _without_zones(rows: pa.Table) -> pa.Table:
+    """The same rows, with moments as the clock of the session's zone shows them."""
+    import pyarrow.compute as pc
+
+    for number, field in enumerate(rows.schema):
+        if getattr(field.type, "tz", None):
+            rows = rows.set_column(number, field.name, pc.local_timestamp(rows.column(number)))
+    return rows
 
 
 def failures() -> tuple[type[Exception], ...]:

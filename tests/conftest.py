@@ -324,7 +324,8 @@ def api_of():
             else:
                 patch.setenv("SEGMENTS_API_TOKEN", token)
             app = create_app()
-        app.extensions["champion"].current()  # waits for the first look at the registry
+            # Waits for the first look at the registry, which reads the environment in a thread of its own.
+            app.extensions["champion"].current()
         yield app
         app.extensions["champion"].stop()
 

@@ -276,7 +276,7 @@ def test_this_mlflow_asks_for_the_schema_where_the_model_answers_that_there_is_n
 def test_where_the_private_way_fails_the_model_loads_and_takes_doubles(store, monkeypatch, expected):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.environment["MLFLOW_TRACKING_URI"])
     mlflow.set_tracking_uri(None)
-    monkeypatch.setattr(sys, "_getframe", lambda: type("NoCaller", (), {"f_back": None}))
+    monkeypatch.setattr(sys, "_getframe", lambda *_: type("NoCaller", (), {"f_back": None}))
     other = mlflow.pyfunc.load_model(f"models:/{MODEL}@champion")
     assert other.metadata.get_input_schema() is not None
     assert other.predict(WHOLE.astype("float64")).to_dict("records") == expected

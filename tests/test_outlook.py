@@ -248,8 +248,8 @@ def test_a_subscription_shop_gives_no_forecast_and_says_why(paying):
     assert (files / "figures" / "forecast.png").exists()  # for who wants to know why
 
 
-def test_no_forecast_is_null_and_never_nan(paying, client, tmp_path):  # noqa: ARG001
-    _, files, model = paying
+def test_no_forecast_is_null_and_never_nan(paying, client, tmp_path):
+    run, files, model = paying
     answers = model.predict(model.input_example)
     for record in answers.to_dict("records"):
         assert [record[name] for name in FORECAST_OUTPUTS] == [None] * 5
@@ -261,7 +261,8 @@ def test_no_forecast_is_null_and_never_nan(paying, client, tmp_path):  # noqa: A
     assert {kind.name for kind in scored[list(FORECAST_OUTPUTS)].dtypes} == {"float64"}
     for cell in read(files, EVIDENCE)["grid"]:
         assert [cell[name] for name in GROUP_FORECAST] == [None] * 4
-    score_sources([str(files / SCORED_CUSTOMERS)], "2", Reading(), tmp_path / "again.csv")
+    (version,) = client.search_model_versions(f"run_id='{run.info.run_id}'")
+    score_sources([str(files / SCORED_CUSTOMERS)], str(version.version), Reading(), tmp_path / "again.csv")
     lines = (tmp_path / "again.csv").read_text().splitlines()
     assert lines[0].count("expected_spend") == 1
     assert "nan" not in lines[1].lower()

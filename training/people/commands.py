@@ -19,7 +19,7 @@ EXIT_AT_WORK = 1
 @click.option(
     "--lists",
     multiple=True,
-    type=click.Path(path_type=Path),
+    metavar="PATH",
     help="Lists that were written, or a folder of them: take the customer out there, too.",
 )
 @click.option("--undo/--no-undo", default=False, help="Let trainings count the customer again.")
@@ -32,7 +32,7 @@ EXIT_AT_WORK = 1
 @json_option
 def forget(
     customers: tuple[str, ...],
-    lists: tuple[Path, ...],
+    lists: tuple[str, ...],
     undo: bool,
     move_kept: bool,
     dry_run: bool,
@@ -50,8 +50,11 @@ def forget(
     from training.store.connection import connect
     from training.store.lease import leased
 
-    ids = check_ids(customers)
-    _check(ids, undo, move_kept, lists)
+    ids = check_ids(
+        [customer for customer in customers if customer]
+    )  # "" is what `mlflow run` gives for none
+    paths = [Path(path) for path in lists if path]
+    _check(ids, undo, move_kept, paths)
     client = connect()
     with outcome_as_json(json_path) as outcome, leased(client, LEASE):
         if move_kept:
@@ -67,14 +70,14 @@ def forget(
                 f"The next training {verb} {', '.join(ids)} again, if the data still hold the customer."
             )
         else:
-            forgotten = forget_customers(client, ids, lists, dry_run)
+            forgotten = forget_customers(client, ids, paths, dry_run)
             outcome |= forgotten.as_json()
             click.echo("\n".join(forgotten.sentences))
             if forgotten.at_work:
                 sys.exit(EXIT_AT_WORK)
 
 
-def _check(ids: list[str], undo: bool, move_kept: bool, lists: tuple[Path, ...]) -> None:
+def _check(ids: list[str], undo: bool, move_kept: bool, lists: list[Path]) -> None:
     if move_kept and (ids or undo or lists):
         raise InputError("--move-kept was given with something else. Expected it alone, or with --dry-run.")
     if undo and lists:

@@ -10,6 +10,7 @@ from training.errors import InputError
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
     from ibis.backends.pyspark import Backend
     from pyspark.sql import DataFrame, SparkSession
 
@@ -77,7 +78,15 @@ def local(table: ir.Table) -> ir.Table:
         return table
     from training.reading import memory
 
-    return memory.connect().create_table("moments", rows.toArrow())
+    return memory.connect().create_table("moments", _without_zones(rows.toArrow()))
+
+
+def _without_zones(rows: pa.Table) -> pa.Table:
+    """Rows whose moments have no zone; Spark's have one where it has made them of text, and it is UTC."""
+    import pyarrow as pa
+
+    kinds = [pa.timestamp("us") if pa.types.is_timestamp(kind) else kind for kind in rows.schema.types]
+    return rows.cast(pa.schema(list(zip(rows.column_names, kinds, strict=True))))
 
 
 def failures() -> tuple[type[Exception], ...]:

@@ -40,6 +40,7 @@ $(READY): requirements.lock pyproject.toml
 bench: $(READY)  ## the project's own methods beside the usual way; best on a machine that does nothing else
 	$(BIN)/python benchmarks/command.py
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/busy.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/whole.py
 	$(BIN)/python benchmarks/scoring.py
@@ -47,7 +48,7 @@ bench: $(READY)  ## the project's own methods beside the usual way; best on a ma
 	$(BIN)/python benchmarks/lists.py
 
 lock:  ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra fast --extra postgres --extra mysql --extra dev --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra fast --extra postgres --extra mysql --extra s3 --extra dev --universal \
 		--generate-hashes --no-emit-index-url --no-header --python-version 3.11 --output-file requirements.lock
 
 audit: $(READY)  ## known vulnerabilities of the locked packages; asks the package index, and fails where it cannot

@@ -33,6 +33,8 @@ app = Flask("bare")
 def get(): return {"customer_id": "17850", "segment": 2}
 @app.post("/bare")
 def post(): return {"rows": len(request.get_json())}
+@app.post("/echo")
+def echo(): return request.get_json()
 """
 ROW = {"Recency": 20, "Frequency": 3, "Monetary": 300.0, "AverageOrderValue": 100.0, "Tenure": 200}
 ROUNDS = 5
@@ -145,12 +147,14 @@ def main() -> None:
                 }
                 measure(reading, clients, options.requests)
                 scoring = {
-                    "bare POST, 1 row": (bare, "POST", "/bare", json.dumps([ROW])),
+                    "bare echo, 1 row": (bare, "POST", "/echo", json.dumps([ROW])),
+                    "the same without writing the row": (bare, "POST", "/bare", json.dumps([ROW])),
                     "POST /score, 1 row": (api, "POST", "/score", one),
                 }
                 measure(scoring, clients, options.requests)
                 many = {
-                    "bare POST, 1,000 rows": (bare, "POST", "/bare", thousand),
+                    "bare echo, 1,000 rows": (bare, "POST", "/echo", thousand),
+                    "the same without writing the rows": (bare, "POST", "/bare", thousand),
                     "POST /score, 1,000 rows": (api, "POST", "/score", thousand),
                 }
                 measure(many, clients, options.requests // 10)

@@ -49,15 +49,17 @@ from sklearn.preprocessing import StandardScaler
 class Usual(mlflow.pyfunc.PythonModel):
     def fit(self, customers, k, eps, min_samples):
         self.columns = list(customers.columns)
-        self.scaler = StandardScaler().fit(np.log1p(customers))
-        points = self.scaler.transform(np.log1p(customers))
+        self.scaler = StandardScaler().fit(self.logs(customers))
+        points = self.scaler.transform(self.logs(customers))
         dbscan = DBSCAN(eps=eps, min_samples=min_samples).fit(points)
         self.kmeans = KMeans(k, n_init=10, random_state=0).fit(points[dbscan.labels_ != -1])
         self.core = NearestNeighbors(n_neighbors=1).fit(dbscan.components_)
         self.eps = eps
         return self
+    def logs(self, customers):  # the days between first and last order in the place of Tenure, as ours sees them
+        return np.log1p(customers.assign(Tenure=customers.Tenure - customers.Recency))
     def predict(self, context, model_input: pd.DataFrame, params=None):
-        points = self.scaler.transform(np.log1p(model_input[self.columns]))
+        points = self.scaler.transform(self.logs(model_input[self.columns]))
         distance = self.core.kneighbors(points)[0][:, 0]
         return pd.DataFrame({"segment": self.kmeans.predict(points), "is_anomaly": distance > self.eps})
 """

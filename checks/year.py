@@ -1,11 +1,13 @@
 """A year of a shop replayed, unattended: month after month `segments cycle`, while people ask both servers.
 
-    python checks/year.py online_retail.csv.gz [--clients 16] [--trials 20] [--seed 0]
+    python checks/year.py online_retail.csv.gz [--clients 16] [--trials 20] [--kills 50] [--seed 0]
 
-Each month all orders up to its end are there. The cycle is killed once at a random moment (SIGKILL, with all that it
-started), and goes on at the next call. Four months bring a file that must be stopped. `clients` ask the analytics
-API and as many the scoring endpoint all the time: each answer must be of one version and name it. A webhook's receiver
-refuses every third message and drops repeats by their id. Exit code 1 when anything does not hold.
+Each month all orders up to its end are there. The cycles are killed at `kills` random moments in all (SIGKILL, with
+all that a cycle started), and go on at the next call. A segment of a new champion that holds mostly the customers of
+one of the champion's before must have its number, and its name, too, or say why not. Four months
+bring a file that must be stopped. `clients` ask the analytics API and as many the scoring endpoint all the time: each
+answer must be of one version and name it. A webhook's receiver refuses every third message and drops repeats by their
+id. Exit code 1 when anything does not hold.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,13 +35,14 @@ import aiohttp
 import mlflow
 import pandas as pd
 
-from contract.names import HISTORY_EXPERIMENT, MODEL
+from contract.names import HISTORY_EXPERIMENT, IDENTITY, MODEL, SCORED_CUSTOMERS
 from training.demo import write_demo
 from training.processes import free_port
 
 SEGMENTS = Path(sys.executable).parent / "segments"
 PAUSE_SECONDS = 0.5  # of a client between two requests
 SWAP_SECONDS = 120
+SAME_CUSTOMERS = 0.5  # of the customers of two segments together: then they are the same segment
 MAX_MOVED = 0.6  # of the gate: in the first year of a shop, each month is a large part of all that is known
 ROW = {"Recency": 6, "Frequency": 16, "Monetary": 8688.0, "AverageOrderValue": 543.0, "Tenure": 300}
 READ = (
@@ -140,7 +143,7 @@ class Year:
     """A folder with a shop's data and a store, and the problems found in it."""
 
     def __init__(self, folder: Path, trials: int, webhook: str) -> None:
-        self.folder, self.problems = folder, []
+        self.folder, self.problems, self.kills = folder, [], 0
         self.address = f"sqlite:///{folder}/mlruns/mlflow.db"
         self.command = [SEGMENTS, "cycle", "in", "--always", "--trials", str(trials)]
         self.command += ["--notify", webhook, "--export", "lists", "--max-moved", str(MAX_MOVED)]
@@ -171,12 +174,13 @@ class Year:
             start_new_session=True,
         )
 
-    def cycle(self, kill_after: float | None = None) -> tuple[int, float, str]:
-        """A cycle to its end, killed once before: its exit code, its seconds, its last line."""
-        if kill_after is not None:
+    def cycle(self, kills_after: Sequence[float] = ()) -> tuple[int, float, str]:
+        """A cycle to its end, killed before after so many seconds: its exit code, its seconds, its last line."""
+        for kill_after in kills_after:
             process = self.start()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(kill_after)
+            self.kills += process.poll() is None
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -185,6 +189,39 @@ class Year:
         process.wait()
         lines = (self.folder / "cycle.log").read_text().strip().splitlines()
         return process.returncode, time.monotonic() - started, lines[-1] if lines else ""
+
+    def segments(self, version: int) -> tuple[pd.DataFrame, list[dict]]:
+        """The customers of a version with their segments, and where each segment comes from."""
+        client = mlflow.MlflowClient(self.address, self.address)
+        run = client.get_model_version(MODEL, str(version)).run_id
+        files = [Path(client.download_artifacts(run, name)) for name in (SCORED_CUSTOMERS, IDENTITY)]
+        return pd.read_parquet(files[0]).set_index("customer_id"), json.loads(files[1].read_text())[
+            "segments"
+        ]
+
+    def check_identity(self, before: int, after: int) -> str:
+        """Segments of `after` with mostly the customers of one of `before` must be called as it; how many these are.
+
+        One whose centre moved farther than the champion's segment reaches is new, and says so: then the shop changed.
+        """
+        (old, _), (new, origins) = self.segments(before), self.segments(after)
+        both = old.join(new.segment.rename("segment_after"), how="inner")
+        counts = pd.crosstab(both.segment_after, both.segment)
+        kept = said_new = 0
+        for segment, row in counts.iterrows():
+            was, origin = row.idxmax(), origins[segment]
+            if row[was] < SAME_CUSTOMERS * (row.sum() + counts[was].sum() - row[was]) or was >= len(counts):
+                continue
+            if origin["same_as"] is None and origin["distance"] > origin["reach"]:
+                said_new += 1
+                continue
+            kept += 1
+            self.check(segment == was, f"version {after}: segment {was} of before is {segment} now: {origin}")
+            name = old.segment_name[old.segment == was].iloc[0]
+            self.check(
+                origin["name"] in (name, origin["by_rule"]), f"version {after}: {name} of before: {origin}"
+            )
+        return f"{kept} segments keep their numbers" + (f", {said_new} said to be new" if said_new else "")
 
     @contextlib.contextmanager
     def server(self, *words: str) -> Iterator[str]:
@@ -252,7 +289,7 @@ def wait_for_swap(crowd: Crowd, version: int) -> float:
     return time.monotonic() - started
 
 
-def replay(year: Year, lines: pd.DataFrame, clients: int, chance: random.Random) -> Crowd:
+def replay(year: Year, lines: pd.DataFrame, clients: int, kills: int, chance: random.Random) -> Crowd:
     days = pd.to_datetime(lines.InvoiceDate)
     ends = pd.date_range(days.min() + timedelta(days=40), days.max() + timedelta(days=31), freq="ME")[:12]
     file = year.folder / "in" / "orders.csv"
@@ -276,15 +313,16 @@ def replay(year: Year, lines: pd.DataFrame, clients: int, chance: random.Random)
                 for path in file.parent.iterdir():
                     path.unlink()
             known.to_csv(file, index=False)
-            kill_after = chance.uniform(1, seconds)
-            code, seconds, last = year.cycle(kill_after)
+            kills_after = [chance.uniform(1, seconds) for _ in range(kills // 11 + (number <= kills % 11))]
+            code, seconds, last = year.cycle(kills_after)
             version = year.champion
+            alike = year.check_identity(before, version) if version != before else "no new segments"
             swapped = wait_for_swap(crowd, version)
             year.check(code == 0 or "FAIL" in last or "Stopped" in last, last)
             year.check(swapped < SWAP_SECONDS, f"version {version} was not answered by both servers")
             print(
-                f"{end:%Y-%m}: killed after {kill_after:.0f} s; version {version} after {seconds:.0f} s, "
-                f"both servers {swapped:.1f} s later; {last[:150]}",
+                f"{end:%Y-%m}: killed {len(kills_after)} times; version {version} after {seconds:.0f} s, "
+                f"both servers {swapped:.1f} s later, {alike}; {last[:150]}",
                 flush=True,
             )
     return crowd
@@ -301,8 +339,9 @@ def check_outcome(year: Year, crowd: Crowd) -> None:
     answered = collections.Counter(name for name, _ in crowd.answers.elements())
     repeats = sum(Receiver.ids.values()) - len(Receiver.ids)
     print(
-        f"{len(moved)} champions; {answered['api']:,} answers of the API and {answered['scoring']:,} of the scoring "
-        f"endpoint, {sum(crowd.failures.values())} failed or mixed, the slowest after {crowd.slowest:.1f} s; "
+        f"{len(moved)} champions, {year.kills} kills; {answered['api']:,} answers of the API and "
+        f"{answered['scoring']:,} of the scoring endpoint, {sum(crowd.failures.values())} failed or mixed, "
+        f"the slowest after {crowd.slowest:.1f} s; "
         f"{len(Receiver.ids)} events in {Receiver.calls} messages, of which {Receiver.calls // 3} were refused "
         f"and {repeats} repeated: "
         f"{dict(collections.Counter(Receiver.types.values()))}; {len(year.problems)} problems"
@@ -314,6 +353,7 @@ def main() -> int:
     parser.add_argument("file")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     lines = pd.read_csv(given.file, dtype=str, keep_default_na=False)
@@ -321,7 +361,7 @@ def main() -> int:
     threading.Thread(target=receiver.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as folder:
         year = Year(Path(folder), given.trials, f"http://127.0.0.1:{receiver.server_port}/")
-        crowd = replay(year, lines, given.clients, random.Random(given.seed))
+        crowd = replay(year, lines, given.clients, given.kills, random.Random(given.seed))
         check_outcome(year, crowd)
     return 1 if year.problems else 0
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 TOKEN_VARIABLE = "SEGMENTS_API_TOKEN"
 LOOPBACK = "127.0.0.1"
 
 
+@lru_cache(maxsize=128)  # names are what callers send: not all of them are kept
 def is_loopback(name: str) -> bool:
     """Whether a host's name or address is this machine's own, which no other machine reaches."""
     if name == "localhost":

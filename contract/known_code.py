@@ -7,8 +7,8 @@ from pathlib import Path
 
 KNOWN_CODE = {  # sha256 of a file: what it is
     "3978fd275b65106afa6df7d537fe1f056f9d181d99c4f581b68874eabd408f84": "model.py of 0.1.0",  # pragma: allowlist secret
-    "56f3b445c07b140c3676c31df42fedcb3ec13621b3513958ebcf6964ca3a33ed": "model.py",  # pragma: allowlist secret
-    "e708d9761dd9af1073d963780b9463f32daaa650eed142e7cf1c33fd6d7fe540": "scoring.py",  # pragma: allowlist secret
+    "5e40cc7a6936e3f966a66c8c76ec47d088063c5dae6f6b13d3c8cbefa4d23f49": "model.py",  # pragma: allowlist secret
+    "2a1e3748988dba8586fe8163a7c153733a305e2c556be4a1f7a534b9447a4e3e": "scoring.py",  # pragma: allowlist secret
 }
 LOADER = "mlflow.pyfunc.loaders.code_model"
 CODE_SUFFIXES = (".py", ".pyc", ".so", ".pyd", ".pkl", ".pickle", ".pth")

@@ -6,6 +6,7 @@ MODEL = "customer-segments"  # the registered model, and the experiment of its t
 EXPERIMENT = MODEL
 HISTORY_EXPERIMENT = f"{MODEL}-history"  # one run for each time the champion changed
 CYCLE_EXPERIMENT = f"{MODEL}-cycles"  # one run for each state of the data that `segments cycle` handled
+FORGOTTEN_EXPERIMENT = f"{MODEL}-forgotten"  # one run for each customer who asked to be forgotten
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
@@ -76,6 +77,7 @@ SIGNATURE_TAG = "signature"  # of that digest and the run, by who trained
 DATA_TAG = "data"  # real or demo
 DATA_DIGEST_TAG = "data_digest"
 DETAILS_TAG = "details"  # what its training measured, as JSON; older versions have a tag for each
+FORGOTTEN_TAG = "forgotten"  # when customers were taken out of its run last: servers then load it anew
 GATE_TAG = "gate"  # what the gate said of a version, in a few words
 APPROVAL_TAG = (
     "approval"  # waiting, approved, rejected or superseded: whether a person let a version become champion

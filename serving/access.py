@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from flask import Flask, Response, request
+from flask import Flask, request
 from werkzeug.datastructures import Authorization, WWWAuthenticate
 from werkzeug.exceptions import BadRequest, Unauthorized
 
 from contract.hosts import TOKEN_VARIABLE, is_loopback
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HOSTS_VARIABLE = "SEGMENTS_HOSTS"
 REALM = "customer segments"
@@ -29,6 +35,7 @@ HEADERS = [
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
 ]
+NOT_STORED = ("Cache-Control", "no-store")
 
 
 class Denied(Exception):
@@ -109,9 +116,19 @@ def _token_in(header: str) -> bytes:
     return (authorization.get("password") or "").encode()
 
 
-def add_headers(response: Response) -> Response:
-    """Headers that keep an answer from being sniffed, framed, cached, or made to load anything from elsewhere."""
-    response.headers.extend(HEADERS)
-    if "Cache-Control" not in response.headers:
-        response.headers.add("Cache-Control", "no-store")
-    return response
+class Guarded:
+    """A WSGI application whose answers are not sniffed, framed, cached, or made to load anything from elsewhere."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self.app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request with HEADERS; with NOT_STORED where the answer says nothing of its own about caches."""
+
+        def start(
+            status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None
+        ) -> Callable[[bytes], object]:
+            is_said = any(name == NOT_STORED[0] for name, _ in headers)
+            return start_response(status, [*headers, *HEADERS, *([] if is_said else [NOT_STORED])], exc_info)
+
+        return self.app(environ, start)

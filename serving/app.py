@@ -5,7 +5,7 @@ Every answer is made from one snapshot of the champion in memory; `champion.Foll
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from werkzeug.routing import BaseConverter
 
 from contract.lists.problems import ListError, NotInVersion
 from contract.lists.selections import Selection, select
-from contract.names import CHAMPION, FEATURES, MODEL
+from contract.names import CHAMPION, MODEL
 from serving import (
     access,
     audiences,
@@ -25,12 +25,12 @@ from serving import (
     checks,
     documentation,
     errors,
-    forms,
     lists,
     observing,
     past,
     queries,
     schemas,
+    score_body,
 )
 from serving.archive import Archive
 from serving.champion import Follower
@@ -55,6 +55,7 @@ from serving.documentation import (
 from serving.pages import routes
 from serving.pages.frame import prepared
 from serving.snapshot import Snapshot, as_json
+from serving.unattended import Cycles, cycles
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -75,9 +76,17 @@ class AnyText(BaseConverter):
     part_isolating = False
 
 
-def create_app() -> OpenAPI:
+class Application(OpenAPI):
+    """Flask, in which nothing is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: to look at it again for each request takes longer than to call it."""
+        return func
+
+
+def create_app() -> Application:
     """The application. SEGMENTS_API_TOKEN, when set, is asked for everywhere but at /health; see `access.Access`."""
-    app = OpenAPI("serving", info=documentation.info(), doc_ui=False)
+    app = Application("serving", info=documentation.info(), doc_ui=False)
     app.config["MAX_CONTENT_LENGTH"] = checks.MAX_BYTES
     app.url_map.merge_slashes = False  # an id may hold two in a row
     app.url_map.strict_slashes = False
@@ -90,12 +99,15 @@ def create_app() -> OpenAPI:
     app.before_request(app.extensions[EXTENSION].start)
     observing.register(app)
     app.after_request(_name_version)
-    app.after_request(access.add_headers)
+    app.wsgi_app = access.Guarded(app.wsgi_app)  # type: ignore[method-assign]
     errors.register(app)
     app.register_api(api)
     follower = app.extensions[EXTENSION]
     comparisons = app.extensions[COMPARISONS] = Comparisons(Archive(follower.address))
-    app.extensions[PAGES] = routes.Pages(_snapshot, follower, comparisons, _endpoints)
+    follower.swapped += [comparisons.clear, app.extensions[EARLIER].clear]
+    app.extensions[PAGES] = routes.Pages(
+        _snapshot, follower, comparisons, Cycles(follower.address), _endpoints
+    )
     routes.register(app, app.extensions[PAGES])
     charting_library.register(app)
     documentation.register(app, bool(allowed.token), app.extensions[EXTENSION])
@@ -306,6 +318,12 @@ def versions() -> Response:
     return _json(past.versions(snapshot, archive))
 
 
+@api.get("/analytics/cycles", tags=[ANALYTICS], responses=answers(schemas.Cycles, 503))
+def unattended_cycles() -> Response:
+    """What came of the data that `segments cycle` handled, latest first, and whether the figures are of the latest."""
+    return _json(cycles(_snapshot(), current_app.extensions[PAGES].cycles))
+
+
 @api.get(
     "/analytics/movement/between",
     tags=[ANALYTICS],
@@ -365,29 +383,19 @@ def score() -> Response:
     body = request.get_data()
     if request.content_length is None and len(body) >= checks.MAX_BYTES:
         raise RequestEntityTooLarge  # sent in chunks, werkzeug cuts it at the limit and says nothing
-    payload = checks.parsed(body, request.is_json)
+    customers = score_body.customers_in(body, request.is_json)
     try:
-        if forms.form_of(payload):
-            values = forms.json_values(payload)
-            checks.check_count(len(values))
-            return _json({"predictions": _scored(snapshot, dict(zip(FEATURES, values.T, strict=True)))})
-        columns, single = checks.customers(payload)
-        scored = _scored(snapshot, columns)
+        columns = snapshot.scorer(customers.values)
     except ValueError as error:
         raise BadRequest(str(error)) from None
-    return _json(scored[0] if single else scored)
+    observing.metrics().scored(len(customers.values), sum(columns["is_anomaly"]))
+    return Response(score_body.answer_of(columns, customers.shape), mimetype="application/json")
 
 
 @api.get("/ui", tags=[ABOUT], responses=answers("text/html", 503, example="<!doctype html>..."))
 def ui() -> routes.Answer:
     """The pages for people, beginning with the overview."""
     return routes.overview_page(current_app.extensions[PAGES])
-
-
-def _scored(snapshot: Snapshot, columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
-    scored = snapshot.scorer(columns)
-    observing.metrics().scored(len(scored), sum(row["is_anomaly"] for row in scored))
-    return scored
 
 
 def _endpoints() -> list[tuple[str, str, str]]:

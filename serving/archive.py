@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from contract.clock import recorded
 from contract.names import (
     GATE,
     HISTORY_EXPERIMENT,
@@ -55,7 +56,8 @@ class Promotion:
 class Training:
     """A version and what its training says of itself.
 
-    profiles: one record per segment; gate: the verdict and its rules, None of a version that it has not judged.
+    profiles: one record per segment; gate: the verdict and its rules, None of a version that it has not judged; run: of
+    the training.
     """
 
     version: int
@@ -64,6 +66,7 @@ class Training:
     profiles: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, float]
     gate: Mapping[str, Any] | None
+    run: str = ""
 
     @property
     def customers(self) -> int:
@@ -101,6 +104,11 @@ class Archive:
     _files: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _tables: OrderedDict[int, Any] = field(default_factory=OrderedDict, repr=False)
 
+    def clear(self) -> None:
+        """Forget what was read. Who is reading now fills what nobody looks at any more."""
+        with self._lock:
+            self._records, self._files, self._tables = None, {}, OrderedDict()
+
     def records(self, champion: int) -> Records:
         """The registry's versions and the changes that led to `champion`, not older than FRESH_SECONDS."""
         with self._lock:
@@ -129,12 +137,13 @@ class Archive:
             if number in self._tables:
                 self._tables.move_to_end(number)
                 return self._tables[number]
+            tables = self._tables
         run_id = self._run_of(champion, number)
         table = self._fetched(run_id, SCORED_CUSTOMERS, read_table)
         with self._lock:
-            self._tables[number] = table
-            while len(self._tables) > MOST_TABLES:
-                self._tables.popitem(last=False)
+            tables[number] = table
+            while len(tables) > MOST_TABLES:
+                tables.popitem(last=False)
         return table
 
     def report(self, champion: int, number: int) -> bytes:
@@ -157,7 +166,8 @@ class Archive:
         except Unreadable:
             return None
         gate = self._once((run_id, GATE, str(version.last_updated_timestamp)), lambda: self._gate(run_id))
-        return Training(int(version.version), str(summary["as_of"]), summary, profiles, metrics, gate)
+        as_of = str(summary["as_of"])
+        return Training(int(version.version), as_of, summary, profiles, metrics, gate, run_id)
 
     def _told(self, run_id: str) -> tuple[Any, Any, dict[str, float]]:
         import mlflow
@@ -182,9 +192,10 @@ class Archive:
                 raise Unreadable(f"{path} of its training cannot be read: {type(error).__name__}") from error
 
     def _once(self, key: Hashable, read: Callable[[], Value]) -> Value:
-        if key not in self._files:
-            self._files[key] = read()
-        return cast("Value", self._files[key])
+        files = self._files
+        if key not in files:
+            files[key] = read()
+        return cast("Value", files[key])
 
     def _read(self, champion: int) -> Records:
         prepare_reading(self.address)
@@ -232,7 +243,7 @@ def _entry(run: Run) -> tuple[Promotion, bool]:
         _version(tags.get("to", "")),
         tags.get("command", ""),
         tags.get("reason", ""),
-        datetime.fromtimestamp(run.info.start_time / 1000),
+        recorded(tags, run.info.start_time),
         tags.get("mlflow.user", ""),
     )
     return entry, run.info.status == "FINISHED"

@@ -39,15 +39,21 @@ class EarlierTables:
     address: str
     _table: dict[int, CustomerTable] = field(default_factory=dict, repr=False)
 
+    def clear(self) -> None:
+        """Forget what was read."""
+        self._table = {}
+
     def table(self, number: int) -> CustomerTable:
         """The customers of a version. Raises ServiceUnavailable when its run does not keep them any more."""
-        held = self._table.get(number)
+        tables = self._table
+        held = tables.get(number)
         if held is None:
             try:
                 held = champion.load_table(self.address, number)
             except champion.Unreadable as problem:
                 raise ServiceUnavailable(f"Version {number} cannot be compared with: {problem}.") from None
-            self._table = {number: held}
+            tables.clear()
+            tables[number] = held
         return held
 
     def before(self, text: str, snapshot: Snapshot) -> CustomerTable:

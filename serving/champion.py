@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
@@ -33,6 +33,7 @@ from contract.names import (
     EVIDENCE,
     FEATURES,
     FORECAST,
+    FORGOTTEN_TAG,
     FORWARD,
     GATE_TAG,
     HISTORY_EXPERIMENT,
@@ -45,11 +46,12 @@ from contract.names import (
     SCORED_CUSTOMERS,
     SUMMARY,
 )
+from contract.people import with_kept
 from contract.signatures import KeyProblem
 from serving import lists, queries
-from serving.checks import quotient_problem
+from serving.checks import OPTIONAL, quotient_problem
 from serving.histories import past_segments, read_months
-from serving.snapshot import Distances, Scorer, Snapshot
+from serving.snapshot import Distances, Snapshot
 
 LOOK_EVERY_SECONDS = 2.0  # at the alias
 FIRST_LOOK_SECONDS = 20.0  # that a first request waits for the champion to be loaded
@@ -101,6 +103,9 @@ class Follower(Generic[Loaded]):
         self.name = name
         self.snapshot: Loaded | None = None
         self.problem: str | None = None
+        self.swapped: list[
+            Callable[[], None]
+        ] = []  # called after each swap: what is held of other versions is old
         self._loaded: tuple[str, ...] = ()
         self._failed: tuple[str, ...] = ()
         self._failure = ""
@@ -173,7 +178,8 @@ class Follower(Generic[Loaded]):
         gate = version.tags.get(
             GATE_TAG, ""
         )  # loaded anew when the gate has judged it, because /health says so
-        identity = (str(version.version), str(version.run_id), str(version.source), gate)
+        forgotten = version.tags.get(FORGOTTEN_TAG, "")  # and when customers were taken out of its tables
+        identity = (str(version.version), str(version.run_id), str(version.source), gate, forgotten)
         if identity == self._loaded:
             self.problem, self._failed = None, ()
         elif identity != self._failed or time.monotonic() >= self._retry_at:
@@ -198,6 +204,8 @@ class Follower(Generic[Loaded]):
             )
             return
         self.snapshot = snapshot
+        for clear in self.swapped:
+            clear()
         self._loaded, self._failed, self.problem = identity, (), None
         self._news = time.monotonic()
         gc.collect()
@@ -256,9 +264,9 @@ def load(address: str, version: ModelVersion) -> Snapshot:
         }
         moves = _moves(summary, fetch)
         histories = _histories(summary, fetch, customers["customer_id"].tolist())
+        customers, summary = with_kept(customers, summary, version.run_id, address)
         model = _part("model", lambda: load_model(address, version))
-        scorer = scorer_of(model)
-    _part("answers", lambda: _check_answers(scorer, customers.head(COMPARED_CUSTOMERS)))
+    _part("answers", lambda: _check_answers(model, customers.head(COMPARED_CUSTOMERS)))
     by_hand = _part("history", lambda: promoted_by_hand(address, version))
     number, registered = int(version.version), version.creation_timestamp / 1000
     snapshot = _part(
@@ -268,7 +276,7 @@ def load(address: str, version: ModelVersion) -> Snapshot:
             customers,
             profiles,
             summary,
-            scorer,
+            model.answers,
             gap=model.gap,
             registered=registered,
             by_hand=by_hand,
@@ -386,6 +394,7 @@ def load_table(address: str, number: int) -> CustomerTable:
         past = _of_the_past(summary, customers)
         forecast = _part(FORECAST, lambda: read_json(fetch(FORECAST))) if "forecast" in past else None
         moves = _moves(summary, fetch)
+        customers, summary = with_kept(customers, summary, version.run_id, address)
     return _part("tables", lambda: customer_table(number, customers, profiles, summary, forecast, moves))
 
 
@@ -439,9 +448,23 @@ def load_model(address: str, version: ModelVersion) -> LoadedModel:
         getattr(model, "gap", None),
         _part("history", lambda: promoted_by_hand(address, version)),
         space=model if hasattr(model, "centres") else None,
+        checks_quotients=_part("answer", lambda: _checks_quotients(model)),
+        model_row=getattr(model, "row", None),
     )
     _part("answer", lambda: loaded.answers(np.ones((1, len(FEATURES)))))
     return loaded
+
+
+def _checks_quotients(model: Any) -> bool:
+    """Whether a model refuses an AverageOrderValue that is not Monetary / Frequency; those of 0.1.0 do not."""
+    from mlflow.exceptions import MlflowException
+
+    wrong = np.array([[9.0 if name == OPTIONAL else 1.0 for name in model.features]])
+    try:
+        model.answers(wrong)
+    except MlflowException:
+        return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -450,7 +473,9 @@ class LoadedModel:
 
     registered: when it came into the registry, in seconds since 1970; gap: None in old ones; by_hand: what to say of
     it if it is champion and no command promoted it. space: the model itself, as far as it
-    knows columns, mean, scale, weights and centres; None in old ones.
+    knows columns, mean, scale, weights and centres; None in old ones. checks_quotients: whether the model itself
+    refuses an AverageOrderValue that is not Monetary / Frequency. model_row: answers for one ordinary customer, faster;
+    None in old ones.
     """
 
     version: int
@@ -460,6 +485,13 @@ class LoadedModel:
     gap: float | None
     by_hand: str | None = None
     space: Any = None
+    checks_quotients: bool = False
+    model_row: Callable[[np.ndarray], Mapping[str, Any] | None] | None = None
+
+    @cached_property
+    def order(self) -> list[int] | None:
+        """Where the model's features stand in FEATURES; None where they stand there in the same order."""
+        return None if tuple(self.features) == FEATURES else [FEATURES.index(name) for name in self.features]
 
     @property
     def distances(self) -> Distances | None:
@@ -479,13 +511,17 @@ class LoadedModel:
         """(n, 5) values in the order of FEATURES to columns of n answers. Raises ValueError in words."""
         from mlflow.exceptions import MlflowException
 
-        if tuple(self.features) != FEATURES:
-            values = values.take([FEATURES.index(name) for name in self.features], axis=1)
+        if self.order is not None:
+            values = values.take(self.order, axis=1)
+        if len(values) == 1 and self.model_row and (row := self.model_row(values)):
+            return {name: [cell] for name, cell in row.items()}
         try:
             answers = self.model_answers(values)
         except MlflowException as error:
             raise ValueError(error.message) from None
-        if problem := quotient_problem(dict(zip(self.features, values.T, strict=True))):
+        if not self.checks_quotients and (
+            problem := quotient_problem(dict(zip(self.features, values.T, strict=True)))
+        ):
             raise ValueError(problem)
         return {name: answer.tolist() for name, answer in answers.items()}
 
@@ -506,19 +542,9 @@ def _load_python_model(address: str, version: ModelVersion, folder: Path) -> Any
     return mlflow.pyfunc.load_model(str(copy), suppress_warnings=True).unwrap_python_model()
 
 
-def scorer_of(model: LoadedModel) -> Scorer:
-    """The model as a plain call: a frame, and MLflow's own checks of it, cost more than the answer."""
-
-    def score(columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
-        answers = model.answers(np.column_stack([columns[name] for name in FEATURES]).astype(np.float64))
-        return [dict(zip(answers, row, strict=True)) for row in zip(*answers.values(), strict=True)]
-
-    return score
-
-
-def _check_answers(scorer: Scorer, customers: pd.DataFrame) -> None:
-    answers = scorer({name: customers[name].to_numpy() for name in FEATURES})
-    if [row["segment"] for row in answers] != customers["segment"].tolist():
+def _check_answers(model: LoadedModel, customers: pd.DataFrame) -> None:
+    answers = model.answers(customers[list(FEATURES)].to_numpy(dtype=np.float64))
+    if answers["segment"] != customers["segment"].tolist():
         raise Unreadable("its model and its table of customers do not belong together")
 
 

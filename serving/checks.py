@@ -54,8 +54,8 @@ def state(query: Mapping[str, str]) -> str | None:
     return text
 
 
-def customers(payload: object) -> tuple[dict[str, list[float]], bool]:
-    """Rows of a JSON body to the five columns, and whether the body was one object.
+def customers(payload: object) -> tuple[NDArray[np.float64], bool]:
+    """Rows of a JSON body to (n, 5) values in the order of FEATURES, and whether the body was one object.
 
     AverageOrderValue may be left out; it is then Monetary / Frequency.
     """
@@ -73,14 +73,13 @@ def customers(payload: object) -> tuple[dict[str, list[float]], bool]:
     columns = {name: [float(row[name]) for row in rows] for name in FEATURES if name != OPTIONAL}
     exact = quotients(np.array(columns["Monetary"]), np.array(columns["Frequency"])).tolist()
     columns[OPTIONAL] = [float(row.get(OPTIONAL, value)) for row, value in zip(rows, exact, strict=True)]
-    return columns, isinstance(payload, dict)
+    return np.column_stack([columns[name] for name in FEATURES]), isinstance(payload, dict)
 
 
-def parsed(body: bytes, is_json: bool) -> object:
-    """The JSON of a body."""
-    if not is_json:
+def check_is_json(is_said: bool) -> None:
+    """Raise UnsupportedMediaType where a request does not say that its body is JSON."""
+    if not is_said:
         raise UnsupportedMediaType("Expected a JSON body. Send it with Content-Type: application/json.")
-    return _parsed(body)
 
 
 def check_count(rows: int) -> None:
@@ -95,10 +94,10 @@ def quotients(money: NDArray[np.float64], orders: NDArray[np.float64]) -> NDArra
     return np.where(possible, money, 0.0) / np.where(possible, orders, 1.0)
 
 
-def quotient_problem(columns: Mapping[str, Sequence[float]]) -> str | None:
+def quotient_problem(columns: Mapping[str, NDArray[np.float64]]) -> str | None:
     """Which rows have an AverageOrderValue that is not Monetary / Frequency; models of 0.1.0 do not look at it."""
-    given = np.asarray(columns[OPTIONAL], dtype=np.float64)
-    exact = quotients(np.asarray(columns["Monetary"], float), np.asarray(columns["Frequency"], float))
+    given = columns[OPTIONAL]
+    exact = quotients(columns["Monetary"], columns["Frequency"])
     off = np.flatnonzero(np.abs(given - exact) > OPTIONAL_TOLERANCE * (exact + 1.0))
     if not len(off):
         return None
@@ -124,7 +123,8 @@ def _between(query: Mapping[str, str], name: str, default: int, most: int) -> in
     return number
 
 
-def _parsed(body: bytes) -> Any:
+def parsed(body: bytes) -> Any:
+    """The JSON of a body. Raises BadRequest, which says what is wrong and where."""
     try:
         return json.loads(body.decode("utf-8-sig"))
     except json.JSONDecodeError as error:

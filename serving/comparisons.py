@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, TypeVar, cast
 
 from contract.lists.customers import CustomerTable, customer_table
+from contract.people import with_kept
 from serving.archive import Archive, Training
 from serving.champion import Unreadable
 from serving.moves import Moves, moves_between
@@ -49,17 +50,19 @@ class Comparisons:
         """The customers of `version`, each with where they were in the version `since`, ready to be asked."""
         moves = self.moves(snapshot, since, version)
         forecast = snapshot.forecast if version.version == snapshot.version else None
-        return self._once(
-            ("table", since.version, version.version),
-            lambda: customer_table(
-                version.version,
-                self._customers(snapshot, version),
-                version.profiles,
-                version.summary,
-                forecast,
-                moves.rows,
-            ),
-        )
+
+        def table() -> CustomerTable:
+            own = self._customers(snapshot, version)
+            customers, summary = with_kept(own, version.summary, version.run, self.archive.address)
+            return customer_table(version.version, customers, version.profiles, summary, forecast, moves.rows)
+
+        return self._once(("table", since.version, version.version), table)
+
+    def clear(self) -> None:
+        """Forget what was compared, and the archive what it read."""
+        self.archive.clear()
+        with self._lock:
+            self._kept = OrderedDict()
 
     def _customers(self, snapshot: Snapshot, training: Training) -> Any:
         try:
@@ -72,11 +75,12 @@ class Comparisons:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return cast("Value", self._kept[key])
+            kept = self._kept
         value = make()
         with self._lock:
-            self._kept[key] = value
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+            kept[key] = value
+            while len(kept) > MOST_KEPT:
+                kept.popitem(last=False)
         return value
 
 

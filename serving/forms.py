@@ -210,16 +210,37 @@ def _columns_values(columns: Row) -> Values:
 
 def _records_values(rows: list[object]) -> Values:
     _check_count(len(rows))
+    values = _values_at_a_glance(rows)
+    return _careful_values(rows) if values is None else values
+
+
+def values_of_uniform(rows: Sequence[object]) -> Values | None:
+    """(n, 5) the customers, where all rows are objects of the same features, and of numbers alone; else None.
+
+    The rows come from a reader of JSON that knows no nan and no infinity.
+    """
+    first = rows[0]
+    if not isinstance(first, dict) or not set(FEATURES).issuperset(first):
+        return None
+    try:
+        if set(map(len, rows)) != {len(first)}:  # type: ignore[arg-type]  # else TypeError
+            return None
+    except TypeError:
+        return None
+    return _values_at_a_glance(rows)
+
+
+def _values_at_a_glance(rows: Sequence[object]) -> Values | None:
+    """(n, 5) the customers, where each row has the features of the first one, all numbers; else None."""
     first = rows[0]
     names = [name for name in FEATURES if name in first] if isinstance(first, dict) else []
-    if set(NEEDED).issubset(names):
-        try:
-            values = _matrix(list(map(itemgetter(*names), rows)))  # type: ignore[arg-type]  # else TypeError
-        except (KeyError, TypeError):
-            values = None
-        if values is not None:
-            return _completed(names, values)
-    return _careful_values(rows)
+    if not set(NEEDED).issubset(names):
+        return None
+    try:
+        values = _matrix(list(map(itemgetter(*names), rows)))  # type: ignore[arg-type]  # else TypeError
+    except (KeyError, TypeError):
+        return None
+    return None if values is None else _completed(names, values)
 
 
 def _table_values(names: Sequence[object], rows: Sequence[Sequence[object]]) -> Values:

@@ -43,6 +43,7 @@ def customers(snapshot: Snapshot, selection: Selection, page: int, per_page: int
             for column in columns
         ],
         "customers": selection.page(page, per_page),
+        **({"without_kept": text} if (text := selection.table.without_kept) else {}),
     }
 
 

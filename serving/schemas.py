@@ -462,6 +462,9 @@ class CustomerList(Stamp):
     pages: int
     columns: list[ListColumn] = Field(description="The columns of the rows, in their order")
     customers: list[dict[str, Any]] = Field(description="One row per customer, with these columns")
+    without_kept: str = Field(
+        "", description="Why columns that the shop kept are not here; only there when some are not"
+    )
 
 
 class Nearest(BaseModel):
@@ -738,6 +741,41 @@ class Version(BaseModel):
     gate: dict[str, Any] | None = Field(
         description="The gate's verdict and rules; null: it has not judged it"
     )
+
+
+class Cycle(BaseModel):
+    """What came of one state of the data that `segments cycle` handled."""
+
+    as_of: str | None = Field(description="Until when the data go; null: they could not be read")
+    begun: str
+    outcome: str = Field(description="promoted, kept, waiting, stopped or rejected")
+    reason: str
+    version: int | None = Field(description="The version that was trained on them; null: none was")
+
+
+class Cycles(Stamp):
+    """What came of the data that `segments cycle` handled, latest first."""
+
+    model_config = _with(
+        STAMP_EXAMPLE
+        | {
+            "news": "New data (as of 2011-12-10) came on 2011-12-12 and were not used. The data are not like the "
+            "champion's. order_value: 21,304 a median order; expected 152 to 456. The figures here are as of "
+            "2011-12-01.",
+            "cycles": [
+                {
+                    "as_of": "2011-12-10T12:50:00",
+                    "begun": "2011-12-12T03:00:04",
+                    "outcome": "stopped",
+                    "reason": "The data are not like the champion's. order_value: 21,304 a median order; expected "
+                    "152 to 456",
+                    "version": None,
+                }
+            ],
+        }
+    )
+    news: str | None = Field(description="Why these figures are not of the latest data; null: they are")
+    cycles: list[Cycle]
 
 
 class Change(BaseModel):

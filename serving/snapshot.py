@@ -48,8 +48,8 @@ def as_json(answer: object) -> bytes:
 class Scorer(Protocol):
     """What scores customers of any origin."""
 
-    def __call__(self, columns: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
-        """Columns of the five features, n long, to n rows. Raises ValueError when a row cannot be a customer's."""
+    def __call__(self, values: np.ndarray) -> Mapping[str, list[Any]]:
+        """(n, 5) values in the order of FEATURES to columns of n answers. Raises ValueError in words."""
 
 
 class Distances(Protocol):

@@ -14,7 +14,8 @@ import schemathesis
 from contract.names import FEATURES, OUTPUTS, STATES
 from serving import queries
 from serving.app import api
-from serving.snapshot import Snapshot
+from serving.score_body import answer_of, customers_in
+from serving.snapshot import Snapshot, as_json
 
 GOOD = {"Recency": 10, "Frequency": 4, "Monetary": 400.0, "AverageOrderValue": 100.0, "Tenure": 200}
 ANSWERS = [
@@ -447,6 +448,48 @@ def test_score_takes_one_object_or_a_list(client):
     assert many.json[0] == one.json
     assert many.json[1]["is_anomaly"] is True
     assert many.json[1]["anomaly_reason"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(GOOD),
+        json.dumps([GOOD, {name: GOOD[name] for name in reversed(GOOD)}]),
+        json.dumps([GOOD | {"Recency": 0, "Monetary": 2**64, "AverageOrderValue": 2**62}] * 3),
+        '[{"Recency": 10, "Recency": 1e1, "Frequency": 4.0, "Monetary": 1.2345678901234567e2, "Tenure": 2E+2}]',
+        json.dumps([GOOD, {name: GOOD[name] for name in GOOD if name != "AverageOrderValue"}]),
+    ],
+)
+def test_a_body_is_read_at_a_glance_as_it_is_read_row_by_row(body):
+    at_a_glance = customers_in(body.encode(), is_json=True)
+    row_by_row = customers_in(
+        b"\xef\xbb\xbf" + body.encode(), is_json=True
+    )  # orjson takes no byte order mark
+    assert at_a_glance.values.tolist() == row_by_row.values.tolist()
+    assert at_a_glance.shape == row_by_row.shape
+
+
+def test_a_score_is_written_as_python_writes_json_and_never_as_nan(client):
+    scored = client.post("/score", json=[GOOD] * 3)
+    assert scored.data == as_json(scored.json)
+    columns = {name: [row[name] for row in scored.json] for name in scored.json[0]}
+    assert list(columns) == [name for _, name in OUTPUTS]
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            answer_of(columns | {"distance": [1.0, value, 2.0]}, "list")
+    huge = columns | {"spend_high": [1e308, 1e308, 1e308]}  # its sum is infinite, and each of it is not
+    assert json.loads(answer_of(huge, "list"))[2]["spend_high"] == 1e308
+
+
+def test_answers_of_a_version_from_before_states_have_its_columns_alone():
+    columns = {"segment": [2, 0], "segment_name": ["High", "Low"], "is_anomaly": [False, True]}
+    assert answer_of(columns, "object") == b'{"segment":2,"segment_name":"High","is_anomaly":false}\n'
+    assert json.loads(answer_of(columns, "predictions")) == {
+        "predictions": [
+            {"segment": 2, "segment_name": "High", "is_anomaly": False},
+            {"segment": 0, "segment_name": "Low", "is_anomaly": True},
+        ]
+    }
 
 
 def test_average_order_value_may_be_left_out(client):

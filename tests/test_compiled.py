@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.metrics import silhouette_samples as usual_samples
 from sklearn.neighbors import NearestNeighbors
 
@@ -30,6 +30,14 @@ def test_neighbours_are_scipys_and_scikit_learns(d):
     assert np.allclose(found.distances, usual, rtol=1e-12)
     between = np.linalg.norm(points[:, None] - points[found.indices], axis=2)
     assert np.allclose(found.distances, between)
+
+
+@pytest.mark.parametrize("decimals", [9, 0], ids=["clouds", "ties"])
+def test_noise_thresholds_are_those_without_numba(decimals, monkeypatch):
+    near = density.neighbours(np.round(clouds(), decimals), 25)
+    fast = [near.noise_threshold(size) for size in (1, 2, 15, 25)]
+    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    assert np.array_equal(fast, [near.noise_threshold(size) for size in (1, 2, 15, 25)])
 
 
 def test_neighbours_where_many_customers_are_the_same():
@@ -62,6 +70,37 @@ def test_k_means_iterations_are_lloyds(n, d, k):
     assert inertia == pytest.approx(usual.inertia_, rel=1e-12)
 
 
+@pytest.mark.parametrize("d", [1, 5])
+@pytest.mark.parametrize("k", [1, 2, 12])
+def test_k_means_begins_where_scikit_learn_would(k, d):
+    points = clouds(n=4_321, d=d)
+    ours, theirs = np.random.RandomState(7), np.random.RandomState(7)
+    for _ in range(5):
+        assert np.array_equal(
+            compiled.seeding_of(points).centres(k, ours), kmeans_plusplus(points, k, random_state=theirs)[0]
+        )
+
+
+def test_k_means_begins_anywhere_where_all_points_are_one():
+    points = np.ones((3_000, 2))
+    assert np.array_equal(compiled.seeding_of(points).centres(4, np.random.RandomState(0)), np.ones((4, 2)))
+
+
+def test_one_thread_gives_the_iterations_of_several():
+    points = clouds(60_000)
+    lloyd = compiled.lloyd_of(points)
+    several, one = (lloyd.iterate(points[:9], 0, 30, one_thread=one_thread) for one_thread in (False, True))
+    assert several[0] == one[0]
+    assert np.array_equal(several[1], one[1])
+
+
+def test_k_means_of_many_points_is_as_good_as_scikit_learns_best_of_ten():
+    points = np.random.default_rng(3).lognormal(size=(30_000, 5))
+    for k in (3, 8, 12):
+        usual = KMeans(k, n_init=10, random_state=0).fit(points)
+        assert kmeans.k_means(points, k, 20, 0).inertia <= usual.inertia_ * (1 + 1e-4)
+
+
 @pytest.mark.parametrize("n", [4_000, 25_000])
 def test_k_means_is_the_same_with_and_without_numba(n, monkeypatch):
     points = clouds(n, seed=1)
@@ -88,6 +127,35 @@ def test_silhouettes_are_scikit_learns_and_the_same_without_numba(monkeypatch):
     assert np.allclose(fast, usual_samples(points, labels), atol=1e-12)
     monkeypatch.setattr(compiled, "AVAILABLE", False)
     assert np.allclose(fast, evaluate.silhouette_samples(points, labels), atol=1e-13)
+
+
+def test_silhouettes_of_several_segmentations_are_those_of_each_alone():
+    """Above EXACT_UP_TO the distances are float32 and their sums float64: the means differ by less than 1e-7."""
+    points = np.random.default_rng(5).lognormal(size=(20_500, 5))
+    segmentations = [kmeans.k_means(points, k, 2, 0).labels for k in (2, 3, 7)]
+    segmentations.append(np.zeros(len(points), dtype=np.int64))
+    together = evaluate.silhouettes(points, segmentations)
+    alone = [evaluate.silhouette(points, labels, exact_up_to=len(points)) for labels in segmentations]
+    assert {one.distances for one in together} == {"float32"}
+    assert {one.distances for one in alone} == {"float64"}
+    assert np.allclose([one.value for one in together], [one.value for one in alone], rtol=0, atol=1e-7)
+    assert together[0].value != alone[0].value  # or the test would compare a thing with itself
+    few = evaluate.silhouettes(points[:3_000], [labels[:3_000] for labels in segmentations[:2]])
+    assert {one.distances for one in few} == {"float64"}
+
+
+def test_sums_of_float32_distances_stay_near_those_of_float64():
+    from training.clustering.compiled.silhouette import distance_sums
+
+    points = clouds(30_000)
+    starts = np.array([0, 10, 9_000, 30_000])
+    exact, rounded = (distance_sums(points[:300], points, starts, kind) for kind in (np.float64, np.float32))
+    assert np.allclose(
+        exact[:, 0], np.linalg.norm(points[:300, None] - points[:10], axis=2).sum(axis=1), rtol=1e-12
+    )
+    off = rounded / exact - 1
+    assert 0 < np.abs(off[:, 1:]).max() < 3e-6
+    assert abs(off[:, 1:].mean()) < 1e-7
 
 
 def test_of_several_trainings_that_begin_at_once_one_compiles(monkeypatch):

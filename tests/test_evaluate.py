@@ -5,7 +5,9 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 from sklearn.metrics import silhouette_samples as usual_samples
 
+from training.clustering import compiled
 from training.clustering.evaluate import (
+    SampledSilhouette,
     companions,
     flag_reproducibility,
     principal_map,
@@ -61,6 +63,37 @@ def test_sampled_silhouette_covers_the_exact_one_as_often_as_it_says():
     within = [abs(one.value - exact) < 1.96 * one.standard_error for one in found]
     assert np.mean(within) >= 0.85  # 95 %, less three standard errors of 40
     assert abs(np.mean([one.value for one in found]) - exact) < 2e-4
+
+
+@pytest.mark.parametrize("compiled_too", [True, False])
+def test_what_a_sample_knows_of_some_labels_gives_the_silhouette_of_others(compiled_too, monkeypatch):
+    """A trial moves a few customers into other segments; the sample goes on from the labels before, with one answer."""
+    monkeypatch.setattr("training.clustering.compiled.AVAILABLE", compiled_too and compiled.AVAILABLE)
+    points, labels = blobs(n=6_000, spread=1.2)
+    others = labels.copy()
+    others[::40] = (others[::40] + 1) % 3
+    known = SampledSilhouette(points, labels, 0)
+    anew = [SampledSilhouette(points, ones, 0).of(ones) for ones in (labels, others)]
+    for ones, expected in [
+        (others, anew[1]),
+        (labels, anew[0]),
+        (others, anew[1]),
+        (labels[::-1].copy(), None),
+    ]:
+        found = known.of(ones)
+        expected = expected or SampledSilhouette(points, ones, 0).of(ones)
+        assert found.value == pytest.approx(expected.value, abs=1e-6)
+        assert found.asked == expected.asked
+    assert known.of(others) == known.of(others)
+    assert anew[0].value != pytest.approx(anew[1].value, abs=1e-3)
+
+
+def test_a_sample_that_is_everybody_has_the_exact_silhouette():
+    points, labels = blobs(n=1_500)
+    found = silhouette(points, labels, exact_up_to=0)
+    assert found.asked == 1_500
+    assert found.standard_error == 0
+    assert found.value == pytest.approx(silhouette(points, labels).value, abs=1e-6)
 
 
 def test_the_control_variate_saves_many_questions():

@@ -90,7 +90,10 @@ def test_one_row_and_many_get_the_same_numbers_to_the_last_bit(learnt):
 
 def test_numbers_pass_through_json_without_loss(learnt):
     forecast, values = learnt
-    again = Scorer(json.loads(json.dumps(forecast.as_dict(), allow_nan=False))).score(values)
+    scorer = Scorer(json.loads(json.dumps(forecast.as_dict(), allow_nan=False)))
+    again = scorer.score(values)
+    one_by_one = [scorer.score_one(customer[None]) for customer in values]
+    assert one_by_one == [dict(zip(again, cells, strict=True)) for cells in zip(*again.values(), strict=True)]
     for name, column in forecast.score(values).items():
         assert np.array_equal(column, again[name]), name
 

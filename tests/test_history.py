@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from datetime import datetime
 from types import MappingProxyType
 
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 from contract.names import MODEL
 from training.cli import main
 from training.errors import InputError
-from training.store import history, registry
+from training.store import history, registry, tracking
 
 
 @pytest.fixture
@@ -66,6 +67,21 @@ def test_promotions_and_rollbacks_are_entered_in_their_order(client):
     assert run.info.status == "FINISHED"
 
 
+def test_a_clock_that_jumps_back_and_forth_leaves_the_order(client, monkeypatch):
+    """By the clock, the second move was a day before the first, and the third a year after it."""
+    now, commands = time.time(), []
+    for version, jump in ((1, 0), (2, -86_400), (1, 365 * 86_400), (2, 1)):
+        monkeypatch.setattr(tracking.time, "time", lambda jump=jump: now + jump)
+        commands.append(f"segments promote {version}, clock {jump:+d}")
+        promote(client, version, commands[-1])
+    assert [how for *_, how in lines(client)] == commands
+    monkeypatch.undo()
+    registry.rollback(client, "segments rollback")
+    assert lines(client)[-1] == (2, 1, "segments rollback")
+    last = history.changes_until(client, 1)[-1]
+    assert abs((datetime.now() - last.when).total_seconds()) < 60  # what is shown is the clock's own time
+
+
 def test_promoting_the_champion_is_no_entry(client):
     promote(client, 1, "one")
     promote(client, 1, "again")
@@ -99,7 +115,7 @@ def test_without_a_champion_there_is_no_history(client):
 KILLED = """
 import json, os, signal, sys
 import mlflow
-from training.store import history, registry
+from training.store import history, registry, tracking
 from training.store.connection import connect
 
 def dying(write, last, writes):
@@ -203,7 +219,8 @@ def test_the_history_is_there_for_other_programs(client):
 # Promotes 2 and 3 by turns and rolls back, each time as soon as another process lets it; tells what it did not do.
 MOVES = """
 import sys
-from training.store import history, registry
+import time
+from training.store import history, registry, tracking
 from training.store.connection import connect
 from training.errors import InputError
 

@@ -10,8 +10,8 @@ import pytest
 from conftest import Store
 from test_remote import tracking_server
 
-from training.cycle import lease
-from training.cycle.lease import Busy, leased, take
+from training.store import lease
+from training.store.lease import Busy, leased, take
 
 ELSEWHERE = {"owner": "process 7 on another machine", "process": "other-boot pid:[1] 7 1.0"}
 
@@ -78,13 +78,13 @@ def test_a_cycle_beside_another_ends_with_a_code_of_its_own(client, tmp_path):
         done = Store(tmp_path).run("cycle", "orders.csv", "--json", "-", check=False)
     assert done.returncode == 4
     assert '"busy"' in done.stdout
-    assert "Another cycle is at work" in done.stderr
+    assert "Another process is at work" in done.stderr
 
 
 CONTENDER = """
 import os, sys, time
 import mlflow
-from training.cycle.lease import Busy, leased
+from training.store.lease import Busy, leased
 
 client, log, turns = mlflow.MlflowClient(sys.argv[1], sys.argv[1]), sys.argv[2], 0
 while turns < 4:

@@ -94,6 +94,23 @@ def test_one_row_and_many_rows_give_the_same(trained):
     pd.testing.assert_frame_equal(many, one_by_one)
 
 
+@pytest.mark.parametrize("gap", [12.5, float("nan")], ids=["a gap", "nobody came back"])
+@pytest.mark.parametrize("spanned", [True, False])
+def test_one_row_is_answered_to_the_last_bit_as_many_are(trained, monkeypatch, gap, spanned):
+    model = trained[2].unwrap_python_model()
+    monkeypatch.setattr(model, "gap", gap)
+    if not spanned:
+        monkeypatch.setattr(model, "span", None)
+    customers = made_up_customers(300, seed=4).to_numpy()
+    many = {name: answer.tolist() for name, answer in model.answers(customers).items()}
+    rows = [model.row(customer[None]) for customer in customers]
+    assert [row is None for row in rows] == many["is_anomaly"]
+    expected = [dict(zip(many, cells, strict=True)) for cells in zip(*many.values(), strict=True)]
+    assert [row or answer for row, answer in zip(rows, expected, strict=True)] == expected
+    assert len(set(many["state"])) >= 2
+    assert 0 < sum(many["is_anomaly"]) < 300
+
+
 def test_very_many_rows_which_threads_share_are_answered_as_few_are(model):
     many = made_up_customers(30_000, seed=2)
     parts = [model.predict(many[start : start + 1_000]) for start in range(0, len(many), 1_000)]

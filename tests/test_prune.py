@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import mlflow
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from made_up import customers, register
@@ -11,6 +12,7 @@ from made_up import customers, register
 from contract.names import MODEL
 from training.cli import main
 from training.cycle import approval
+from training.people import kept_log
 from training.store import registry
 from training.store.history import Move
 
@@ -98,3 +100,20 @@ def test_what_a_killed_prune_left_is_removed_by_the_next_and_what_a_person_delet
 def test_a_store_without_trainings_has_nothing_to_prune(new_store, tmp_path):
     with new_store(tmp_path):
         assert "0 trainings" in run("--keep", 3)
+
+
+def test_what_a_training_kept_of_customers_goes_with_it(client):
+    def kept(training, address):
+        kept_log.keep(training, pd.DataFrame({"customer_id": ["c1"], "email": [address]}))
+
+    runs = [client.get_model_version(MODEL, str(version)).run_id for version in (NOBODYS, CHAMPION, LATEST)]
+    by_hand = client.create_run(client.get_run(runs[0]).info.experiment_id).info.run_id
+    for training, address in zip(
+        [*runs, by_hand], ("nobody@s.test", "one@s.test", "two@s.test", "hand@s.test"), strict=True
+    ):
+        kept(training, address)
+    client.delete_run(by_hand)
+    run("--keep", 1)
+    log = kept_log.read()
+    assert list(log.marks) == runs[1:]
+    assert log.rows.email.tolist() == ["one@s.test", "two@s.test"]

@@ -4,6 +4,8 @@ import sys
 import numpy as np
 import pytest
 
+from training.clustering.evaluate import silhouette
+from training.clustering.kmeans import k_means, nearest
 from training.clustering.segmenter import standardise
 from training.clustering.sweep import (
     MIN_SAMPLES,
@@ -143,6 +145,32 @@ def test_leaving_customers_out_cannot_raise_the_silhouette_that_chooses():
     assert evaluate.ordinary_silhouette(fewer) > evaluate.ordinary_silhouette(everyone) + 0.02
     assert fewer.metrics["silhouette"] == pytest.approx(everyone.metrics["silhouette"], abs=0.002)
     assert everyone.metrics["silhouette"] == evaluate.ordinary_silhouette(everyone)
+
+
+def test_many_customers_trials_are_no_worse_than_k_means_of_their_own():
+    """Above 20,000 customers the trials of a k go on from one outcome; each could have made restarts of its own."""
+    random = np.random.default_rng(2)
+    points = standardise(random.lognormal(size=(22_000, 5)))[1]
+    evaluate = evaluator(points, Limits())
+    for k in (3, 9):
+        for rate, min_samples in ((0.005, 15), (0.015, 20), (0.04, 25)):
+            trial = evaluate(0, k, evaluate.eps(rate, min_samples), min_samples)
+            ordinary = points[~evaluate.anomalies(trial)]
+            own = k_means(ordinary, k, 10, 0).inertia
+            assert trial.metrics["inertia"] <= own * (1 + 1e-4), (k, rate)
+            score = silhouette(points, nearest(points, evaluate.centres(trial))[0], exact_up_to=len(points))
+            off = abs(trial.metrics["silhouette"] - score.value)
+            assert 0 < off < 4 * trial.metrics["silhouette_se"]
+
+
+def test_trials_of_many_customers_do_not_depend_on_what_was_tried_before():
+    points = standardise(np.random.default_rng(2).lognormal(size=(21_000, 3)))[1]
+    settings = [(3, 0.01), (4, 0.02), (3, 0.02)]
+    answers = []
+    for order in (settings, settings[::-1]):
+        evaluate = evaluator(points)
+        answers.append({(k, rate): evaluate(0, k, evaluate.eps(rate, 20), 20).metrics for k, rate in order})
+    assert answers[0] == answers[1]
 
 
 def test_a_value_step_is_the_least_of_the_medians_over_the_one_below():

@@ -27,6 +27,7 @@ from contract.lists.hold_out import share_of
 from contract.lists.problems import ListError, shown
 from contract.lists.selections import Selection, select
 from contract.names import FORECAST, MODEL, MOVES, PROFILES, SCORED_CUSTOMERS, SUMMARY
+from contract.people import with_kept
 from contract.words import amount, counted
 from training.errors import InputError
 from training.whole_file import replaced
@@ -115,6 +116,7 @@ def read_table(client: MlflowClient, version: int) -> CustomerTable:
             f"Version {version} has no table of customers in its training run {run}. Expected {SCORED_CUSTOMERS}, "
             "which training leaves there. Choose another version with --model, or train a new one: segments train."
         ) from None
+    customers, summary = with_kept(customers, summary, run, client.tracking_uri)
     return customer_table(version, customers, profiles, summary, forecast, moves)
 
 

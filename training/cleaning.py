@@ -11,6 +11,7 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from training.errors import InputError
+from training.reading.forgotten import STEP
 from training.reading.header_words import names_article
 from training.reading.kept import kept, one_row
 from training.reading.money import GIFT_CARD
@@ -45,6 +46,7 @@ class Funnel:
     other_currency: int = 0
     payments: int = 0
     deductions: int = 0
+    forgotten: int = 0
 
     STEPS = (
         ("missing_customer", "no customer id"),
@@ -53,6 +55,7 @@ class Funnel:
         ("set_aside", "date set aside: far from all others"),
         ("status", "status or kind that does not count"),
         ("other_currency", "in another currency"),
+        ("forgotten", "of customers who asked to be forgotten"),
         ("after_as_of", "on or after the as-of date"),
         ("duplicates", "exact duplicate of another line"),
         ("worthless", "price or quantity 0"),
@@ -61,7 +64,15 @@ class Funnel:
         ("cancellations", "cancellation"),
         ("purchases", "purchase"),
     )
-    SHOWN_IF_ANY = ("placeholders", "set_aside", "status", "other_currency", "payments", "deductions")
+    SHOWN_IF_ANY = (
+        "placeholders",
+        "set_aside",
+        "status",
+        "other_currency",
+        "forgotten",
+        "payments",
+        "deductions",
+    )
 
     def rows(self) -> list[tuple[str, int, int]]:
         """(step, its lines, lines left after it), in order; the last step is what is left.
@@ -221,9 +232,9 @@ def seen_from(moments: ibis.Table, as_of: date | None = None) -> Cleaned:
     steps = {row["step"]: row for row in by_step.to_pyarrow().to_pylist()}
     counted = {step: row["lines"] for step, row in steps.items()}
     read = sum(counted.values())
-    aside = ("missing_customer", "placeholders", "unreadable", "set_aside", "status", "other_currency")
+    aside = ("missing_customer", "placeholders", "unreadable", "set_aside", "status", "other_currency", STEP)
     funnel = {"read": read} | {step: counted.get(step, 0) for step in aside}
-    ends = (steps[step]["latest"] for step in (None, *OF_THE_END) if step in steps)
+    ends = (steps[step]["latest"] for step in (None, STEP, *OF_THE_END) if step in steps)
     latest = max((end for end in ends if end is not None), default=None)
     if latest is None:
         raise InputError(_nothing_left(funnel))

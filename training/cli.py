@@ -52,9 +52,12 @@ from training.options import (
     trust_option,
 )
 from training.outcome_json import outcome_as_json
+from training.people.commands import forget
 from training.reading.address import shown
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
     from training.clustering.sweep import Limits
     from training.endpoint import Endpoint
     from training.gate import Tolerance
@@ -160,13 +163,13 @@ def train(
         click.echo(f"Reading {in_words(sources)}")
         compiler = None if demo_data else compiled.warming()
         with Preparation(promote and not worker) as prepared, EarlyServer() as server:
+            from training.people.remembered import leaving_out
             from training.report.artist import Artist
             from training.shop import MAX_CUSTOMERS, count_customers
             from training.train import Assignment, train_challenger, work_on_study
 
             settings = settings_of(options)
-            if not worker:
-                _check_store()
+            reading = leaving_out(_checked_store(), reading)
             shop = count_customers(sources, reading, MAX_CUSTOMERS, settings.seed)
             print_counted(shop)
             assignment = Assignment(shop, reading, settings, demo_data)
@@ -600,15 +603,18 @@ def _find_artifacts() -> None:
         find_artifacts(database)
 
 
-def _check_store() -> None:
-    """Fail before any long work if the store cannot take its result. A store that does not exist is made later."""
+def _checked_store() -> MlflowClient | None:
+    """A client of the store, which can take the result of long work; None of one that is made later."""
     from contract.mlflow_setup import database_file, store_address
     from training.store.connection import connect
     from training.store.tracking import check_ready
 
     database = database_file(store_address())
-    if database is None or database.exists():
-        check_ready(connect())
+    if database is not None and not database.exists():
+        return None
+    client = connect()
+    check_ready(client)
+    return client
 
 
 def _ask_for_access_log(wanted: bool) -> None:
@@ -695,6 +701,7 @@ def _command_line() -> str:
     return shlex.join(words)
 
 
+main.add_command(forget)
 for unattended in COMMANDS:
     main.add_command(unattended)
 

@@ -35,6 +35,7 @@ def compare_days(
     version of the model and the two days.
     Raises InputError when the days, the input, the version or the output cannot be used.
     """
+    from training.people.remembered import leaving_out
     from training.store import registry
     from training.store.connection import connect
 
@@ -47,6 +48,7 @@ def compare_days(
     client = connect()
     version = registry.find(client, model)
     scorer = registry.load(client, version)
+    reading = leaving_out(client, reading)
     later = count_customers(
         sources, replace(counted_as_in_training(reading, scorer, version), as_of=_moment(end, scorer))
     )

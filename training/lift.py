@@ -89,12 +89,16 @@ def measure_lift(
     days since or of all days; start, end: the first and the last day that count, by default the as-of day of the
     audience and the last day of the orders. Raises InputError.
     """
+    from training.people.remembered import leaving_out
     from training.store import registry
     from training.store.connection import connect
 
     groups = read_groups(audience)
     start = start or datetime.fromisoformat(str(groups.as_of.iloc[0])).date()
     version = int(groups.model_version.iloc[0])
+    reading = leaving_out(connect(), reading)
+    if reading.forgotten:
+        groups = groups[~np.array(reading.forgotten.among(groups.customer_id), dtype=bool)]
     scorer = registry.load(connect(), registry.find(connect(), str(version)))
     reading = counted_as_in_training(reading, scorer, version)
     _, cleaned = customer_table(sources, replace(reading, as_of=None))

@@ -10,12 +10,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from contract.names import FEATURES, MODEL, OUTPUTS
+from contract.people import ID
+from contract.words import counted
 from training.band import Band
 from training.cleaning import end_of
 from training.errors import InputError
 from training.reading import textfile
 from training.reading.address import is_address
+from training.reading.forgotten import Forgotten
 from training.returns import with_returns_note
 from training.shop import Reading, Shop, count_customers, customer_table, read_as_before
 from training.tables import check_table_path, write_table
@@ -104,9 +109,11 @@ def score_customers(
     """
     from mlflow.exceptions import MlflowException
 
+    from training.people.remembered import leaving_out
     from training.store import artifact, registry
 
     scorer = registry.load(client, version)
+    reading = leaving_out(client, reading)
     table = feature_table(sources)
     as_of: datetime | None
     if table is None:
@@ -116,6 +123,7 @@ def score_customers(
         customers = with_returns_note(shop.customers, shop.reading.returns)
         as_of = shop.as_of
     else:
+        table = _without_forgotten(table, reading.forgotten)
         customers = table.drop(columns=[*(name for _, name in OUTPUTS), *STAMP_COLUMNS], errors="ignore")
         as_of = end_of(reading.as_of) if reading.as_of else None
     features = _features_as_numbers(customers)
@@ -125,6 +133,16 @@ def score_customers(
         raise InputError(error.message) from None
     rows = customers.assign(**features).join(artifact.with_numbers(answers))
     return ScoredCustomers(rows, as_of, scorer.metadata.metadata or {})
+
+
+def _without_forgotten(table: pd.DataFrame, forgotten: Forgotten | None) -> pd.DataFrame:
+    """A feature table without the rows of customers who asked to be forgotten, if it says whose its rows are."""
+    if forgotten is None or ID not in table:
+        return table
+    out = np.array(forgotten.among(table[ID]), dtype=bool)
+    if out.any():
+        print(f"{counted(int(out.sum()), 'customer')} who asked to be forgotten left out.", file=sys.stderr)
+    return table[~out].reset_index(drop=True)
 
 
 def counted_as_in_training(reading: Reading, scorer: PyFuncModel, version: int) -> Reading:
@@ -162,6 +180,7 @@ def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output:
     """
     import mlflow
 
+    from training.people.remembered import leaving_out
     from training.reading import spark
     from training.store import registry
     from training.store.connection import connect
@@ -172,6 +191,7 @@ def score_on_spark(sources: Sequence[str], model: str, reading: Reading, output:
             "of Parquet files. Rename it."
         )
     client = connect()
+    reading = leaving_out(client, reading)
     version = registry.find(client, model)
     model_rules = registry.load(client, version)
     reading = counted_as_in_training(replace(reading, engine="spark"), model_rules, version)

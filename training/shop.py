@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from contract.lists.columns import COLUMNS
 from training.cleaning import Cleaned, Funnel, moments, seen_from
 from training.errors import InputError
 from training.features import customer_features, sample
 from training.reading.database import release
 from training.reading.facts import understood
-from training.reading.kept import nested_selects
+from training.reading.forgotten import Forgotten
+from training.reading.kept import kept, nested_selects
 from training.reading.read import read
 from training.reading.request import Before, Request
 from training.reading.scan import Scan, blank_example, scan, settled, with_more_memory
@@ -50,6 +52,7 @@ class Reading:
     header: bool = True
     keep: tuple[str, ...] = ()
     before: Before = field(default_factory=Before)
+    forgotten: Forgotten | None = field(default=None, repr=False)
 
     @property
     def request(self) -> Request:
@@ -102,8 +105,13 @@ class Shop:
 
     @property
     def digest(self) -> str:
-        """The digest of the feature table."""
-        return digest(self.customers)
+        """The digest of the feature table, as it is in the run: without the kept columns."""
+        return digest(self.customers.drop(columns=self.kept))
+
+    @property
+    def kept(self) -> list[str]:
+        """The columns of the shop's own that may identify people: these stay out of the run."""
+        return [name for name in self.reading.keep if name in self.customers and name not in COLUMNS]
 
     def earlier(self, days: int) -> Shop:
         """The same shop, the same customers sampled, as it was counted `days` before; its files are not read again."""
@@ -142,15 +150,21 @@ def _moments(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Unde
     of_database = bool(reading.table or reading.query)
     scanned = _scan(sources, reading)
     if scanned is not None and (found := _scanned(scanned, reading)) is not None:
-        block = understood(scanned.facts, scanned.forms, request)
-        return found, replace(block, examples=_blank_example(found, scanned))
+        block = replace(
+            understood(scanned.facts, scanned.forms, request), examples=_blank_example(found, scanned)
+        )
+        return _without_forgotten(found, reading.forgotten), block
     lines = read(sources, request, table=reading.table, query=reading.query, engine=reading.engine)
-    kept = moments(lines.table)
+    table = moments(lines.table)
     if reading.engine == "spark":
-        return _local(kept), lines.understanding
-    if of_database:
+        table = _local(table)
+    elif of_database:
         release(lines.table)
-    return kept, lines.understanding
+    return _without_forgotten(table, reading.forgotten), lines.understanding
+
+
+def _without_forgotten(table: ibis.Table, forgotten: Forgotten | None) -> ibis.Table:
+    return kept(forgotten.left_out(table)) if forgotten else table
 
 
 def _scan(sources: Sequence[str], reading: Reading) -> Scan | None:
@@ -182,10 +196,10 @@ def _moments_of(scanned: Scan, reading: Reading) -> ibis.Table:
         return moments(with_more_memory(scanned.table), keep)
 
 
-def _local(kept: ibis.Table) -> ibis.Table:
+def _local(table: ibis.Table) -> ibis.Table:
     from training.reading import spark
 
-    return spark.local(kept)
+    return spark.local(table)
 
 
 def _failures(engine: str) -> tuple[type[Exception], ...]:

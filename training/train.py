@@ -16,6 +16,7 @@ import pandas as pd
 
 from contract import names
 from contract.names import FEATURES
+from contract.people import ID, KEPT
 from training import __version__, identity
 from training.band import Band
 from training.clustering.evaluate import Map, principal_map, without_anomaly_removal
@@ -33,6 +34,7 @@ from training.clustering.sweep import (
 from training.clustering.weights import DEFAULT_WEIGHTS, weights_of, written
 from training.errors import Rejected
 from training.outlook import HORIZON_DAYS, Outlook, look_ahead
+from training.people import kept_log, remembered
 from training.profiles import profile
 from training.remedy import fewer_features
 from training.report import story
@@ -233,6 +235,7 @@ def train_challenger(
         model_uri, answers = _answers(given, choice, segmentation, outlook)
         result = _result(given, evaluate, trials, choice, segmentation, plane, past, outlook, answers)
         story.draw_fitted(artist, result.fitted, result.past, result.grid)
+        remembered.check_none(client, given.reading.forgotten, given.shop.customers[ID])
         if not choice.rejected:
             version = registry.register(client, run_id, model_uri, result.version_tags, result.note)
             outcome = result.outcome(run_id, version)
@@ -381,12 +384,12 @@ class _Result:
 
     def files(self, metrics: Mapping[str, float], artist: Artist, months: pd.DataFrame) -> dict[str, Any]:
         """The artifacts of the run, by path; `artist` was asked for the figures."""
-        shop, winner, fitted = self.given.shop, self.choice.winner, self.fitted
+        shop, winner, fitted, kept = self.given.shop, self.choice.winner, self.fitted, self.given.shop.kept
         method = {name: str(value) for name, value in (self.given.params | _setting(winner)).items()}
         by_customer = {names.MONTHS: partial(write_months, shop), **self.past.files}
         data = {
-            names.FEATURE_TABLE: shop.customers,
-            names.SCORED_CUSTOMERS: fitted.scored,
+            names.FEATURE_TABLE: shop.customers.drop(columns=kept),
+            names.SCORED_CUSTOMERS: fitted.scored.drop(columns=kept),
             names.FUNNEL: asdict(shop.funnel),
             names.UNDERSTANDING: shop.understanding.as_dict() if shop.understanding else {},
             names.PROFILES: fitted.profiles.to_dict("records"),
@@ -402,6 +405,7 @@ class _Result:
                 "warnings": self.warnings,
                 "rejected": self.choice.rejected,
                 "advice_on_fallen": self._advice_on_fallen(),
+                KEPT: kept,
                 "customer_files": [path for path in names.CUSTOMER_FILES if path in by_customer],
             },
             names.EVIDENCE: self._evidence(),
@@ -603,6 +607,8 @@ def _log_result(
     winner = result.choice.winner
     mlflow.log_params({**tracking.rounded(_setting(winner)), "best_trial": winner.number})
     tracking.log_curve(client, run_id, curve)
+    if (kept := result.given.shop.kept) and not result.choice.rejected:
+        kept_log.keep(run_id, result.given.shop.customers[[ID, *kept]])
     tracking.log_files(result.files(metrics, artist, months))
 
 

@@ -19,6 +19,8 @@ from contract.lists.value_at_risk import (
     value_of_group,
 )
 from contract.names import FORECAST_OUTPUTS
+from contract.people import KEPT as KEPT_NAMES
+from contract.people import WITHOUT_KEPT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,6 +121,11 @@ class CustomerTable:
     def kept(self) -> list[str]:
         """The columns that the shop kept; country is one of them."""
         return [column.name for column in self.columns if column.kind == KEPT]
+
+    @property
+    def without_kept(self) -> str:
+        """Why columns that the shop kept are not here, in a sentence; empty where all are."""
+        return next((self.reasons[name] for name in self.reasons if name not in COLUMNS), "")
 
     def column(self, name: str, what: str) -> Column:
         """A column by its name, `what` being where it was named. Raises ListError when there is none."""
@@ -253,6 +260,8 @@ def _reasons(summary: Mapping[str, object], forecast: Mapping[str, object]) -> d
         reasons = dict.fromkeys(MOVEMENT_COLUMNS, missing["movement"])
     if sentences := cast("Sequence[str]", forecast.get("reasons", ())):
         reasons |= dict.fromkeys((*FORECAST_OUTPUTS, "value_at_risk"), " ".join(sentences))
+    if without_kept := summary.get(WITHOUT_KEPT):
+        reasons |= dict.fromkeys(cast("Sequence[str]", summary[KEPT_NAMES]), str(without_kept))
     return reasons
 
 

@@ -204,6 +204,10 @@ def reachable(selection: Selection, form: str) -> Selection:
 def check_reachable(table: CustomerTable, tool: Form, known: dict[str, str]) -> None:
     """Raise NotInVersion unless the version keeps one of the contacts that a tool needs."""
     if not any(kind in known for kind in tool.needed):
+        if table.without_kept:
+            raise NotInVersion(
+                f"{tool.tool} finds customers by what the shop kept of them. {table.without_kept}"
+            )
         lacking = " and no ".join(
             {EMAIL: "e-mail address", PHONE: "phone number"}[kind] for kind in tool.needed
         )

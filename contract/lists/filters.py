@@ -209,6 +209,8 @@ def _number(name: str, text: str) -> float:
 def _kept(given: Mapping[str, Sequence[str]], table: CustomerTable) -> dict[str, Sequence[str]]:
     asked = {name: values for name, values in given.items() if name.startswith(KEPT_PREFIX)}
     for name in asked:
+        if name.removeprefix(KEPT_PREFIX) in table.reasons:
+            table.column(name.removeprefix(KEPT_PREFIX), "Filter")
         if name.removeprefix(KEPT_PREFIX) not in table.kept:
             there = ", ".join(table.kept) or "none"
             raise NotInVersion(

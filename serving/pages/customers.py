@@ -125,6 +125,7 @@ def content(selection: Selection, asked: Asked, page: int) -> dict[str, Any]:
         "bounds": _bounds(table, asked),
         "moved": TITLES if "moved" in table.texts else {},
         "kept": _kept(table),
+        "without_kept": table.without_kept,
         "segments_of_list": table.segments,
         "sorts": _sorts(table),
         "forms": FORMS,
@@ -202,6 +203,7 @@ def one(snapshot: Snapshot, customer: dict[str, Any], segments: Sequence[dict[st
             name: compared(customer[name], segment[f"median_{name}"] if segment else None)
             for name in FEATURES
         },
+        "without_kept": snapshot.all_customers.without_kept,
         "kept_columns": {
             column.label: customer[column.name]
             for column in snapshot.all_customers.columns

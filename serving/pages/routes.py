@@ -23,6 +23,7 @@ from serving.pages import overview, past, segments, writing
 from serving.pages.customers import Asked
 from serving.pages.frame import frame
 from serving.snapshot import Snapshot
+from serving.unattended import Cycles, news
 
 AGAIN_SECONDS = 2  # after which a page that waits for the champion looks again
 UNUSUAL_SORTS = (("most unusual first", "-anomaly_score"), ("most money first", "-Monetary"))
@@ -38,6 +39,7 @@ class Pages:
     snapshot: Callable[[], Snapshot]
     follower: Follower[Snapshot]
     comparisons: Comparisons
+    cycles: Cycles
     endpoints: Callable[[], Sequence[tuple[str, str, str]]]
 
     def show(self, template: str, content: Content) -> Response | str:
@@ -53,6 +55,13 @@ class Pages:
             return render_template(template, **parts, **content(snapshot, parts))
         except (HTTPException, ListError, NotHeld) as problem:
             return _refused(problem, parts)
+
+    def news(self, snapshot: Snapshot) -> str | None:
+        """Why the figures are not of the latest data; None, too, while the registry does not answer."""
+        try:
+            return news(snapshot, self.cycles.latest())
+        except Exception:
+            return None
 
     def promotions(self, snapshot: Snapshot) -> Sequence[Promotion]:
         """The changes of the champion, latest first; none while the registry does not answer."""
@@ -101,7 +110,9 @@ def overview_page(pages: Pages) -> Answer:
     """The first page."""
     if customer := request.args.get("customer"):  # an address of before there were pages
         return redirect(url_for("pages.customer", customer_id=customer))
-    return pages.show("overview.html", lambda snapshot, _: overview.content(snapshot))
+    return pages.show(
+        "overview.html", lambda snapshot, _: overview.content(snapshot) | {"news": pages.news(snapshot)}
+    )
 
 
 def _blueprint(pages: Pages) -> Blueprint:

@@ -38,6 +38,10 @@ class Neighbours:
 
     def noise_threshold(self, min_samples: int) -> Floats:
         """(n,) the largest eps below which each point is noise: noise at eps exactly when above eps."""
+        if compiled.AVAILABLE and len(self.distances) >= compiled.PAYS_FROM:
+            from training.clustering.compiled.tree import noise_threshold
+
+            return noise_threshold(self.distances, self.indices, min_samples)
         core = self.core_distance(min_samples)
         through = np.maximum(self.distances[:, :min_samples], core[self.indices[:, :min_samples]])
         return np.minimum(core, through.min(axis=1))

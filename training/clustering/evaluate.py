@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +24,13 @@ ROWS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Silhouette:
-    """The mean silhouette; `standard_error` is 0 when every customer was asked, `asked` says how many were."""
+    """The mean silhouette; `standard_error` is 0 when every customer was asked, `asked` says how many were, and
+    `distances` in which precision distances were worked out. They are summed in float64."""
 
     value: float
     standard_error: float
     asked: int
+    distances: str = "float64"
 
 
 def silhouette(points: Floats, labels: Ints, seed: int = 0, exact_up_to: int = EXACT_UP_TO) -> Silhouette:
@@ -38,24 +41,134 @@ def silhouette(points: Floats, labels: Ints, seed: int = 0, exact_up_to: int = E
     same formula with the root mean square distance to a segment in place of the mean distance, which is known
     for every point. As many are asked as bring the standard error to ERROR.
     """
-    n = len(points)
-    if n <= exact_up_to:
-        return Silhouette(float(silhouette_samples(points, labels).mean()), 0.0, n)
-    order = np.random.default_rng(seed).permutation(n)
-    control = _formula(_root_mean_squares(points, labels), labels)
-    asked, values, spread = 0, np.empty(0), np.inf
-    wanted = min(n, PILOT)
-    while asked < wanted:
-        values = np.append(values, silhouette_samples(points, labels, order[asked:wanted]))
-        asked = wanted
-        known = control[order[:asked]]
-        slope = np.cov(values, known)[0, 1] / max(known.var(ddof=1), np.finfo(float).tiny)
-        rest = values - slope * known
-        spread = rest.std(ddof=2)
-        if asked <= PILOT:
-            wanted = min(n, int(np.ceil(1 / (ERROR**2 / max(spread**2, np.finfo(float).tiny) + 1 / n))))
-    error = spread * np.sqrt((1 - asked / n) / asked)
-    return Silhouette(float(rest.mean() + slope * control.mean()), float(error), asked)
+    if len(points) <= exact_up_to:
+        return Silhouette(float(silhouette_samples(points, labels).mean()), 0.0, len(points))
+    return SampledSilhouette(points, labels, seed).of(labels)
+
+
+class SampledSilhouette:
+    """Silhouettes of `points` (n, d) from a random sample of them, under `labels` (n,) and others that differ in a few.
+
+    The sample is the same for all; what it knows of `labels` is kept, and of others only the distances to those
+    points are worked out that are in another segment. So a trial that moves one customer in fifty costs a
+    twentieth, and the answer does not depend on what was asked before.
+    """
+
+    def __init__(self, points: Floats, labels: Ints, seed: int) -> None:
+        self.points, self.labels = points, labels
+        self._order = np.random.default_rng(seed).permutation(len(points))
+        self._sorted = np.argsort(labels, kind="stable")
+        self._sizes = np.bincount(labels)
+        self._sums = np.empty((0, len(self._sizes)))
+
+    def of(self, labels: Ints) -> Silhouette:
+        """The mean silhouette under `labels` (n,), each segment of which has a customer; see `silhouette`."""
+        n = len(self.points)
+        known_of_all = _control(self.points, labels)
+        asked, spread = 0, np.inf
+        wanted = min(n, PILOT)
+        while asked < wanted:
+            asked = wanted
+            values = self._samples(labels, asked)
+            known = known_of_all[self._order[:asked]]
+            slope = np.cov(values, known)[0, 1] / max(known.var(ddof=1), np.finfo(float).tiny)
+            rest = values - slope * known
+            spread = rest.std(ddof=2)
+            if asked <= PILOT:
+                wanted = min(n, int(np.ceil(1 / (ERROR**2 / max(spread**2, np.finfo(float).tiny) + 1 / n))))
+        error = spread * np.sqrt((1 - asked / n) / asked)
+        precision = "float32" if compiled.pays(self.points) else "float64"
+        return Silhouette(float(rest.mean() + slope * known_of_all.mean()), float(error), asked, precision)
+
+    def _samples(self, labels: Ints, asked: int) -> Floats:
+        """(asked,) silhouettes of the first of the sample."""
+        rows = self._order[:asked]
+        sizes = np.bincount(labels)
+        changed = np.flatnonzero(labels != self.labels)
+        if len(sizes) != len(self._sizes) or len(changed) > len(labels) / 3:
+            return silhouette_samples(self.points, labels, rows)
+        sums = self._known_sums(asked)
+        if len(changed):
+            k = len(sizes)
+            moved = _grouped_sums(
+                self.points[rows], self.points[changed], labels[changed] * k + self.labels[changed], k
+            )
+            sums = np.maximum(sums + moved[0] - moved[1], 0)
+        return _of_sums(sums, labels[rows], sizes)
+
+    def _known_sums(self, asked: int) -> Floats:
+        """(asked, k) summed distances from the first of the sample to the segments of the labels that are kept."""
+        more = self._order[len(self._sums) : asked]
+        if len(more):
+            starts = np.concatenate([[0], np.cumsum(self._sizes)])
+            new = _distance_sums(self.points[more], self.points[self._sorted], starts)
+            self._sums = np.concatenate([self._sums, new])
+        return self._sums[:asked]
+
+
+def _control(points: Floats, labels: Ints) -> Floats:
+    """(n,) the silhouettes' control variate; see `silhouette`."""
+    if compiled.pays(points):
+        from training.clustering.compiled.silhouette import control
+
+        sizes = np.bincount(labels)
+        centres, squares = (
+            np.column_stack([np.bincount(labels, column) for column in columns.T]) / sizes[:, None]
+            for columns in (points, points**2)
+        )
+        return control(points, labels, centres, np.maximum(squares - centres**2, 0).sum(axis=1))
+    return _formula(_root_mean_squares(points, labels), labels)
+
+
+def _grouped_sums(queries: Floats, points: Floats, cells: Ints, k: int) -> tuple[Floats, Floats]:
+    """Two (q, k) sums of the distances from `queries` (q, d) to `points` (n, d), by cells // k and by cells % k."""
+    order = np.argsort(cells, kind="stable")
+    present, starts = np.unique(cells[order], return_index=True)
+    starts = np.append(starts, len(points))
+    if compiled.pays(queries):
+        from training.clustering.compiled.silhouette import grouped_distance_sums
+
+        ways = np.array([present // k, k + present % k])
+        sums = grouped_distance_sums(queries, points[order], starts, ways, np.float32)
+        sums = np.pad(sums, ((0, 0), (0, 2 * k - sums.shape[1])))
+        return sums[:, :k], sums[:, k:]
+    sums = _distance_sums(queries, points[order], starts)
+    sides = np.eye(k)
+    return sums @ sides[present // k], sums @ sides[present % k]
+
+
+def silhouettes(points: Floats, segmentations: Sequence[Ints]) -> list[Silhouette]:
+    """The exact mean silhouette of `points` (n, d) under each of several `segmentations` (n,).
+
+    Where there are many points each distance is worked out once for all segmentations, in float32: customers that no
+    segmentation parts make a cell, and the distances to a segment are those to its cells.
+    """
+    if len(points) <= EXACT_UP_TO or not compiled.pays(points):
+        return [silhouette(points, labels, exact_up_to=len(points)) for labels in segmentations]
+    from training.clustering.compiled.silhouette import grouped_distance_sums
+
+    widths = np.array([int(labels.max()) + 1 for labels in segmentations])
+    firsts = np.cumsum(widths) - widths  # the groups of each segmentation have numbers of their own
+    cells = _cells(segmentations)
+    order = np.argsort(cells, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(cells))])
+    some = order[starts[:-1]]  # a customer of each cell
+    groups = np.array([labels[some] + first for labels, first in zip(segmentations, firsts, strict=True)])
+    sums = np.empty((len(points), widths.sum()))
+    sums[order] = grouped_distance_sums(points[order], points[order], starts, groups, np.float32)
+    parts = [sums[:, first : first + width] for first, width in zip(firsts, widths, strict=True)]
+    values = [
+        _of_sums(part, labels, np.bincount(labels)) for part, labels in zip(parts, segmentations, strict=True)
+    ]
+    return [Silhouette(float(value.mean()), 0.0, len(points), "float32") for value in values]
+
+
+def _cells(segmentations: Sequence[Ints]) -> Ints:
+    """(n,) the cell of each customer: two are in one when they are in one segment of every segmentation."""
+    cells = np.zeros(len(segmentations[0]), dtype=np.int64)
+    for labels in segmentations:
+        cells = np.unique(cells * (labels.max() + 1) + labels, return_inverse=True)[1]
+    return cells
 
 
 def silhouette_samples(points: Floats, labels: Ints, rows: Ints | None = None) -> Floats:
@@ -67,7 +180,6 @@ def silhouette_samples(points: Floats, labels: Ints, rows: Ints | None = None) -
     sizes = np.bincount(labels)
     order = np.argsort(labels, kind="stable")
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    own, here = labels[rows], np.arange(len(rows))
     if everyone and compiled.pays(points):
         from training.clustering.compiled.silhouette import all_distance_sums
 
@@ -75,7 +187,14 @@ def silhouette_samples(points: Floats, labels: Ints, rows: Ints | None = None) -
         sums[order] = all_distance_sums(points[order], starts)
     else:
         sums = _distance_sums(points[rows], points[order], starts)
-    means = sums / sizes
+    return _of_sums(sums, labels[rows], sizes)
+
+
+def _of_sums(sums: Floats, own: Ints, sizes: Ints) -> Floats:
+    """(q,) silhouettes from summed distances to each segment (q, k), the own segments (q,) and all `sizes` (k,)."""
+    if len(sizes) == 1:
+        return np.zeros(len(own))
+    here, means = np.arange(len(own)), sums / sizes
     means[here, own] = sums[here, own] / np.maximum(sizes[own] - 1, 1)
     return np.where(sizes[own] > 1, _formula(means, own), 0.0)
 
@@ -96,7 +215,7 @@ def _distance_sums(queries: Floats, points: Floats, starts: Ints) -> Floats:
     if compiled.pays(points):
         from training.clustering.compiled.silhouette import distance_sums
 
-        return distance_sums(queries, points, starts)
+        return distance_sums(queries, points, starts, np.float32 if len(points) > EXACT_UP_TO else np.float64)
     from scipy.spatial.distance import cdist
 
     blocks = [queries[first : first + ROWS_AT_ONCE] for first in range(0, len(queries), ROWS_AT_ONCE)]

@@ -27,11 +27,17 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-RESTARTS_UP_TO = 20_000  # points on which restarts are made; of more, on a random SAMPLE
+RESTARTS_UP_TO = 20_000  # points on which restarts are made; of more, they begin on a random SAMPLE
 SAMPLE = 10_000
+SAMPLE_BEGINNINGS = (
+    2  # on a sample, for each restart that is asked for: it is cheap there, and half of them go on
+)
+SAMPLE_ITERATIONS = 5
+LARGE_SAMPLE_FROM = 200_000  # points; of more, the starts are compared on a sample as well
+LARGE_SAMPLE = 50_000
 KEPT = 10  # different outcomes of the restarts that are polished
 ALIKE = 1e-4  # relative difference of their inertias up to which two outcomes are one
-FEW = 3  # iterations after which only the best third of them goes on, where there are many points
+ROUNDS = ((8, 7), (20, 3))  # where there are many points: after so many more iterations, so many starts go on
 MOST = 1_000  # iterations
 # What scikit-learn calls `tol`: its own default for restarts, and for the last digit of the best of them less, or
 # nothing that still moves where there are few points.
@@ -64,25 +70,48 @@ class Lloyd:
         """In how many threads iterations may run at once: scikit-learn's settings are those of one."""
         return (os.cpu_count() or 1) if self._compiled else 1
 
-    def iterate(self, centres: Floats, tolerance: float, most: int = MOST) -> tuple[float, Floats]:
+    def iterate(
+        self, centres: Floats, tolerance: float, most: int = MOST, *, one_thread: bool = False
+    ) -> tuple[float, Floats]:
         """At most so many iterations from `centres` (k, d): the inertia, and the centres (k, d) reached."""
-        if self._compiled and (reached := self._compiled.iterate(centres, tolerance, most)):
-            return reached
+        if self._compiled:
+            reached = self._compiled.iterate(centres, tolerance, most, one_thread=one_thread)
+            if reached:
+                return reached
         with quietly():
             usual = KMeans(len(centres), init=centres, n_init=1, tol=tolerance, max_iter=most)
             fit = usual.fit(self.points)
         return fit.inertia_, fit.cluster_centers_
 
+    def iterate_each(
+        self, starts: Sequence[Floats], tolerance: float, most: int = MOST
+    ) -> list[tuple[float, Floats]]:
+        """`iterate` from each of `starts`, several at once; the lowest inertia comes first."""
+        if len(starts) == 1:
+            return [self.iterate(starts[0], tolerance, most)]
+        with ThreadPoolExecutor(self.threads) as threads:
+            ends = threads.map(lambda start: self.iterate(start, tolerance, most, one_thread=True), starts)
+            return sorted(ends, key=_inertia)
+
     def best(self, starts: Sequence[Floats]) -> Clustering:
-        """The lowest inertia that the iterations reach from any of `starts`, each (k, d)."""
+        """The lowest inertia that the iterations reach from any of `starts`, each (k, d).
+
+        Where there are many points, only the starts that are best after a few iterations go on.
+        """
         many = len(self.points) > RESTARTS_UP_TO
-        while many and len(starts) > 1:
-            reached = sorted((self.iterate(start, FINE, FEW) for start in starts), key=_inertia)
-            starts = [centres for _, centres in reached[: -(-len(reached) // 3)]]
-        ends = [self.iterate(start, FINE if many else NOTHING) for start in starts]
-        _, centres = min(ends, key=_inertia)
+        ends = self.promising(starts) if many else starts
+        _, centres = self.iterate_each(ends[:1] if many else ends, FINE if many else NOTHING)[0]
         labels, inertia = (self._compiled or self).nearest(centres)
         return Clustering(centres, labels, inertia)
+
+    def promising(self, starts: Sequence[Floats]) -> list[Floats]:
+        """What the best of many `starts` (k, d) roughly come to, the best first: after each of some rounds of
+        iterations fewer go on."""
+        ends = list(starts)
+        for iterations, kept in ROUNDS:
+            if len(ends) > kept:
+                ends = [end for _, end in self.iterate_each(ends, ROUGH, iterations)[:kept]]
+        return [end for _, end in self.iterate_each(ends, ROUGH)] if len(ends) > 1 else ends
 
     def nearest(self, centres: Floats) -> tuple[Ints, float]:
         """`nearest` of the points."""
@@ -96,21 +125,40 @@ def k_means(points: Floats, k: int, n_init: int, seed: int | None) -> Clustering
 
 
 def starts(points: Floats, k: int, n_init: int, seed: int | None, lloyd: Lloyd | None = None) -> list[Floats]:
-    """The centres (k, d) of the best different outcomes of `n_init` restarts on `points` (n, d) or a sample of them.
+    """Centres (k, d) from which the iterations on `points` (n, d) may go on, the best first.
 
-    Each begins with k-means++ (Arthur and Vassilvitskii 2007) of scikit-learn. `lloyd` is that of the points, if there
-    is one already.
+    Few points: the best different outcomes of `n_init` restarts. Many: `n_init` beginnings on a sample of them; very
+    many: what the most promising of these come to on a larger sample.
+    `lloyd` is that of the points, if there is one already.
     """
     random = np.random.RandomState(seed)
-    if len(points) > RESTARTS_UP_TO:
-        points, lloyd = points[random.choice(len(points), SAMPLE, replace=False)], None
-    lloyd = lloyd or Lloyd(points)
-    with quietly():
-        begun = [kmeans_plusplus(points, k, random_state=random)[0] for _ in range(n_init)]
-    with ThreadPoolExecutor(lloyd.threads) as threads:
-        outcomes = list(threads.map(lambda centres: lloyd.iterate(centres, ROUGH), begun))
+    if len(points) <= RESTARTS_UP_TO:
+        lloyd = lloyd or Lloyd(points)
+        return _different(lloyd.iterate_each(beginnings(points, k, n_init, random), ROUGH))
+    sample = points[random.choice(len(points), SAMPLE, replace=False)]
+    begun = beginnings(sample, k, SAMPLE_BEGINNINGS * n_init, random)
+    begun = [centres for _, centres in Lloyd(sample).iterate_each(begun, ROUGH, SAMPLE_ITERATIONS)[:n_init]]
+    if len(points) <= LARGE_SAMPLE_FROM:
+        return begun
+    return Lloyd(points[random.choice(len(points), LARGE_SAMPLE, replace=False)]).promising(begun)
+
+
+def beginnings(points: Floats, k: int, count: int, random: np.random.RandomState) -> list[Floats]:
+    """So many centres (k, d) by k-means++ (Arthur and Vassilvitskii 2007) on `points` (n, d).
+
+    The compiled k-means++ draws as scikit-learn's does, so `random` gives the same centres with and without it.
+    """
+    seeding = compiled.seeding_of(points)
+    if seeding is None:
+        with quietly():
+            return [kmeans_plusplus(points, k, random_state=random)[0] for _ in range(count)]
+    return [seeding.centres(k, random) for _ in range(count)]
+
+
+def _different(outcomes: Sequence[tuple[float, Floats]]) -> list[Floats]:
+    """The centres of the best `outcomes` (the lowest inertia first) whose inertias differ."""
     different: list[tuple[float, Floats]] = []
-    for outcome in sorted(outcomes, key=_inertia):
+    for outcome in outcomes:
         if not different or outcome[0] > different[-1][0] * (1 + ALIKE):
             different.append(outcome)
     return [centres for _, centres in different[:KEPT]]

@@ -13,8 +13,16 @@ from numpy.typing import NDArray
 
 from training.clustering import compiled
 from training.clustering.density import Neighbours, cluster_counts, eps_for_rate, neighbours
-from training.clustering.evaluate import companions, flag_reproducibility, silhouette, stability
-from training.clustering.kmeans import Clustering, Lloyd, nearest, starts
+from training.clustering.evaluate import (
+    EXACT_UP_TO,
+    SampledSilhouette,
+    Silhouette,
+    companions,
+    flag_reproducibility,
+    silhouette,
+    stability,
+)
+from training.clustering.kmeans import RESTARTS_UP_TO, Clustering, Lloyd, nearest, starts
 from training.clustering.segmenter import cluster_medians
 from training.errors import InputError
 
@@ -112,6 +120,7 @@ class Evaluator:
         self._near: Neighbours = neighbours(points, min(MIN_SAMPLES[1], len(points)))
         self._tree = compiled.tree_of(self.weighted)
         self._starts: dict[int, list[Floats]] = {}
+        self._sampled: dict[int, SampledSilhouette] = {}
         self._thresholds: dict[int, Floats] = {}
         self._fits: dict[tuple[int, bytes], dict[str, float]] = {}
 
@@ -151,8 +160,10 @@ class Evaluator:
         labels = np.empty(len(noise), dtype=np.int64)
         labels[~noise] = clustering.labels
         labels[noise] = nearest(self.weighted[noise], clustering.centres)[0] if noise.any() else 0
-        _, present = np.unique(labels, return_inverse=True)  # fewer than k where customers coincide
-        score = silhouette(self.weighted, present, self.seed)
+        present = labels  # in each segment there are customers, unless customers coincide
+        if np.bincount(labels, minlength=k).min() == 0:
+            _, present = np.unique(labels, return_inverse=True)
+        score = self._silhouette(k, present)
         return {
             "silhouette": score.value,
             "silhouette_se": score.standard_error,
@@ -162,6 +173,15 @@ class Evaluator:
             "smallest_share": float(np.bincount(labels, minlength=k).min() / len(labels)),
             "value_step": value_step(clustering.labels, self.worth[~noise], k),
         }
+
+    def _silhouette(self, k: int, labels: NDArray[np.int64]) -> Silhouette:
+        """The silhouette of all customers. Many customers: what a trial of k shares with the others is kept."""
+        if len(labels) <= EXACT_UP_TO:
+            return silhouette(self.weighted, labels, self.seed)
+        if k not in self._sampled:
+            shared = nearest(self.weighted, self._starts[k][0])[0]
+            self._sampled[k] = SampledSilhouette(self.weighted, shared, self.seed)
+        return self._sampled[k].of(labels)
 
     def ordinary_silhouette(self, trial: Trial) -> float:
         """The mean silhouette of the ordinary customers alone, under the trial's segments."""
@@ -188,9 +208,17 @@ class Evaluator:
 
     def _kmeans(self, k: int, noise: NDArray[np.bool_]) -> Clustering:
         if k not in self._starts:
-            usual = self.threshold(MIN_SAMPLES[1]) <= self.eps(self.limits.max_anomaly_rate, MIN_SAMPLES[1])
-            self._starts[k] = starts(self.weighted[usual], k, RESTARTS, self.seed)
+            self._starts[k] = self._shared_starts(k)
         return Lloyd(self.weighted[~noise], self._tree, ~noise).best(self._starts[k])
+
+    def _shared_starts(self, k: int) -> list[Floats]:
+        """What every trial of k goes on from. Many customers: the few best outcomes that were found without those whom
+        the highest anomaly rate leaves out; these few others move them but little."""
+        usual = self.threshold(MIN_SAMPLES[1]) <= self.eps(self.limits.max_anomaly_rate, MIN_SAMPLES[1])
+        begun = starts(self.weighted[usual], k, RESTARTS, self.seed)
+        if usual.sum() <= RESTARTS_UP_TO:
+            return begun
+        return Lloyd(self.weighted[usual], self._tree, usual).promising(begun)
 
 
 def value_step(labels: NDArray[np.int64], worth: Floats, k: int) -> float:

@@ -68,10 +68,10 @@ def cycle(inputs: tuple[str, ...], **options: Unpack[CycleCommandOptions]) -> No
     """
     from training import processes
     from training.console import print_counted, print_verdict
-    from training.cycle.lease import Busy
     from training.cycle.steps import EXIT_BUSY, Said, run_cycle
     from training.signing import check_signing_key
     from training.store.connection import connect
+    from training.store.lease import Busy
     from training.store.tracking import check_ready
 
     order = _order(inputs, options)
@@ -141,10 +141,10 @@ def prune(keep: int, dry_run: bool, json_path: str) -> None:
 
     A version that has an alias, waits for approval, or was champion stays with its run; only its trials go.
     """
-    from training.cycle.lease import leased
     from training.cycle.prune import delete, plan
     from training.cycle.steps import LEASE
     from training.store.connection import connect
+    from training.store.lease import leased
 
     client = connect()
     with outcome_as_json(json_path) as outcome, leased(client, LEASE):

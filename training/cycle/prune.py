@@ -10,17 +10,19 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
+from contract.cycle_tags import UNREADABLE
 from contract.mlflow_setup import database_file, store_address
 from contract.names import APPROVAL_TAG, CYCLE_EXPERIMENT, EXPERIMENT, FIGURES, MODEL
 from contract.words import counted
 from training.cycle.approval import APPROVED, WAITING
-from training.cycle.record import OPEN, UNDELIVERED, UNREADABLE
+from training.cycle.record import OPEN, UNDELIVERED
+from training.people import kept_log
 from training.store import history, registry, tracking
 from training.store.tracking import MAX_RUNS_PER_SEARCH, PARENT_TAG
 
@@ -117,6 +119,7 @@ def delete(client: MlflowClient, planned: Plan) -> Freed:
     before = _size(database) if database else 0
     for version in planned.versions:
         client.delete_model_version(MODEL, str(version))
+    kept_log.drop_trainings([*planned.trainings, *_deleted_by_hand(client, kept_log.read().marks)])
     for model in planned.models:
         with _already_gone():
             client.delete_logged_model(model)
@@ -134,6 +137,22 @@ def delete(client: MlflowClient, planned: Plan) -> Freed:
     problem = _vacuum(database)
     freed = max(0, before - _size(database))
     return Freed(freed, f"{freed / 1e6:,.1f} MB are free again.{problem}")
+
+
+def _deleted_by_hand(client: MlflowClient, runs: Collection[str]) -> list[str]:
+    """Those of `runs` that somebody deleted in MLflow. None where this store knows none of them: they are another's."""
+    from mlflow.exceptions import MlflowException
+
+    known: list[str] = []
+    gone: list[str] = []
+    for run in runs:
+        try:
+            (known if client.get_run(run).info.lifecycle_stage == "active" else gone).append(run)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            gone.append(run)
+    return gone if known else []
 
 
 def _needed(client: MlflowClient, records: Sequence[ModelVersion]) -> set[int]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from contract.clock import now_as_tag
+from contract.cycle_tags import AS_OF, OUTCOME, REASON, UNREADABLE, VERSION, WAITS
 from contract.names import CYCLE_EXPERIMENT, DATA_DIGEST_TAG, MODEL
 from training.cycle.events import Event
 from training.store import tracking
@@ -18,11 +20,8 @@ if TYPE_CHECKING:
 
     from training.cycle.channels import Channel
 
-OUTCOME, REASON, VERSION, BEFORE, WHY = "outcome", "reason", "version", "champion_before", "why"
-AS_OF, MOVED_BY, OPEN = "as_of", "moved_by", "open"
+BEFORE, WHY, MOVED_BY, OPEN = "champion_before", "why", "moved_by", "open"
 EVENT, DELIVERED, UNDELIVERED = "event.", "delivered.", "undelivered"
-KEPT, WAITS, PROMOTED, STOPPED, REJECTED = "kept", "waiting", "promoted", "stopped", "rejected"
-SUPERSEDED, INTERRUPTED, UNREADABLE = "superseded", "interrupted", "unreadable"
 NOTE = (
     "One run is one state of the data that `segments cycle` handled: why it trained or did not, what came of it, and "
     "which events it told. A run that is open goes on at the next call."
@@ -124,7 +123,10 @@ def begun(client: MlflowClient, digest: str, before: int | None, **tags: object)
         **{name: str(value) for name, value in tags.items()},
     }
     name = f"{texts.get(AS_OF, '')[:10] or 'unreadable'}, digest {digest[:8]}"
-    run = client.create_run(_experiment(client), tags=texts, run_name=name)
+    experiment = _experiment(client)
+    run = client.create_run(
+        experiment, tracking.start_after_all(client, experiment), texts | now_as_tag(), name
+    )
     return Cycle(client, run.info.run_id, run.data.tags)
 
 

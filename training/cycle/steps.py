@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from mlflow import MlflowClient
 
+from contract import cycle_tags
 from contract.names import CHAMPION, DRIFT, MODEL
 from training import gate
 from training.cycle import approval, record
@@ -21,18 +22,19 @@ from training.cycle.decision import Decision, Schedule, broken_rules, decision
 from training.cycle.delivery import deliver
 from training.cycle.events import PROMOTED, RETRAINED, STOPPED, WAITING
 from training.cycle.export import Export, export_changes
-from training.cycle.lease import Lease, leased
 from training.cycle.record import Cycle
 from training.drift import Thresholds
 from training.endpoint import EarlyServer, Endpoint
 from training.errors import InputError, Rejected
 from training.inputs import given_sources
+from training.people.remembered import leaving_out
 from training.progress import SweepProgress
 from training.reading.sources import in_words
 from training.resume import resumption
 from training.rule import Rule, Tolerance
 from training.shop import MAX_CUSTOMERS, Reading, Shop, check_usable, count_customers
 from training.store import history, registry
+from training.store.lease import Lease, leased
 from training.train import Assignment, Settings, train_challenger
 
 LEASE = f"{MODEL}-cycle"
@@ -82,7 +84,7 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        if self.outcome == record.STOPPED:
+        if self.outcome == cycle_tags.STOPPED:
             return EXIT_STOPPED
         return EXIT_WAITING if self.waiting else EXIT_DONE
 
@@ -94,6 +96,7 @@ class Result:
 def run_cycle(client: MlflowClient, order: Order, said: Said) -> Result:
     """Do what is to do about the data that the sources hold now. Raises Busy while another cycle is at work."""
     with leased(client, LEASE) as lease:
+        order = replace(order, reading=leaving_out(client, order.reading))
         work = _Work(client, order, said, lease)
         work.deliver()
         work.settle_waiting()
@@ -102,7 +105,7 @@ def run_cycle(client: MlflowClient, order: Order, said: Said) -> Result:
         cycle = cycle.read_again()
         return Result(
             cycle.outcome,
-            cycle.tags.get(record.REASON, ""),
+            cycle.tags.get(cycle_tags.REASON, ""),
             cycle.version,
             cycle.run_id,
             new,
@@ -127,7 +130,7 @@ class _Work:
     def settle_waiting(self, but: str = "") -> None:
         """Do what a person decided about the versions that waited for it, but for the one of the run `but`."""
         for cycle in record.open_cycles(self.client):
-            if cycle.outcome == record.WAITS and cycle.version is not None and cycle.run_id != but:
+            if cycle.outcome == cycle_tags.WAITS and cycle.version is not None and cycle.run_id != but:
                 self._settle(cycle, cycle.version)
 
     def _settle(self, cycle: Cycle, version: int) -> None:
@@ -141,10 +144,10 @@ class _Work:
             self._judge_again(cycle, version, decided)
         elif decided.state == approval.REJECTED:
             told = cycle.told(STOPPED, f"version {version} was {decided}", self.order.channels)
-            told.ended(record.REJECTED, f"version {version} was {decided}")
+            told.ended(cycle_tags.REJECTED, f"version {version} was {decided}")
             self.said.sentence(f"Version {version} was {decided}.")
         elif decided.state == approval.SUPERSEDED:
-            cycle.ended(record.SUPERSEDED, decided.reason)
+            cycle.ended(cycle_tags.SUPERSEDED, decided.reason)
         else:
             self.said.sentence(f"Version {version} waits for approval: segments approve {version}")
 
@@ -181,15 +184,15 @@ class _Work:
         """Go on with a shop that was read, if it is not handled yet."""
         order = self.order
         for cycle in record.unreadable(self.client):
-            cycle.with_tags(**{record.UNREADABLE: "no"})
+            cycle.with_tags(**{cycle_tags.UNREADABLE: "no"})
         old = record.cycle_of(self.client, shop.digest)
-        if old and old.outcome not in ("", record.INTERRUPTED):
+        if old and old.outcome not in ("", cycle_tags.INTERRUPTED):
             self.said.sentence(f"Nothing new: these data were handled before. {old.summary}")
             return old, False
         self._close_interrupted(shop.digest)
         champion = registry.version_of(self.client, CHAMPION)
         if old is None:
-            tags = {record.AS_OF: shop.as_of.isoformat(), "sources": in_words(order.sources)}
+            tags = {cycle_tags.AS_OF: shop.as_of.isoformat(), "sources": in_words(order.sources)}
             old = record.begun(self.client, shop.digest, champion, **tags)
         cycle = self._go_on(old, Assignment(shop, order.reading, order.settings, order.demo))
         return cycle, True
@@ -204,21 +207,21 @@ class _Work:
             if cycle.digest == digest:
                 return self._stop(cycle, message), True
         champion = registry.version_of(self.client, CHAMPION)
-        cycle = record.begun(self.client, digest, champion, **{record.UNREADABLE: "yes"})
+        cycle = record.begun(self.client, digest, champion, **{cycle_tags.UNREADABLE: "yes"})
         return self._stop(cycle, message), True
 
     def _close_interrupted(self, digest: str) -> None:
         """End the cycles that were killed, and whose data are not there any more."""
         for cycle in record.open_cycles(self.client):
-            if cycle.outcome == record.WAITS or cycle.digest == digest:
+            if cycle.outcome == cycle_tags.WAITS or cycle.digest == digest:
                 continue
             if cycle.version is not None and self._was_champion(cycle.version):
                 self._finish(cycle, f"version {cycle.version} was promoted")
             elif cycle.digest.startswith("unreadable-"):
-                self._stop(cycle, cycle.tags.get(record.REASON, "The data could not be read."))
+                self._stop(cycle, cycle.tags.get(cycle_tags.REASON, "The data could not be read."))
             else:
                 reason = "The cycle was interrupted, and other data came before it could go on."
-                cycle.told(STOPPED, reason, self.order.channels).ended(record.INTERRUPTED, reason)
+                cycle.told(STOPPED, reason, self.order.channels).ended(cycle_tags.INTERRUPTED, reason)
 
     def _go_on(self, cycle: Cycle, given: Assignment) -> Cycle:
         if cycle.version is not None:
@@ -245,7 +248,7 @@ class _Work:
 
     def _keep(self, cycle: Cycle, why: str) -> Cycle:
         self.said.sentence(f"The champion stays: {why}.")
-        return cycle.ended(record.KEPT, why)
+        return cycle.ended(cycle_tags.KEPT, why)
 
     def _train(self, cycle: Cycle, given: Assignment) -> Cycle:
         """Train, or go on with a training that was interrupted, and then with what follows."""
@@ -264,7 +267,7 @@ class _Work:
                     version = outcome.version
             except Rejected as error:
                 return self._stop(cycle, str(error))
-            cycle = cycle.with_tags(**{record.VERSION: version})
+            cycle = cycle.with_tags(**{cycle_tags.VERSION: version})
             return self._after_training(cycle, version, server.endpoint)
 
     def _after_training(self, cycle: Cycle, version: int, server: Endpoint | None) -> Cycle:
@@ -291,7 +294,7 @@ class _Work:
     def _wait(self, cycle: Cycle, version: int) -> Cycle:
         approval.ask(self.client, version)
         reason = f"version {version} passed the gate and waits for approval: segments approve {version}"
-        cycle = cycle.told(WAITING, reason, self.order.channels).ended(record.WAITS, reason)
+        cycle = cycle.told(WAITING, reason, self.order.channels).ended(cycle_tags.WAITS, reason)
         self.said.sentence(f"{reason[0].upper()}{reason[1:]}")
         self.settle_waiting(but=cycle.run_id)  # the versions that this one supersedes
         return cycle
@@ -321,11 +324,11 @@ class _Work:
                 self.said.sentence(file.sentence)
         before = f", before version {cycle.before}" if cycle.before else ""
         self.said.sentence(f"Version {version} is champion{before}: {why}.")
-        return cycle.ended(record.PROMOTED, why)
+        return cycle.ended(cycle_tags.PROMOTED, why)
 
     def _stop(self, cycle: Cycle, reason: str) -> Cycle:
         self.said.sentence(f"Stopped: {reason}")
-        return cycle.told(STOPPED, reason, self.order.channels).ended(record.STOPPED, reason)
+        return cycle.told(STOPPED, reason, self.order.channels).ended(cycle_tags.STOPPED, reason)
 
     def _was_champion(self, version: int) -> bool:
         """Whether a version is or was champion: it is not promoted a second time, so a rollback stays."""

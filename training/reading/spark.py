@@ -82,11 +82,13 @@ def local(table: ir.Table) -> ir.Table:
 
 
 def _without_zones(rows: pa.Table) -> pa.Table:
-    """Rows whose moments have no zone; Spark's have one where it has made them of text, and it is UTC."""
-    import pyarrow as pa
+    """The same rows, with moments as the clock of the session's zone shows them."""
+    import pyarrow.compute as pc
 
-    kinds = [pa.timestamp("us") if pa.types.is_timestamp(kind) else kind for kind in rows.schema.types]
-    return rows.cast(pa.schema(list(zip(rows.column_names, kinds, strict=True))))
+    for number, field in enumerate(rows.schema):
+        if getattr(field.type, "tz", None):
+            rows = rows.set_column(number, field.name, pc.local_timestamp(rows.column(number)))
+    return rows
 
 
 def failures() -> tuple[type[Exception], ...]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from contract.clock import now_as_tag, recorded
 from contract.names import HISTORY_EXPERIMENT
 from training.store import tracking
 
@@ -67,7 +68,12 @@ def entry(client: MlflowClient, move: Move, verdicts: Mapping[str, str] = {}) ->
     tags |= dict(verdicts) | {"mlflow.user": user_name(), tracking.NOTE_TAG: note}
     experiment = tracking.experiment_id(client, HISTORY_EXPERIMENT)
     begun = _begun(client, experiment, tags)  # by a process that was killed before the move
-    run = begun or client.create_run(experiment, tags=tags, run_name=f"version {before} to {move.after}")
+    run = begun or client.create_run(
+        experiment,
+        tracking.start_after_all(client, experiment),
+        tags | now_as_tag(),
+        f"version {before} to {move.after}",
+    )
     try:
         yield
     except BaseException:
@@ -127,7 +133,7 @@ def _change(run: Run, start: int | None) -> Change:
     """The line of one entry, which begins at the version `start`."""
     tags = run.data.tags
     how = tags["command"] if run.info.status == "FINISHED" else tags["command"] + CUT_OFF
-    when = datetime.fromtimestamp(run.info.start_time / 1000)
+    when = recorded(tags, run.info.start_time)
     return Change(int(tags["to"]), start, how, tags.get("reason", ""), when, tags.get("mlflow.user", ""))
 
 

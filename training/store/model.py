@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from math import sqrt
 from numbers import Real
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +30,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 STATES = ("one-time", "active", "due", "late")
+FEATURES = ("Recency", "Frequency", "Monetary", "AverageOrderValue", "Tenure")
 STATE_FEATURES = ("Recency", "Frequency", "Tenure")
 PRIOR_ORDERS = 2.0  # gaps of the shop's median that each customer's own gaps are averaged with
 SPAN = "Span"  # days from the first to the last order
@@ -47,6 +49,8 @@ LEAF_SAMPLES = 24  # core samples in a leaf of the tree: the fastest of 6 to 32 
 Texts: TypeAlias = NDArray[np.object_] | ExtensionArray
 Columns: TypeAlias = dict[str, NDArray[np.float64] | NDArray[np.int64] | NDArray[np.bool_] | Texts]
 
+Row: TypeAlias = dict[str, float | str | None]
+
 
 class Placement(NamedTuple):
     """Where customers lie, (n,) each: segment, distance to its centre, and the nearest core sample."""
@@ -57,11 +61,26 @@ class Placement(NamedTuple):
     core_sample: NDArray[np.intp]
 
 
+class SpacesOfOne(NamedTuple):
+    """The spaces of k-means and DBSCAN as Python's numbers, for one customer.
+
+    columns: indices of the features; scales, one per column: mean, scale and weight of k-means' space, mean and scale
+    of DBSCAN's; centres: of k-means.
+    """
+
+    columns: list[int]
+    scales: list[tuple[float, ...]]
+    centres: list[list[float]]
+
+
 class Formula(Protocol):
     """What the artifact `forecast_formula` calls a Scorer."""
 
     def score(self, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """(n, 5) metrics to (n,) each of FORECAST_COLUMNS."""
+
+    def score_one(self, values: NDArray[np.float64]) -> dict[str, float]:
+        """(1, 5) metrics to FORECAST_COLUMNS."""
 
 
 class UncheckedInputs(Model):
@@ -116,7 +135,12 @@ class SegmentModel(PythonModel):
         self.states: dict[Callable[[list[str]], Texts], Texts] = {
             text_array: text_array(list(STATES)) for text_array in (_object_array, _string_array)
         }
+        self.texts_of_one: dict[Callable[[list[str]], Texts], dict[str, Texts]] = {
+            text_array: {text: text_array([text]) for text in (*self.names, *STATES, "")}
+            for text_array in (_object_array, _string_array)
+        }
         self.typical: NDArray[np.float64] = self._density_values(np.asarray(fitted["typical"])[None])[0]
+        self.spaces_of_one = self._spaces_of_one()
         names = [self.features[column] for column in self.columns]
         spanned = self.features[self.span[0]] if self.span else ""
         self.density_names = [SPAN if name == spanned else name for name in names]
@@ -153,6 +177,12 @@ class SegmentModel(PythonModel):
         return self._columns(values, _object_array)
 
     def _columns(self, values: NDArray[np.float64], text_array: Callable[[list[str]], Texts]) -> Columns:
+        if len(values) == 1 and (row := self.row(values)):
+            one = self.texts_of_one[text_array]
+            return {
+                name: one[cell].copy() if isinstance(cell, str) else np.array([cell])
+                for name, cell in row.items()
+            }
         self._check(values)
         placement = self._placement(values)
         is_anomaly = placement.core_distance > self.eps
@@ -176,6 +206,70 @@ class SegmentModel(PythonModel):
             "distance": placement.distance,
             **self._forecast(values),
         }
+
+    def row(self, values: NDArray[np.float64]) -> Row | None:
+        """The answer for one ordinary customer (1, 5), the same to the last bit; None for an anomaly and a bad row.
+
+        It calculates with Python's numbers: in a server that has done other things since the last request, each
+        different function of numpy takes longer to be fetched into the processor's cache than all of this.
+        """
+        numbers = values[0].tolist()
+        customer = dict(zip(self.features, numbers, strict=True))
+        if not _is_possible(customer):
+            return None
+        point, density_point = self._points_of_one(numbers)
+        core_distance, _ = self.core_tree.query(density_point)
+        if core_distance > self.eps:
+            return None
+        distances = [_distance(centre, point) for centre in self.spaces_of_one.centres]
+        distance = min(distances)
+        segment = distances.index(distance)
+        return {
+            "segment": segment,
+            "segment_name": self.names[segment],
+            "state": STATES[self._state_of_one(customer)],
+            "is_anomaly": False,
+            "anomaly_score": core_distance / self.eps,
+            "anomaly_reason": "",
+            "distance": distance,
+            **(self.formula.score_one(values) if self.formula else dict.fromkeys(FORECAST_COLUMNS)),
+        }
+
+    def _spaces_of_one(self) -> SpacesOfOne:
+        """The two spaces as Python's numbers."""
+        spaces = (self.mean, self.scale, self.weights, self.density_mean, self.density_scale)
+        return SpacesOfOne(
+            self.columns.tolist(),
+            list(zip(*(space.tolist() for space in spaces), strict=True)),
+            self.centres.tolist(),
+        )
+
+    def _points_of_one(self, numbers: Sequence[float]) -> tuple[list[float], list[float]]:
+        """A customer's five numbers to the point in k-means' space, and in DBSCAN's."""
+        columns, scales, _ = self.spaces_of_one
+        later, earlier = self.span or (0, 0)
+        logs = np.log1p(
+            [*(numbers[column] for column in columns), numbers[later] - numbers[earlier]]
+        ).tolist()
+        span = logs.pop()
+        point, density_point = [], []
+        for column, log, (mean, scale, weight, density_mean, density_scale) in zip(
+            columns, logs, scales, strict=True
+        ):
+            point.append((log - mean) / scale * weight)
+            seen = span if self.span and column == later else log
+            density_point.append((seen - density_mean) / density_scale)
+        return point, density_point
+
+    def _state_of_one(self, customer: Mapping[str, float]) -> int:
+        """`_state` of one customer."""
+        recency, frequency, tenure = (customer[name] for name in STATE_FEATURES)
+        if frequency < 2 or tenure <= recency:
+            return 0
+        known = self.gap == self.gap  # it is nan where nobody came back
+        prior = PRIOR_ORDERS if known else 0.0
+        gap = (tenure - recency + (prior * self.gap if known else 0.0)) / max(frequency - 1 + prior, 1.0)
+        return 1 + (recency > gap) + (recency > 2 * gap)
 
     def _forecast(self, values: NDArray[np.float64]) -> Columns:
         """(n, 5) metrics to (n,) each of FORECAST_COLUMNS, all None without a forecast: JSON has no nan."""
@@ -435,6 +529,26 @@ def _off(column: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
     """(n,) whether AverageOrderValue is not Monetary / Frequency, in which a cent may be missing to rounding."""
     exact = _quotient(column["Monetary"], column["Frequency"])
     return np.abs(column[QUOTIENT] - exact) > QUOTIENT_TOLERANCE * (exact + 1.0)
+
+
+def _is_possible(customer: Mapping[str, float]) -> bool:
+    """Whether one customer's numbers keep all rules of `_check`; nan keeps none."""
+    recency, orders, money, average, tenure = (customer[name] for name in FEATURES)
+    if not (
+        0 <= recency <= tenure < np.inf and 1 <= orders < np.inf and 0 <= money < np.inf and average >= 0
+    ):
+        return False
+    exact = money / orders
+    return abs(average - exact) <= QUOTIENT_TOLERANCE * (exact + 1.0)
+
+
+def _distance(centre: Sequence[float], point: Sequence[float]) -> float:
+    """The Euclidean distance, added up in the order of SciPy's cdist; `math.dist` gives other last bits."""
+    total = 0.0
+    for one, other in zip(centre, point, strict=True):
+        difference = one - other
+        total += difference * difference
+    return sqrt(total)
 
 
 def _object_array(texts: list[str]) -> NDArray[np.object_]:

@@ -122,7 +122,7 @@ def promote(client: MlflowClient, move: history.Move, verdicts: Mapping[str, str
 
     Raises InputError when `move.before`, with which the gate compared, is no longer the champion.
     """
-    with champion_lock():
+    with champion_lock(client):
         champion = version_of(client, CHAMPION)
         if champion == move.after:
             history.end_begun(client, move)
@@ -158,7 +158,7 @@ def rollback(client: MlflowClient, command: str) -> tuple[int, int | None]:
     writes, both aliases stand for the earlier champion, and the history tells which version was left. Raises
     InputError when there is no previous version.
     """
-    with champion_lock():
+    with champion_lock(client):
         champion = version_of(client, CHAMPION)
         previous = _left_by_hand(client, champion) or version_of(client, PREVIOUS)
         if previous is None or previous == champion:

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from contract import artifact_paths
 from contract.mlflow_setup import STORE, database_file, store_address
-from contract.names import EXPERIMENT, HISTORY_EXPERIMENT
+from contract.names import EXPERIMENT, HISTORY_EXPERIMENT, MODEL
 from training.errors import InputError, Rejected
 from training.reading.address import is_address, shown
+from training.store.lease import leased_in_turn
 from training.tables import write_table
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ CURVE_NOTE = (
 RUNNING_SUFFIX = ".running"  # of the file that a training at work holds locked
 # MLflow's UI then shows runs and charts, and not traces and prompts.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+MOVE_PATIENCE_SECONDS = 30.0  # a move of the champion takes a second
 MAX_RUNS_PER_SEARCH = 50_000  # MLflow returns no more
 
 
@@ -123,18 +126,31 @@ def training_run(
         raise
 
 
+def start_after_all(client: MlflowClient, experiment: str) -> int:
+    """The start of a new run in milliseconds since 1970: now, but after all runs of the experiment.
+
+    So runs stay in order when a clock jumps back, or when another machine's clock is ahead.
+    """
+    latest = client.search_runs([experiment], order_by=["attributes.start_time DESC"], max_results=1)
+    now = int(time.time() * 1000)
+    return max([now, *(int(run.info.start_time) + 1 for run in latest)])
+
+
 @contextlib.contextmanager
-def champion_lock() -> Iterator[None]:
+def champion_lock(client: MlflowClient) -> Iterator[None]:
     """Hold the lock of the champion: of two promotions or rollbacks at once, one moves the alias and the other waits.
 
-    The lock ends with its process, also when that is killed. Its file lies beside the database, or in `mlruns`
-    when the store is an MLflow server. Other machines do not see the lock: two machines must not move the
-    champion of one store at the same time.
+    Beside an SQLite database it is a locked file, which ends with its process, also when that is killed. Any other
+    store may have clients on several machines, and grants a lease: raises Busy when another process holds it for
+    longer than MOVE_PATIENCE_SECONDS.
     """
     database = database_file(store_address())
-    folder = database.parent if database else STORE
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "champion.lock").open("w") as file:
+    if database is None:
+        with leased_in_turn(client, f"{MODEL}-champion", MOVE_PATIENCE_SECONDS):
+            yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with (database.parent / "champion.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from training.clustering.compiled.lloyd import Lloyd
+    from training.clustering.compiled.seeding import Seeding
     from training.clustering.compiled.tree import Tree
 
 WIDTH = 5  # coordinates of a point, at most; a constant, so that the compiler unrolls the loops over them
 PAYS_FROM = 2_500  # points; below, importing numba costs more than it saves
-LOOPS = ("lloyd", "silhouette", "spanning", "tree")  # the modules whose loops are compiled
+LOOPS = ("lloyd", "seeding", "silhouette", "spanning", "tree")  # the modules whose loops are compiled
 AVAILABLE = find_spec("numba") is not None
 
 
@@ -73,3 +74,12 @@ def lloyd_of(
     from training.clustering.compiled.lloyd import Lloyd
 
     return Lloyd(tree, np.ones(len(tree.order), dtype=bool) if counted is None else counted)
+
+
+def seeding_of(points: NDArray[np.float64]) -> Seeding | None:
+    """k-means++ on `points` (n, d), or None where that does not pay."""
+    if not pays(points):
+        return None
+    from training.clustering.compiled.seeding import Seeding
+
+    return Seeding(points)

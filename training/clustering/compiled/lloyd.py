@@ -18,6 +18,7 @@ from training.clustering.compiled.tree import LEAF, Tree, wide
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 PARALLEL_FROM = 50_000  # points; below, waking a second thread costs more than it saves
+LANES = 8  # numbers that the processor adds at once; a leaf's points are filled up to a multiple of them
 SUBTREES = 6  # levels above the subtrees that are walked one by one, in whatever order, and summed in theirs
 
 
@@ -27,22 +28,26 @@ class Lloyd:
     def __init__(self, tree: Tree, counted: NDArray[np.bool_]) -> None:
         self.low, self.high, self.depth = tree.low, tree.high, tree.depth
         kept = counted[tree.order]
-        self.columns = tree.columns if kept.all() else np.ascontiguousarray(tree.columns[:, kept])
+        columns = tree.columns if kept.all() else np.ascontiguousarray(tree.columns[:, kept])
         before = np.concatenate([[0], np.cumsum(kept)])
         self.bounds = before[tree.bounds]
-        self.moments = _moments(self.columns, self.bounds, self.depth)
+        self.moments = _moments(columns, self.bounds, self.depth)
+        self.blocks = _blocks(columns, self.bounds[2**self.depth - 1 :])
         self.places = (np.cumsum(counted) - 1)[tree.order[kept]]  # of each point among the counted ones
-        self.variance = (self.columns.var(axis=1)).sum()
+        self.variance = columns.var(axis=1).sum()
 
-    def iterate(self, centres: Floats, tolerance: float, most: int) -> tuple[float, Floats] | None:
+    def iterate(
+        self, centres: Floats, tolerance: float, most: int, *, one_thread: bool = False
+    ) -> tuple[float, Floats] | None:
         """At most so many iterations from `centres` (k, d), until these move by no more than scikit-learn's `tol` asks.
 
         Returns the inertia of the last centres but one, and the last (k, d); None when a centre loses all its points.
+        The answer is the same in one thread, for callers who have several threads of their own.
         """
         d, centres, inertia = centres.shape[1], wide(centres), np.inf
         enough = tolerance * self.variance / d
         for _ in range(most):
-            sums, sizes = self._assign(centres)
+            sums, sizes = self._assign(centres, one_thread=one_thread)
             if (sizes == 0).any():
                 return None
             moved = sums / sizes[:, None]
@@ -55,7 +60,7 @@ class Lloyd:
 
     def nearest(self, centres: Floats) -> tuple[Ints, float]:
         """(n,) the nearest of `centres` (k, d) to each counted point, and the sum of their squared distances."""
-        found = np.empty(self.columns.shape[1], dtype=np.int64)
+        found = np.empty(len(self.places), dtype=np.int64)
         inertia = self._inertia(wide(centres), *self._assign(wide(centres), found))
         labels = np.empty_like(found)
         labels[self.places] = found
@@ -65,11 +70,13 @@ class Lloyd:
         squares = self.moments[0, -1] - 2 * (sums * centres).sum() + (sizes * (centres**2).sum(axis=1)).sum()
         return max(0.0, float(squares))
 
-    def _assign(self, centres: Floats, labels: Ints | None = None) -> tuple[Floats, Floats]:
+    def _assign(
+        self, centres: Floats, labels: Ints | None = None, *, one_thread: bool = False
+    ) -> tuple[Floats, Floats]:
         """(k, WIDTH) sums and (k,) numbers of the points nearest to each centre; sets `labels`, in the tree's order."""
         given = np.empty(0, dtype=np.int64) if labels is None else labels
-        walk = _in_parallel if self.columns.shape[1] >= PARALLEL_FROM else _in_turn
-        parts = walk(self.columns, self.bounds, self.low, self.high, self.moments, self.depth, centres, given)
+        walk = _in_turn if one_thread or len(self.places) < PARALLEL_FROM else _in_parallel
+        parts = walk(self.blocks, self.bounds, self.low, self.high, self.moments, self.depth, centres, given)
         total = parts.sum(axis=0)
         return total[:, :WIDTH], total[:, WIDTH]
 
@@ -95,31 +102,41 @@ def _moments(columns, bounds, depth):
     return moments
 
 
+@njit(cache=True)
+def _blocks(columns, leaves):
+    """(leaves, WIDTH, LEAF): the points of each leaf in one piece of memory, filled up with zeros."""
+    blocks = np.zeros((len(leaves), WIDTH, LEAF))
+    for leaf in range(len(leaves)):
+        start, end = leaves[leaf]
+        blocks[leaf, :, : end - start] = columns[:, start:end]
+    return blocks
+
+
 @njit(cache=True, nogil=True)
-def _in_turn(columns, bounds, low, high, moments, depth, centres, labels):
+def _in_turn(blocks, bounds, low, high, moments, depth, centres, labels):
     top = min(depth, SUBTREES)
     parts = np.zeros((2**top, len(centres), WIDTH + 1))
     for place in range(2**top):
-        _walk(2**top - 1 + place, columns, bounds, low, high, moments, depth, centres, labels, parts[place])
+        _walk(2**top - 1 + place, blocks, bounds, low, high, moments, depth, centres, labels, parts[place])
     return parts
 
 
 @njit(cache=True, parallel=True)
-def _in_parallel(columns, bounds, low, high, moments, depth, centres, labels):
+def _in_parallel(blocks, bounds, low, high, moments, depth, centres, labels):
     top = min(depth, SUBTREES)
     parts = np.zeros((2**top, len(centres), WIDTH + 1))
     for place in prange(2**top):
-        _walk(2**top - 1 + place, columns, bounds, low, high, moments, depth, centres, labels, parts[place])
+        _walk(2**top - 1 + place, blocks, bounds, low, high, moments, depth, centres, labels, parts[place])
     return parts
 
 
 @njit(cache=True)
-def _walk(root, columns, bounds, low, high, moments, depth, centres, labels, part):
+def _walk(root, blocks, bounds, low, high, moments, depth, centres, labels, part):
     """Add the points under a node to the `part` (k, WIDTH + 1: sums and number) of the centre nearest to each."""
     k, leaves = len(centres), 2**depth
     waiting, many = np.empty(depth + 2, dtype=np.int64), np.empty(depth + 2, dtype=np.int64)
     candidates, kept = np.empty((depth + 2, k), dtype=np.int64), np.empty(k, dtype=np.int64)
-    least, nearest = np.empty(LEAF + 1), np.empty(LEAF + 1, dtype=np.int64)
+    least, nearest = np.empty(LEAF), np.empty(LEAF, dtype=np.int64)
     waiting[0], many[0], left = root, k, 1
     candidates[0] = np.arange(k)
     while left:
@@ -158,13 +175,15 @@ def _walk(root, columns, bounds, low, high, moments, depth, centres, labels, par
                 labels[start:end] = closest
         elif node >= leaves - 1:
             size = end - start
-            least[:size] = np.inf
+            block, full = blocks[node - leaves + 1], (size + LANES - 1) // LANES * LANES
+            least[:] = np.inf
             for j in range(n):
-                _nearer(columns, start, size, centres[kept[j]], j, least, nearest)
+                _nearer(block, full, centres[kept[j]], j, least, nearest)
+            nearest[size:] = -1
             for c in range(WIDTH + 1):
                 part[kept[0], c] += moments[node, c]
             for j in range(1, n):
-                _move(columns, start, size, j, nearest, part[kept[j]], part[kept[0]])
+                _move(block, full, j, nearest, part[kept[j]], part[kept[0]])
             if len(labels):
                 for i in range(size):
                     labels[start + i] = kept[nearest[i]]
@@ -175,38 +194,37 @@ def _walk(root, columns, bounds, low, high, moments, depth, centres, labels, par
                 left += 1
 
 
-# Slices and selections instead of branches, so that these loops are vectorised.
-@njit(cache=True)
-def _nearer(columns, start, size, centre, number, least, nearest):
-    """Where `centre` is nearer to one of the points from `start` on than `least`, it is, and `number` the `nearest`."""
-    best, found = least[:size], nearest[:size]
-    a, b, c = (
-        columns[0][start : start + size],
-        columns[1][start : start + size],
-        columns[2][start : start + size],
-    )
-    d, e = columns[3][start : start + size], columns[4][start : start + size]
+# Whole rows and selections instead of branches, so that these loops are vectorised.
+@njit(cache=True, nogil=True)
+def _nearer(block, wide, centre, number, least, nearest):
+    """Where `centre` is nearer to one of a leaf's points than `least`, it is, and `number` the `nearest`."""
     p, q, r, s, t = centre[0], centre[1], centre[2], centre[3], centre[4]
-    for i in range(size):
-        square = (a[i] - p) ** 2 + (b[i] - q) ** 2 + (c[i] - r) ** 2 + (d[i] - s) ** 2 + (e[i] - t) ** 2
-        is_nearer = square < best[i]
-        best[i] = square if is_nearer else best[i]
-        found[i] = number if is_nearer else found[i]
+    for i in range(wide):
+        square = (
+            (block[0, i] - p) ** 2
+            + (block[1, i] - q) ** 2
+            + (block[2, i] - r) ** 2
+            + (block[3, i] - s) ** 2
+            + (block[4, i] - t) ** 2
+        )
+        is_nearer = square < least[i]
+        least[i] = square if is_nearer else least[i]
+        nearest[i] = number if is_nearer else nearest[i]
 
 
-@njit(cache=True, fastmath={"reassoc", "nsz"})
-def _move(columns, start, size, number, nearest, to, away):
-    """Take the points from `start` on whose `nearest` is `number` away from one part and add them to another."""
-    found = nearest[:size]
-    for c in range(WIDTH):
-        column = columns[c][start : start + size]
-        total = 0.0
-        for i in range(size):
-            total += column[i] if found[i] == number else 0.0
-        to[c] += total
-        away[c] -= total
-    count = 0.0
-    for i in range(size):
-        count += 1.0 if found[i] == number else 0.0
-    to[WIDTH] += count
-    away[WIDTH] -= count
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+def _move(block, wide, number, nearest, to, away):
+    """Take a leaf's points whose `nearest` is `number` away from one part and add them to another."""
+    a, b, c, d, e, count = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(wide):
+        counted = 1.0 if nearest[i] == number else 0.0
+        a += block[0, i] * counted
+        b += block[1, i] * counted
+        c += block[2, i] * counted
+        d += block[3, i] * counted
+        e += block[4, i] * counted
+        count += counted
+    sums = (a, b, c, d, e, count)
+    for i in range(WIDTH + 1):
+        to[i] += sums[i]
+        away[i] -= sums[i]

@@ -7,31 +7,58 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from training.clustering.compiled import WIDTH
+from training.clustering.compiled.columns import columns_of
 
 Floats = NDArray[np.float64]
-CHUNK = 64  # questions to a block of points before the next one comes
-BLOCK = 512  # points whose coordinates stay in the processor's nearest cache
+Ints = NDArray[np.int64]
+Precision = type[np.float32] | type[np.float64]
+SIDE = 64  # questions that are asked of a point at once
+BLOCK = 512  # points whose coordinates stay in the processor's nearest cache, or whose distances are summed as they are
 LANES = 8  # sums of their own, as many threads as can be used
 
 
-def distance_sums(queries: Floats, points: Floats, starts: NDArray[np.int64]) -> Floats:
+def distance_sums(queries: Floats, points: Floats, starts: Ints, precision: Precision = np.float64) -> Floats:
     """(q, k) sums of the Euclidean distances from `queries` (q, d) to each segment of `points` (n, d).
 
-    The points are sorted by segment; segment s is points[starts[s] : starts[s + 1]], (k + 1,) in all.
+    The points are sorted by segment; segment s is points[starts[s] : starts[s + 1]], (k + 1,) in all. `precision` is
+    that of a distance and of the sum of at most BLOCK of them; these sums are added in float64.
     """
-    return _sums(_columns(queries), _columns(points), starts)
+    segments = np.arange(len(starts) - 1)
+    return grouped_distance_sums(queries, points, starts, segments[None], precision)
+
+
+def grouped_distance_sums(
+    queries: Floats, points: Floats, starts: Ints, groups: Ints, precision: Precision = np.float64
+) -> Floats:
+    """(q, g) sums of the distances from `queries` (q, d) to g groups of `points` (n, d), each made of whole cells.
+
+    The points are sorted by cell, c in all, as `distance_sums` has segments. groups: (m, c) for each of m ways of
+    grouping the group of each cell; ways do not share a group's number. A distance is worked out once for all ways.
+    """
+    asked = columns_of(queries).astype(precision)
+    width = int(groups.max(initial=-1)) + 1
+    sums = _sums(asked, points_as(points, precision), starts, groups, width)
+    return sums.transpose(0, 2, 1).reshape(-1, width)[: len(queries)]
+
+
+def points_as(points: Floats, precision: Precision) -> NDArray[np.floating]:
+    """(n, WIDTH): points (n, d) in another precision; missing coordinates are 0."""
+    rows = np.zeros((len(points), WIDTH), dtype=precision)
+    rows[:, : points.shape[1]] = points
+    return rows
+
+
+def control(points: Floats, labels: Ints, centres: Floats, variances: Floats) -> Floats:
+    """(n,) silhouettes of points (n, d) as they would be if all of a segment were as far as its root mean square.
+
+    centres, variances: (k, d) and (k,), of the segments, the variances summed over the coordinates.
+    """
+    return _control(points_as(points, np.float64), labels, points_as(centres, np.float64), variances)
 
 
 def all_distance_sums(points: Floats, starts: NDArray[np.int64]) -> Floats:
     """`distance_sums` from all `points` themselves; a distance counts for both its ends, so it takes half as long."""
-    return _pairs(_columns(points), starts)
-
-
-def _columns(points: Floats) -> Floats:
-    """(WIDTH, n): one row a coordinate of points (n, d); missing ones are 0, which changes no distance."""
-    columns = np.zeros((WIDTH, len(points)))  # each row in one piece, or its loop is not vectorised
-    columns[: points.shape[1]] = points.T
-    return columns
+    return _pairs(columns_of(points), starts)
 
 
 @njit(cache=True, fastmath={"reassoc", "nsz"})
@@ -89,15 +116,54 @@ def _pairs(columns, starts):
 
 
 @njit(cache=True, parallel=True)
-def _sums(queries, columns, starts):
-    q, k = queries.shape[1], len(starts) - 1
-    sums = np.zeros((q, k))
-    for chunk in prange((q + CHUNK - 1) // CHUNK):
-        for segment in range(k):
-            for start in range(starts[segment], starts[segment + 1], BLOCK):
-                end = min(starts[segment + 1], start + BLOCK)
-                a, b, c = columns[0][start:end], columns[1][start:end], columns[2][start:end]
-                d, e = columns[3][start:end], columns[4][start:end]
-                for i in range(chunk * CHUNK, min(q, (chunk + 1) * CHUNK)):
-                    sums[i, segment] += _sum(queries[:, i], a, b, c, d, e)
+def _sums(queries, points, starts, groups, width):
+    q = queries.shape[1]
+    chunks = (q + SIDE - 1) // SIDE
+    sums = np.zeros((chunks, width, SIDE))
+    for chunk in prange(chunks):
+        first, last = chunk * SIDE, min(q, (chunk + 1) * SIDE)
+        asked = np.zeros((WIDTH, SIDE), dtype=queries.dtype)
+        asked[:, : last - first] = queries[:, first:last]
+        some = np.empty(SIDE, dtype=queries.dtype)
+        for cell in range(len(starts) - 1):
+            for start in range(starts[cell], starts[cell + 1], BLOCK):
+                some[:] = 0
+                for i in range(start, min(starts[cell + 1], start + BLOCK)):
+                    _add_distances(
+                        asked, points[i, 0], points[i, 1], points[i, 2], points[i, 3], points[i, 4], some
+                    )
+                for way in range(len(groups)):
+                    for j in range(SIDE):
+                        sums[chunk, groups[way, cell], j] += some[j]
     return sums
+
+
+@njit(cache=True)
+def _add_distances(asked, p, q, r, s, t, sums):
+    """Add the distances from SIDE questions to the point with coordinates p to t to `sums`."""
+    for j in range(SIDE):
+        sums[j] += np.sqrt(
+            (asked[0, j] - p) ** 2
+            + (asked[1, j] - q) ** 2
+            + (asked[2, j] - r) ** 2
+            + (asked[3, j] - s) ** 2
+            + (asked[4, j] - t) ** 2
+        )
+
+
+@njit(cache=True, parallel=True)
+def _control(points, labels, centres, variances):
+    values = np.empty(len(points))
+    for i in prange(len(points)):
+        within, nearest = 0.0, np.inf
+        for segment in range(len(centres)):
+            square = variances[segment]
+            for c in range(WIDTH):
+                square += (points[i, c] - centres[segment, c]) ** 2
+            if segment == labels[i]:
+                within = square
+            else:
+                nearest = min(nearest, square)
+        larger = max(within, nearest)
+        values[i] = (np.sqrt(nearest) - np.sqrt(within)) / np.sqrt(larger) if larger > 0 else 0.0
+    return values

@@ -42,6 +42,11 @@ class Tree:
         return distances, indices
 
 
+def noise_threshold(distances: Floats, indices: NDArray[np.int32], min_samples: int) -> Floats:
+    """(n,) as `Neighbours.noise_threshold` has it, of the `distances` and `indices` (n, k) of the nearest."""
+    return _thresholds(distances, indices, np.ascontiguousarray(distances[:, min_samples - 1]))
+
+
 def wide(points: Floats) -> Floats:
     """A copy of points (n, d) with WIDTH coordinates."""
     return np.pad(points, ((0, 0), (0, WIDTH - points.shape[1])))
@@ -167,3 +172,16 @@ def _nearest(columns, order, bounds, low, high, depth, distances, indices):
             for j in range(k):
                 distances[row, j] = np.sqrt(best[j])
                 indices[row, j] = found[j]
+
+
+@njit(cache=True, parallel=True)
+def _thresholds(distances, indices, core):
+    thresholds = np.empty(len(core))
+    for i in prange(len(core)):
+        least = core[i]
+        for j in range(distances.shape[1]):
+            if distances[i, j] >= least:  # no farther one can lower it
+                break
+            least = min(least, max(distances[i, j], core[indices[i, j]]))
+        thresholds[i] = least
+    return thresholds

@@ -24,7 +24,7 @@ def compile_once() -> None:
 def compile_all() -> None:
     """Run each compiled loop on a few thousand made-up points, in the ways that a training calls it."""
     from training.clustering.density import cluster_counts, neighbours
-    from training.clustering.evaluate import EXACT_UP_TO, silhouette
+    from training.clustering.evaluate import EXACT_UP_TO, silhouette, silhouettes
     from training.clustering.kmeans import k_means
 
     random = np.random.default_rng(0)
@@ -34,7 +34,9 @@ def compile_all() -> None:
     labels = k_means(points, 3, 2, 0).labels
     silhouette(points, labels)
     many = random.normal(size=(EXACT_UP_TO + 1, 2))
-    silhouette(many, k_means(many, 2, 1, 0).labels)
+    labels = k_means(many, 2, 1, 0).labels
+    silhouette(many, labels)
+    silhouettes(many, [labels])
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 300.0  # after which a lease that nobody renews is free; clocks may differ by less
 RENEWALS_PER_LEASE = 5
 OWNER, EXPIRES, PROCESS = "owner", "expires", "process"  # tags; a released lease has expired at 0
-NOTE = "A lease of `segments cycle`: one process at a time, see docs/unattended.md. It has no versions."
+RETRY_SECONDS = 0.2
+NOTE = "A lease of `segments`: one process at a time, see docs/unattended.md. It has no versions."
 
 
 class Busy(InputError):
@@ -89,6 +90,22 @@ def leased(client: MlflowClient, name: str, seconds: float = LEASE_SECONDS) -> I
             lease.release()
 
 
+@contextlib.contextmanager
+def leased_in_turn(client: MlflowClient, name: str, patience_seconds: float) -> Iterator[Lease]:
+    """Hold the lease `name` inside the `with`; wait for another holder so long. Raises Busy after that."""
+    deadline = time.monotonic() + patience_seconds
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                lease = stack.enter_context(leased(client, name))
+                break
+            except Busy:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(RETRY_SECONDS)
+        yield lease
+
+
 def take(client: MlflowClient, name: str, seconds: float = LEASE_SECONDS) -> Lease:
     """The lease `name`, if nobody holds it. Raises Busy."""
     numbers = _numbers(client, name)
@@ -142,8 +159,8 @@ def _check_free(client: MlflowClient, name: str, number: int) -> None:
 
 def _at_work(name: str, number: int, who: str) -> str:
     return (
-        f"Another cycle is at work: {_object(name, number)} is held by {who}. Expected one at a time. Wait for it: "
-        "what it does not do, the next call does."
+        f"Another process is at work: {_object(name, number)} is held by {who}. Expected one at a time. Wait for it, "
+        "and call again: what it does not do, the next call does."
     )
 
 

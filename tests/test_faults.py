@@ -265,3 +265,14 @@ def test_a_model_whose_artifact_is_lost_is_told(told, store, damage, command):
 )
 def test_what_the_system_refuses_is_told_with_what_to_do(raised, message):
     assert message in explain(raised, "sqlite:///mlruns/mlflow.db")
+
+
+def test_too_little_address_space_is_told_and_no_segmentation_fault(tmp_path):
+    """A limit of 1.3 GB ended a training with a segmentation fault."""
+    limit = ["bash", "-c", f"ulimit -v 1300000 && exec {BIN / 'segments'} train --trials 2"]
+    done = subprocess.run(limit, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "ulimit -v 1300000" in done.stderr
+    assert "Expected at least 2.5 GB" in done.stderr
+    assert "ulimit -v unlimited" in done.stderr
+    assert not list(tmp_path.iterdir())

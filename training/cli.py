@@ -93,8 +93,10 @@ def main() -> None:
 
     MLFLOW_TRACKING_URI names the address of MLflow; without it everything is kept in ./mlruns.
     """
+    from training.address_space import check_address_space
     from training.store.connection import prepare_process
 
+    check_address_space()
     prepare_process()
 
 

@@ -14,10 +14,8 @@ from test_remote import RemoteStore, tracking_server
 
 from contract.names import MODEL
 
-ACCESS = {
-    "AWS_ACCESS_KEY_ID": "segments",
-    "AWS_SECRET_ACCESS_KEY": "of-this-test",
-}  # pragma: allowlist secret
+SECRET = "of-this-test"  # pragma: allowlist secret
+ACCESS = {"AWS_ACCESS_KEY_ID": "segments", "AWS_SECRET_ACCESS_KEY": SECRET}
 REGION = "us-east-1"
 SECONDS_TO_START = 60
 
@@ -46,10 +44,7 @@ def s3(tmp_path_factory, free_port):
 
 
 def bucket_of(address):
-    keys = {
-        "aws_access_key_id": "segments",
-        "aws_secret_access_key": "of-this-test",
-    }  # pragma: allowlist secret
+    keys = {"aws_access_key_id": "segments", "aws_secret_access_key": SECRET}
     return boto3.resource("s3", endpoint_url=address, region_name=REGION, **keys).Bucket("segments")
 
 

@@ -9,6 +9,7 @@ import pytest
 from contract.people import KEPT_FILE, PEOPLE, KeptLog, people_folder, read_log, with_kept
 from training.errors import InputError
 from training.people import kept_log
+from training.people.erasure import Wanted, erased
 
 JANUARY = pd.DataFrame({"customer_id": ["1", "2"], "email": ["a@shop.test", "b@shop.test"]})
 FEBRUARY = pd.DataFrame({"customer_id": ["1", "2", "3"], "email": ["new@shop.test", "b@shop.test", None]})
@@ -120,3 +121,13 @@ def test_the_folder_is_beside_the_store_and_not_in_it(tmp_path, monkeypatch):
 
 def test_an_empty_log_is_no_file(folder):
     assert read_log(folder).marks == KeptLog(JANUARY, {}).marks == {}
+
+
+def test_a_list_that_a_spreadsheet_saved_again_is_searched_or_refused_and_never_passed_over():
+    """With a byte order mark the first name is another text; with semicolons a whole line is one cell."""
+    marked = "\ufeffcustomer_id,spent\r\nc1,5\r\nc2,6\r\n".encode()
+    assert erased("list.csv", marked, Wanted(["c1"])) == "\ufeffcustomer_id,spent\r\nc2,6\r\n".encode()
+    assert erased("list.csv", marked, Wanted(["c9"])) is marked
+    for delimiter in (";", "\t"):
+        with pytest.raises(ValueError, match="not separated by commas"):
+            erased("list.csv", marked.replace(b",", delimiter.encode()), Wanted(["c1"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import io
@@ -18,6 +19,7 @@ from contract.spreadsheets import harmless
 from contract.words import amount
 
 ID_COLUMNS = (ID, "External ID", "Customer ID", "id")  # of our lists, and of those for other tools
+OTHER_DELIMITERS = (";", "\t")  # of a list that a spreadsheet has saved again
 NOBODY = "a forgotten customer"  # in a sentence, in the place of an id
 
 
@@ -68,8 +70,11 @@ def _parquet(content: bytes, wanted: Wanted) -> bytes:
 
 
 def _csv(content: bytes, wanted: Wanted) -> bytes:
-    text = content.decode("utf-8")
+    mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
+    text = content.removeprefix(mark).decode("utf-8")
     lines = list(csv.reader(io.StringIO(text, newline="")))
+    if lines and len(lines[0]) == 1 and any(other in lines[0][0] for other in OTHER_DELIMITERS):
+        raise ValueError("its cells are not separated by commas, as in the lists that were written")
     ids = [place for place, name in enumerate(lines[0]) if name in ID_COLUMNS] if lines else []
     own = {str(harmless(customer)) for customer in wanted.ids}
     stay = [line for line in lines if not _is_of(line, ids, own, wanted.cells)]
@@ -77,7 +82,7 @@ def _csv(content: bytes, wanted: Wanted) -> bytes:
         return content
     new = io.StringIO(newline="")
     csv.writer(new, lineterminator="\r\n" if "\r\n" in text else "\n").writerows(stay)
-    return new.getvalue().encode()
+    return mark + new.getvalue().encode()
 
 
 def _is_of(line: Sequence[str], places: Sequence[int], ids: Collection[str], cells: Collection[str]) -> bool:

@@ -23,10 +23,8 @@ PEOPLE = "SEGMENTS_PEOPLE"  # in the environment: the folder, where it is not be
 FOLDER = Path("data") / "people"
 KEPT_FILE = "kept.parquet"
 MARKS = b"trainings"  # in the file's metadata: run and number of rows of each mark, as JSON
-KEPT, WITHOUT_KEPT = (
-    "kept",
-    "without_kept",
-)  # in a summary: the names of the columns, and why they are not here
+# In a summary: the names of the columns, and why they are not here.
+KEPT, WITHOUT_KEPT = "kept", "without_kept"
 ID = "customer_id"
 
 

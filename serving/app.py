@@ -493,5 +493,5 @@ def _csv_named(name: str, lines: Iterator[str]) -> Response:
 def _name_version(response: Response) -> Response:
     snapshot = g.get("snapshot") or _follower().snapshot
     if snapshot is not None:
-        response.headers["X-Model-Version"] = str(snapshot.version)
+        response.headers[observing.VERSION_HEADER] = str(snapshot.version)
     return response

@@ -103,9 +103,8 @@ class Follower(Generic[Loaded]):
         self.name = name
         self.snapshot: Loaded | None = None
         self.problem: str | None = None
-        self.swapped: list[
-            Callable[[], None]
-        ] = []  # called after each swap: what is held of other versions is old
+        # Called after each swap: what is held of other versions is old.
+        self.swapped: list[Callable[[], None]] = []
         self._loaded: tuple[str, ...] = ()
         self._failed: tuple[str, ...] = ()
         self._failure = ""

@@ -18,7 +18,7 @@ from contract.lists.files import FORMS
 from contract.lists.filters import BOUNDED, MOST_CHARACTERS, MOVED, NEW
 from contract.lists.selections import DEFAULT_SORT
 from contract.names import STATES
-from serving import schemas
+from serving import observing, schemas
 from serving.audiences import MOST_SEED
 from serving.champion import NO_CHAMPION, Follower
 from serving.checks import DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGE, MAX_ROWS
@@ -160,7 +160,7 @@ ROWS = {
     },
 }
 VERSION_HEADER = {
-    "X-Model-Version": {
+    observing.VERSION_HEADER: {
         "description": "The version that answered; absent when none is loaded",
         "schema": {"type": "integer"},
     }

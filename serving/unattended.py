@@ -23,6 +23,7 @@ from contract.cycle_tags import (
     WAITS,
 )
 from contract.names import CYCLE_EXPERIMENT
+from serving.archive import FRESH_SECONDS
 from serving.champion import prepare_reading
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from serving.snapshot import Snapshot
 
-FRESH_SECONDS = 10.0
 MOST_CYCLES = 20
 ENDS = (KEPT, WAITS, PROMOTED, STOPPED, REJECTED)  # the others gave way to later data
 

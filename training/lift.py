@@ -96,10 +96,11 @@ def measure_lift(
     groups = read_groups(audience)
     start = start or datetime.fromisoformat(str(groups.as_of.iloc[0])).date()
     version = int(groups.model_version.iloc[0])
-    reading = leaving_out(connect(), reading)
+    client = connect()
+    reading = leaving_out(client, reading)
     if reading.forgotten:
         groups = groups[~np.array(reading.forgotten.among(groups.customer_id), dtype=bool)]
-    scorer = registry.load(connect(), registry.find(connect(), str(version)))
+    scorer = registry.load(client, registry.find(client, str(version)))
     reading = counted_as_in_training(reading, scorer, version)
     _, cleaned = customer_table(sources, replace(reading, as_of=None))
     last = (cleaned.as_of - timedelta(days=1)).date()

@@ -72,8 +72,8 @@ def test_what_a_sample_knows_of_some_labels_gives_the_silhouette_of_others(compi
     points, labels = blobs(n=6_000, spread=1.2)
     others = labels.copy()
     others[::40] = (others[::40] + 1) % 3
-    known = SampledSilhouette(points, labels, 0)
-    anew = [SampledSilhouette(points, ones, 0).of(ones) for ones in (labels, others)]
+    known = SampledSilhouette(points, [labels], 0)
+    anew = [SampledSilhouette(points, [ones], 0).of(ones) for ones in (labels, others)]
     for ones, expected in [
         (others, anew[1]),
         (labels, anew[0]),
@@ -81,7 +81,7 @@ def test_what_a_sample_knows_of_some_labels_gives_the_silhouette_of_others(compi
         (labels[::-1].copy(), None),
     ]:
         found = known.of(ones)
-        expected = expected or SampledSilhouette(points, ones, 0).of(ones)
+        expected = expected or SampledSilhouette(points, [ones], 0).of(ones)
         assert found.value == pytest.approx(expected.value, abs=1e-6)
         assert found.asked == expected.asked
     assert known.of(others) == known.of(others)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.clustering import compiled
+from training.clustering.labels import by_label
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,6 +21,8 @@ REPRODUCIBILITY_ON = 100_000
 SUBSAMPLE = 0.8  # share of the customers that a draw of `flag_reproducibility` takes
 PILOT = 2_000  # customers asked first, to see how many that takes
 ROWS_AT_ONCE = 512
+OTHER_FROM = 0.02  # share of the points in another segment from which two references are not the same
+MOST_CELLS = 2**62
 
 
 @dataclass(frozen=True)
@@ -43,34 +46,39 @@ def silhouette(points: Floats, labels: Ints, seed: int = 0, exact_up_to: int = E
     """
     if len(points) <= exact_up_to:
         return Silhouette(float(silhouette_samples(points, labels).mean()), 0.0, len(points))
-    return SampledSilhouette(points, labels, seed).of(labels)
+    return SampledSilhouette(points, [labels], seed).of(labels)
 
 
 class SampledSilhouette:
-    """Silhouettes of `points` (n, d) from a random sample of them, under `labels` (n,) and others that differ in a few.
+    """Silhouettes of `points` (n, d) from a random sample of them, under labels that are near to one of `references`.
 
-    The sample is the same for all; what it knows of `labels` is kept, and of others only the distances to those
-    points are worked out that are in another segment. So a trial that moves one customer in fifty costs a
-    twentieth, and the answer does not depend on what was asked before.
+    The sample is the same for all. The distances from it to all points are worked out once for all references; of
+    other labels only those to the points that are in another segment than under the nearest reference. So a trial that
+    moves one customer in fifty costs a twentieth, and the answer does not depend on what was asked before.
     """
 
-    def __init__(self, points: Floats, labels: Ints, seed: int) -> None:
-        self.points, self.labels = points, labels
-        self._order = np.random.default_rng(seed).permutation(len(points))
-        self._sorted = np.argsort(labels, kind="stable")
-        self._sizes = np.bincount(labels)
-        self._sums = np.empty((0, len(self._sizes)))
+    def __init__(self, points: Floats, references: Sequence[Ints], seed: int) -> None:
+        self.points = points
+        self._random_order = np.random.default_rng(seed).permutation(len(points))
+        self._references: list[Ints] = []
+        for labels in references:
+            near = self._nearest_reference(labels)
+            if near is None or near.changed.mean() > OTHER_FROM:
+                self._references.append(labels)
+        self._cells = _cells(self._references) if references else np.zeros(len(points), dtype=np.int64)
+        self._sums = np.empty((0, sum(_width(labels) for labels in self._references)))
 
     def of(self, labels: Ints) -> Silhouette:
         """The mean silhouette under `labels` (n,), each segment of which has a customer; see `silhouette`."""
         n = len(self.points)
         known_of_all = _control(self.points, labels)
+        near = self._nearest_reference(labels)
         asked, spread = 0, np.inf
         wanted = min(n, PILOT)
         while asked < wanted:
             asked = wanted
-            values = self._samples(labels, asked)
-            known = known_of_all[self._order[:asked]]
+            values = self._samples(labels, near, asked)
+            known = known_of_all[self._random_order[:asked]]
             slope = np.cov(values, known)[0, 1] / max(known.var(ddof=1), np.finfo(float).tiny)
             rest = values - slope * known
             spread = rest.std(ddof=2)
@@ -80,30 +88,53 @@ class SampledSilhouette:
         precision = "float32" if compiled.pays(self.points) else "float64"
         return Silhouette(float(rest.mean() + slope * known_of_all.mean()), float(error), asked, precision)
 
-    def _samples(self, labels: Ints, asked: int) -> Floats:
+    def _samples(self, labels: Ints, near: _Near | None, asked: int) -> Floats:
         """(asked,) silhouettes of the first of the sample."""
-        rows = self._order[:asked]
-        sizes = np.bincount(labels)
-        changed = np.flatnonzero(labels != self.labels)
-        if len(sizes) != len(self._sizes) or len(changed) > len(labels) / 3:
+        rows = self._random_order[:asked]
+        if near is None or near.changed.mean() > 1 / 3:
             return silhouette_samples(self.points, labels, rows)
-        sums = self._known_sums(asked)
+        k = _width(labels)
+        first = sum(_width(before) for before in self._references[: near.place])
+        sums = self._known_sums(asked)[:, first : first + k]
+        changed = np.flatnonzero(near.changed)
         if len(changed):
-            k = len(sizes)
-            moved = _grouped_sums(
-                self.points[rows], self.points[changed], labels[changed] * k + self.labels[changed], k
-            )
-            sums = np.maximum(sums + moved[0] - moved[1], 0)
-        return _of_sums(sums, labels[rows], sizes)
+            moves = near.labels[changed] * k + self._references[near.place][changed]
+            to, away = _grouped_sums(self.points[rows], self.points[changed], moves, k)
+            sums = np.maximum(sums + to - away, 0)
+        return _of_sums(sums, near.labels[rows], np.bincount(near.labels))
+
+    def _nearest_reference(self, labels: Ints) -> _Near | None:
+        """The reference of as many segments under which the fewest points are in another one."""
+        alike = [place for place, known in enumerate(self._references) if _width(known) == _width(labels)]
+        near = [_Near.of(place, self._references[place], labels) for place in alike]
+        return min(near, key=lambda one: one.changed.sum(), default=None)
 
     def _known_sums(self, asked: int) -> Floats:
-        """(asked, k) summed distances from the first of the sample to the segments of the labels that are kept."""
-        more = self._order[len(self._sums) : asked]
+        """(asked, all references' segments) summed distances from the first of the sample."""
+        more = self._random_order[len(self._sums) : asked]
         if len(more):
-            starts = np.concatenate([[0], np.cumsum(self._sizes)])
-            new = _distance_sums(self.points[more], self.points[self._sorted], starts)
+            new = _sums_to_cells(self.points[more], self.points, self._cells, self._references)
             self._sums = np.concatenate([self._sums, new])
         return self._sums[:asked]
+
+
+@dataclass(frozen=True)
+class _Near:
+    """A reference's place, `labels` (n,) numbered as its segments are, and which points are `changed` (n,)."""
+
+    place: int
+    labels: Ints
+    changed: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, place: int, reference: Ints, labels: Ints) -> _Near:
+        """Each segment gets the number of the reference's segment with which it shares points, so that most agree."""
+        from scipy.optimize import linear_sum_assignment
+
+        k = _width(labels)
+        shared = np.bincount(labels * k + reference, minlength=k * k).reshape(k, k)
+        alike = linear_sum_assignment(shared, maximize=True)[1][labels]
+        return cls(place, alike, alike != reference)
 
 
 def _control(points: Floats, labels: Ints) -> Floats:
@@ -111,30 +142,39 @@ def _control(points: Floats, labels: Ints) -> Floats:
     if compiled.pays(points):
         from training.clustering.compiled.silhouette import control
 
-        sizes = np.bincount(labels)
-        centres, squares = (
-            np.column_stack([np.bincount(labels, column) for column in columns.T]) / sizes[:, None]
-            for columns in (points, points**2)
-        )
-        return control(points, labels, centres, np.maximum(squares - centres**2, 0).sum(axis=1))
+        return control(points, labels)
     return _formula(_root_mean_squares(points, labels), labels)
 
 
 def _grouped_sums(queries: Floats, points: Floats, cells: Ints, k: int) -> tuple[Floats, Floats]:
     """Two (q, k) sums of the distances from `queries` (q, d) to `points` (n, d), by cells // k and by cells % k."""
-    order = np.argsort(cells, kind="stable")
-    present, starts = np.unique(cells[order], return_index=True)
-    starts = np.append(starts, len(points))
+    present, numbers = np.unique(cells, return_inverse=True)
+    sums = _sums_of_groups(queries, points, numbers, np.array([present // k, k + present % k]), 2 * k)
+    return sums[:, :k], sums[:, k:]
+
+
+def _sums_to_cells(queries: Floats, points: Floats, cells: Ints, segmentations: Sequence[Ints]) -> Floats:
+    """(q, all segments) sums of the distances from `queries` (q, d) to the segments, which are made of `cells` (n,)."""
+    some = np.zeros(int(cells.max()) + 1, dtype=np.int64)
+    some[cells] = np.arange(len(cells))  # a customer of each cell
+    widths = np.array([_width(labels) for labels in segmentations])
+    firsts = np.cumsum(widths) - widths  # the groups of each segmentation have numbers of their own
+    groups = np.array([labels[some] + first for labels, first in zip(segmentations, firsts, strict=True)])
+    return _sums_of_groups(queries, points, cells, groups, int(widths.sum()))
+
+
+def _sums_of_groups(queries: Floats, points: Floats, cells: Ints, groups: Ints, width: int) -> Floats:
+    """(q, width) sums of the distances from `queries` (q, d) to the groups, of which `groups` (m, c) names for each of
+    m ways that of each cell; see `grouped_distance_sums`."""
+    order = by_label(cells)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(cells))])
     if compiled.pays(queries):
         from training.clustering.compiled.silhouette import grouped_distance_sums
 
-        ways = np.array([present // k, k + present % k])
-        sums = grouped_distance_sums(queries, points[order], starts, ways, np.float32)
-        sums = np.pad(sums, ((0, 0), (0, 2 * k - sums.shape[1])))
-        return sums[:, :k], sums[:, k:]
+        sums = grouped_distance_sums(queries, points[order], starts, groups, np.float32)
+        return np.pad(sums, ((0, 0), (0, width - sums.shape[1])))
     sums = _distance_sums(queries, points[order], starts)
-    sides = np.eye(k)
-    return sums @ sides[present // k], sums @ sides[present % k]
+    return sum((sums @ np.eye(width)[way] for way in groups), np.zeros((len(queries), width)))
 
 
 def silhouettes(points: Floats, segmentations: Sequence[Ints]) -> list[Silhouette]:
@@ -145,18 +185,13 @@ def silhouettes(points: Floats, segmentations: Sequence[Ints]) -> list[Silhouett
     """
     if len(points) <= EXACT_UP_TO or not compiled.pays(points):
         return [silhouette(points, labels, exact_up_to=len(points)) for labels in segmentations]
-    from training.clustering.compiled.silhouette import grouped_distance_sums
-
-    widths = np.array([int(labels.max()) + 1 for labels in segmentations])
-    firsts = np.cumsum(widths) - widths  # the groups of each segmentation have numbers of their own
     cells = _cells(segmentations)
-    order = np.argsort(cells, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(cells))])
-    some = order[starts[:-1]]  # a customer of each cell
-    groups = np.array([labels[some] + first for labels, first in zip(segmentations, firsts, strict=True)])
-    sums = np.empty((len(points), widths.sum()))
-    sums[order] = grouped_distance_sums(points[order], points[order], starts, groups, np.float32)
-    parts = [sums[:, first : first + width] for first, width in zip(firsts, widths, strict=True)]
+    order = by_label(cells)
+    sums = np.empty((len(points), sum(_width(labels) for labels in segmentations)))
+    sums[order] = _sums_to_cells(
+        points[order], points[order], cells[order], [labels[order] for labels in segmentations]
+    )
+    parts = np.split(sums, np.cumsum([_width(labels) for labels in segmentations])[:-1], axis=1)
     values = [
         _of_sums(part, labels, np.bincount(labels)) for part, labels in zip(parts, segmentations, strict=True)
     ]
@@ -165,10 +200,19 @@ def silhouettes(points: Floats, segmentations: Sequence[Ints]) -> list[Silhouett
 
 def _cells(segmentations: Sequence[Ints]) -> Ints:
     """(n,) the cell of each customer: two are in one when they are in one segment of every segmentation."""
-    cells = np.zeros(len(segmentations[0]), dtype=np.int64)
+    cells, many = np.zeros(len(segmentations[0]), dtype=np.int64), 1
     for labels in segmentations:
-        cells = np.unique(cells * (labels.max() + 1) + labels, return_inverse=True)[1]
-    return cells
+        k = _width(labels)
+        if many > MOST_CELLS // k:
+            cells = np.unique(cells, return_inverse=True)[1]
+            many = int(cells.max()) + 1
+        cells, many = cells * k + labels, many * k
+    return np.unique(cells, return_inverse=True)[1]
+
+
+def _width(labels: Ints) -> int:
+    """How many segments `labels` (n,) number, from 0 on."""
+    return int(labels.max()) + 1
 
 
 def silhouette_samples(points: Floats, labels: Ints, rows: Ints | None = None) -> Floats:
@@ -178,7 +222,7 @@ def silhouette_samples(points: Floats, labels: Ints, rows: Ints | None = None) -
     if not len(points) or labels.max() == 0:
         return np.zeros(len(rows))
     sizes = np.bincount(labels)
-    order = np.argsort(labels, kind="stable")
+    order = by_label(labels)
     starts = np.concatenate([[0], np.cumsum(sizes)])
     if everyone and compiled.pays(points):
         from training.clustering.compiled.silhouette import all_distance_sums
@@ -237,19 +281,29 @@ def companions(points: Floats, labels: Ints) -> dict[str, float]:
     `labels` (n,), as scikit-learn defines them; both 0 for one segment."""
     if labels.max() == 0:
         return {"davies_bouldin": 0.0, "calinski_harabasz": 0.0}
-    sizes = np.bincount(labels)
-    n, k = len(points), len(sizes)
-    centres = np.column_stack([np.bincount(labels, column) for column in points.T]) / sizes[:, None]
-    squares = ((points - centres[labels]) ** 2).sum(axis=1)
+    n, k = len(points), _width(labels)
+    sizes, centres, squares, spread = _about_centres(points, labels)
     within = float(squares.sum())
-    between = float((sizes * ((centres - points.mean(axis=0)) ** 2).sum(axis=1)).sum())
-    spread = np.bincount(labels, np.sqrt(squares)) / sizes  # mean distance to the own centre
+    between = float((sizes * ((centres - sizes @ centres / n) ** 2).sum(axis=1)).sum())
     apart = np.sqrt(((centres[:, None] - centres) ** 2).sum(axis=2))
     alike = np.divide(spread[:, None] + spread, apart, out=np.zeros((k, k)), where=apart > 0)
     return {
         "davies_bouldin": float(alike.max(axis=1).mean()),
         "calinski_harabasz": between * (n - k) / (within * (k - 1)) if within else 1.0,
     }
+
+
+def _about_centres(points: Floats, labels: Ints) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of each segment its size, its centre (k, d), the summed squares of the distances to it, and their mean."""
+    if compiled.pays(points):
+        from training.clustering.compiled.silhouette import about_centres
+
+        return about_centres(points, labels)
+    sizes = np.bincount(labels).astype(np.float64)
+    centres = np.column_stack([np.bincount(labels, column) for column in points.T]) / sizes[:, None]
+    squares = ((points - centres[labels]) ** 2).sum(axis=1)
+    summed, distances = (np.bincount(labels, values) for values in (squares, np.sqrt(squares)))
+    return sizes, centres, np.asarray(summed, dtype=np.float64), distances / sizes
 
 
 def stability(points: Floats, k: int, *, refits: int = 20, n_init: int = 10, seed: int = 0) -> float:

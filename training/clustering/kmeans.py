@@ -101,8 +101,7 @@ class Lloyd:
         many = len(self.points) > RESTARTS_UP_TO
         ends = self.promising(starts) if many else starts
         _, centres = self.iterate_each(ends[:1] if many else ends, FINE if many else NOTHING)[0]
-        labels, inertia = (self._compiled or self).nearest(centres)
-        return Clustering(centres, labels, inertia)
+        return Clustering(centres, *self.nearest(centres))
 
     def promising(self, starts: Sequence[Floats]) -> list[Floats]:
         """What the best of many `starts` (k, d) roughly come to, the best first: after each of some rounds of
@@ -115,7 +114,7 @@ class Lloyd:
 
     def nearest(self, centres: Floats) -> tuple[Ints, float]:
         """`nearest` of the points."""
-        return nearest(self.points, centres)
+        return self._compiled.nearest(centres) if self._compiled else nearest(self.points, centres)
 
 
 def k_means(points: Floats, k: int, n_init: int, seed: int | None) -> Clustering:

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from training.clustering.density import eps_for_rate, neighbours
 from training.clustering.kmeans import fit_from, k_means
+from training.clustering.labels import by_label
 
 
 class Segmenter(ClusterMixin, BaseEstimator):
@@ -215,7 +216,7 @@ def cluster_medians(
     labels: NDArray[np.int64], values: NDArray[np.float64], clusters: int
 ) -> NDArray[np.float64]:
     """(clusters,) the median of `values` (n,) in each cluster of `labels` (n,); infinite for an empty one."""
-    order = np.argsort(labels, kind="stable")
+    order = by_label(labels)
     parts = np.split(values[order], np.cumsum(np.bincount(labels, minlength=clusters))[:-1])
     return np.array([np.median(part) if len(part) else np.inf for part in parts])
 

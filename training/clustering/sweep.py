@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,6 @@ class Evaluator:
         self._near: Neighbours = neighbours(points, min(MIN_SAMPLES[1], len(points)))
         self._tree = compiled.tree_of(self.weighted)
         self._starts: dict[int, list[Floats]] = {}
-        self._sampled: dict[int, SampledSilhouette] = {}
         self._thresholds: dict[int, Floats] = {}
         self._fits: dict[tuple[int, bytes], dict[str, float]] = {}
 
@@ -163,7 +163,7 @@ class Evaluator:
         present = labels  # in each segment there are customers, unless customers coincide
         if np.bincount(labels, minlength=k).min() == 0:
             _, present = np.unique(labels, return_inverse=True)
-        score = self._silhouette(k, present)
+        score = self._silhouette(present)
         return {
             "silhouette": score.value,
             "silhouette_se": score.standard_error,
@@ -174,14 +174,19 @@ class Evaluator:
             "value_step": value_step(clustering.labels, self.worth[~noise], k),
         }
 
-    def _silhouette(self, k: int, labels: NDArray[np.int64]) -> Silhouette:
-        """The silhouette of all customers. Many customers: what a trial of k shares with the others is kept."""
+    def _silhouette(self, labels: NDArray[np.int64]) -> Silhouette:
+        """The silhouette of all customers. Many customers: what all trials share is worked out once."""
         if len(labels) <= EXACT_UP_TO:
             return silhouette(self.weighted, labels, self.seed)
-        if k not in self._sampled:
-            shared = nearest(self.weighted, self._starts[k][0])[0]
-            self._sampled[k] = SampledSilhouette(self.weighted, shared, self.seed)
-        return self._sampled[k].of(labels)
+        return self._sampled.of(labels)
+
+    @cached_property
+    def _sampled(self) -> SampledSilhouette:
+        """Knows the segments of every start of every k, to one of which each trial comes near."""
+        everyone = Lloyd(self.weighted, self._tree, np.ones(len(self.points), dtype=bool))
+        ks = range(self.limits.min_segments, self.limits.max_segments + 1)
+        references = [everyone.nearest(start)[0] for k in ks for start in self._starts_of(k)]
+        return SampledSilhouette(self.weighted, references, self.seed)
 
     def ordinary_silhouette(self, trial: Trial) -> float:
         """The mean silhouette of the ordinary customers alone, under the trial's segments."""
@@ -207,9 +212,12 @@ class Evaluator:
         return self._kmeans(trial.k, self.anomalies(trial)).centres
 
     def _kmeans(self, k: int, noise: NDArray[np.bool_]) -> Clustering:
+        return Lloyd(self.weighted[~noise], self._tree, ~noise).best(self._starts_of(k))
+
+    def _starts_of(self, k: int) -> list[Floats]:
         if k not in self._starts:
             self._starts[k] = self._shared_starts(k)
-        return Lloyd(self.weighted[~noise], self._tree, ~noise).best(self._starts[k])
+        return self._starts[k]
 
     def _shared_starts(self, k: int) -> list[Floats]:
         """What every trial of k goes on from. Many customers: the few best outcomes that were found without those whom

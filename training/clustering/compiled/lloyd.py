@@ -28,13 +28,12 @@ class Lloyd:
     def __init__(self, tree: Tree, counted: NDArray[np.bool_]) -> None:
         self.low, self.high, self.depth = tree.low, tree.high, tree.depth
         kept = counted[tree.order]
-        columns = tree.columns if kept.all() else np.ascontiguousarray(tree.columns[:, kept])
-        before = np.concatenate([[0], np.cumsum(kept)])
-        self.bounds = before[tree.bounds]
-        self.moments = _moments(columns, self.bounds, self.depth)
-        self.blocks = _blocks(columns, self.bounds[2**self.depth - 1 :])
-        self.places = (np.cumsum(counted) - 1)[tree.order[kept]]  # of each point among the counted ones
-        self.variance = columns.var(axis=1).sum()
+        self.bounds = np.concatenate([[0], np.cumsum(kept)])[tree.bounds]
+        self.blocks = _blocks(tree.columns, kept, tree.bounds[2**self.depth - 1 :])
+        self.moments = _moments(self.blocks, self.bounds, self.depth)
+        self.order, self.counted = tree.order[kept], counted
+        means = self.moments[0] / max(1, len(self.order))
+        self.variance = max(0.0, means[WIDTH + 1] - (means[:WIDTH] ** 2).sum())
 
     def iterate(
         self, centres: Floats, tolerance: float, most: int, *, one_thread: bool = False
@@ -60,11 +59,11 @@ class Lloyd:
 
     def nearest(self, centres: Floats) -> tuple[Ints, float]:
         """(n,) the nearest of `centres` (k, d) to each counted point, and the sum of their squared distances."""
-        found = np.empty(len(self.places), dtype=np.int64)
+        found = np.empty(len(self.order), dtype=np.int64)
         inertia = self._inertia(wide(centres), *self._assign(wide(centres), found))
-        labels = np.empty_like(found)
-        labels[self.places] = found
-        return labels, inertia
+        labels = np.empty_like(self.counted, dtype=np.int64)
+        labels[self.order] = found
+        return labels[self.counted], inertia
 
     def _inertia(self, centres: Floats, sums: Floats, sizes: Floats) -> float:
         squares = self.moments[0, -1] - 2 * (sums * centres).sum() + (sizes * (centres**2).sum(axis=1)).sum()
@@ -75,24 +74,37 @@ class Lloyd:
     ) -> tuple[Floats, Floats]:
         """(k, WIDTH) sums and (k,) numbers of the points nearest to each centre; sets `labels`, in the tree's order."""
         given = np.empty(0, dtype=np.int64) if labels is None else labels
-        walk = _in_turn if one_thread or len(self.places) < PARALLEL_FROM else _in_parallel
+        walk = _in_turn if one_thread or len(self.order) < PARALLEL_FROM else _in_parallel
         parts = walk(self.blocks, self.bounds, self.low, self.high, self.moments, self.depth, centres, given)
         total = parts.sum(axis=0)
         return total[:, :WIDTH], total[:, WIDTH]
 
 
+@njit(cache=True, parallel=True)
+def _blocks(columns, kept, leaves):
+    """(leaves, WIDTH, LEAF): the kept points of each leaf in one piece of memory, filled up with zeros."""
+    blocks = np.zeros((len(leaves), WIDTH, LEAF))
+    for leaf in prange(len(leaves)):
+        place = 0
+        for i in range(leaves[leaf, 0], leaves[leaf, 1]):
+            if kept[i]:
+                for c in range(WIDTH):
+                    blocks[leaf, c, place] = columns[c, i]
+                place += 1
+    return blocks
+
+
 @njit(cache=True)
-def _moments(columns, bounds, depth):
+def _moments(blocks, bounds, depth):
     """(nodes, WIDTH + 2): the sums, the number and the summed squares of the points in each node."""
     moments = np.zeros((len(bounds), WIDTH + 2))
     first = 2**depth - 1
     for node in range(first, len(bounds)):
-        start, end = bounds[node, 0], bounds[node, 1]
-        moments[node, WIDTH] = end - start
+        size = bounds[node, 1] - bounds[node, 0]
+        moments[node, WIDTH] = size
         for c in range(WIDTH):
-            column = columns[c][start:end]
             total, squares = 0.0, 0.0
-            for value in column:
+            for value in blocks[node - first, c, :size]:
                 total += value
                 squares += value * value
             moments[node, c] = total
@@ -100,16 +112,6 @@ def _moments(columns, bounds, depth):
     for node in range(first - 1, -1, -1):
         moments[node] = moments[2 * node + 1] + moments[2 * node + 2]
     return moments
-
-
-@njit(cache=True)
-def _blocks(columns, leaves):
-    """(leaves, WIDTH, LEAF): the points of each leaf in one piece of memory, filled up with zeros."""
-    blocks = np.zeros((len(leaves), WIDTH, LEAF))
-    for leaf in range(len(leaves)):
-        start, end = leaves[leaf]
-        blocks[leaf, :, : end - start] = columns[:, start:end]
-    return blocks
 
 
 @njit(cache=True, nogil=True)

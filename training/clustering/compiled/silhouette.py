@@ -42,18 +42,29 @@ def grouped_distance_sums(
 
 
 def points_as(points: Floats, precision: Precision) -> NDArray[np.floating]:
-    """(n, WIDTH): points (n, d) in another precision; missing coordinates are 0."""
+    """(n, WIDTH): points (n, d) in another precision, or as they are; missing coordinates are 0."""
+    if points.dtype == precision and points.shape[1] == WIDTH and points.flags.c_contiguous:
+        return points
     rows = np.zeros((len(points), WIDTH), dtype=precision)
     rows[:, : points.shape[1]] = points
     return rows
 
 
-def control(points: Floats, labels: Ints, centres: Floats, variances: Floats) -> Floats:
-    """(n,) silhouettes of points (n, d) as they would be if all of a segment were as far as its root mean square.
+def control(points: Floats, labels: Ints) -> Floats:
+    """(n,) silhouettes of points (n, d) as they would be if all of a segment were as far as its root mean square."""
+    rows = points_as(points, np.float64)
+    sizes, centres, squares = _moments(rows, labels, int(labels.max()) + 1)
+    variances = np.maximum(squares / sizes[:, None] - centres**2, 0).sum(axis=1)
+    return _control(rows, labels, centres, variances)
 
-    centres, variances: (k, d) and (k,), of the segments, the variances summed over the coordinates.
-    """
-    return _control(points_as(points, np.float64), labels, points_as(centres, np.float64), variances)
+
+def about_centres(points: Floats, labels: Ints) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of each segment of points (n, d) its size, its centre (k, d), the summed squares of the distances to it, and
+    their mean; each of `labels` (n,) has a point."""
+    rows = points_as(points, np.float64)
+    sizes, centres, _ = _moments(rows, labels, int(labels.max()) + 1)
+    squares, distances = _spreads(rows, labels, centres)
+    return sizes, centres[:, : points.shape[1]], squares, distances / sizes
 
 
 def all_distance_sums(points: Floats, starts: NDArray[np.int64]) -> Floats:
@@ -167,3 +178,34 @@ def _control(points, labels, centres, variances):
         larger = max(within, nearest)
         values[i] = (np.sqrt(nearest) - np.sqrt(within)) / np.sqrt(larger) if larger > 0 else 0.0
     return values
+
+
+@njit(cache=True, parallel=True)
+def _moments(points, labels, k):
+    """The number, the mean (k, WIDTH) and the summed squares (k, WIDTH) of each segment's points."""
+    sizes, sums = np.zeros((LANES, k)), np.zeros((LANES, k, WIDTH))
+    squares = np.zeros((LANES, k, WIDTH))
+    for lane in prange(LANES):
+        for i in range(lane * len(points) // LANES, (lane + 1) * len(points) // LANES):
+            segment = labels[i]
+            sizes[lane, segment] += 1
+            for c in range(WIDTH):
+                value = points[i, c]
+                sums[lane, segment, c] += value
+                squares[lane, segment, c] += value * value
+    size = sizes.sum(axis=0)
+    return size, sums.sum(axis=0) / size.reshape(-1, 1), squares.sum(axis=0)
+
+
+@njit(cache=True, parallel=True)
+def _spreads(points, labels, centres):
+    """(k,) each: the summed squares of the distances to the own centre, and the summed distances."""
+    squares, distances = np.zeros((LANES, len(centres))), np.zeros((LANES, len(centres)))
+    for lane in prange(LANES):
+        for i in range(lane * len(points) // LANES, (lane + 1) * len(points) // LANES):
+            segment, square = labels[i], 0.0
+            for c in range(WIDTH):
+                square += (points[i, c] - centres[segment, c]) ** 2
+            squares[lane, segment] += square
+            distances[lane, segment] += np.sqrt(square)
+    return squares.sum(axis=0), distances.sum(axis=0)

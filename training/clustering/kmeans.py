@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,14 +56,20 @@ class Clustering:
 class Lloyd:
     """Lloyd's iterations on `points` (n, d), compiled where the extra `fast` is installed.
 
-    `tree` and `counted` say that the points are those of a tree that are counted.
+    `tree` is that of all `points`, and `counted` (n,) says on which of them alone the iterations are.
     """
 
     def __init__(
         self, points: Floats, tree: Tree | None = None, counted: NDArray[np.bool_] | None = None
     ) -> None:
-        self.points = points
+        self._all, self._counted = points, counted
+        self._size = len(points) if counted is None else int(counted.sum())
         self._compiled = compiled.lloyd_of(points, tree, counted)
+
+    @cached_property
+    def points(self) -> Floats:
+        """The points that are counted: a copy, where some are not, that compiled iterations do without."""
+        return self._all if self._counted is None else self._all[self._counted]
 
     @property
     def threads(self) -> int:
@@ -98,7 +104,7 @@ class Lloyd:
 
         Where there are many points, only the starts that are best after a few iterations go on.
         """
-        many = len(self.points) > RESTARTS_UP_TO
+        many = self._size > RESTARTS_UP_TO
         ends = self.promising(starts) if many else starts
         _, centres = self.iterate_each(ends[:1] if many else ends, FINE if many else NOTHING)[0]
         return Clustering(centres, *self.nearest(centres))

@@ -183,7 +183,7 @@ class Evaluator:
     @cached_property
     def _sampled(self) -> SampledSilhouette:
         """Knows the segments of every start of every k, to one of which each trial comes near."""
-        everyone = Lloyd(self.weighted, self._tree, np.ones(len(self.points), dtype=bool))
+        everyone = Lloyd(self.weighted, self._tree)
         ks = range(self.limits.min_segments, self.limits.max_segments + 1)
         references = [everyone.nearest(start)[0] for k in ks for start in self._starts_of(k)]
         return SampledSilhouette(self.weighted, references, self.seed)
@@ -212,7 +212,7 @@ class Evaluator:
         return self._kmeans(trial.k, self.anomalies(trial)).centres
 
     def _kmeans(self, k: int, noise: NDArray[np.bool_]) -> Clustering:
-        return Lloyd(self.weighted[~noise], self._tree, ~noise).best(self._starts_of(k))
+        return Lloyd(self.weighted, self._tree, ~noise).best(self._starts_of(k))
 
     def _starts_of(self, k: int) -> list[Floats]:
         if k not in self._starts:
@@ -226,7 +226,7 @@ class Evaluator:
         begun = starts(self.weighted[usual], k, RESTARTS, self.seed)
         if usual.sum() <= RESTARTS_UP_TO:
             return begun
-        return Lloyd(self.weighted[usual], self._tree, usual).promising(begun)
+        return Lloyd(self.weighted, self._tree, usual).promising(begun)
 
 
 def value_step(labels: NDArray[np.int64], worth: Floats, k: int) -> float:

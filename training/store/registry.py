@@ -288,7 +288,7 @@ def load(client: MlflowClient, version: int) -> PyFuncModel:
     except InputError:
         raise
     except Exception as error:
-        if is_passing(error):
+        if is_passing(error, server_errors=True):
             raise
         cause = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         raise InputError(

@@ -54,11 +54,16 @@ class Shop:
         rows = shop_rows(day=FIRST_DAY - timedelta(days=30 * (MONTHS_BACK - number)))
         write_shop(self.folder / "in", [row for row in rows if row[0] != f"c{number:04d}"])
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command, and to whom it tells what happens."""
+        return (*COMMAND, *TOLD)
+
     def start(self) -> subprocess.Popen:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
         environment |= {"MLFLOW_TRACKING_URI": self.address, "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
-            [*COMMAND, *TOLD],
+            self.words,
             cwd=self.folder,
             env=environment,
             stdout=(self.folder / "cycle.log").open("w"),

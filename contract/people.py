@@ -73,7 +73,8 @@ def read_log(folder: Path) -> KeptLog:
     except FileNotFoundError:
         return KeptLog(pd.DataFrame({ID: pd.Series(dtype="str")}), {})
     except (OSError, ArrowInvalid, KeyError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
+        # Arrow's own text names the call that failed.
+        why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is damaged"
         raise PeopleProblem(
             f"The kept columns in {file} cannot be read: {why}. Expected the file that training writes. Make it "
             f"readable, put a backup in its place, or name another folder with {PEOPLE}."

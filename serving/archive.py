@@ -1,14 +1,13 @@
 """What the registry holds beside the champion: every version, what its training left, and who made which champion.
 
 Read when it is first asked for and kept in memory. A version and its training never change, but the gate's verdict, the
-aliases and the list of versions do: these are read again when they are older than FRESH_SECONDS.
+aliases and the list of versions do: these are read again after a while.
 """
 
 from __future__ import annotations
 
 import tempfile
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from contract.clock import recorded
 from contract.names import (
     GATE,
+    GATE_TAG,
     HISTORY_EXPERIMENT,
     MODEL,
     PROFILES,
@@ -26,13 +26,13 @@ from contract.names import (
     SUMMARY,
 )
 from serving.champion import Unreadable, prepare_reading, read_artifact, read_json, read_table
+from serving.registry_answers import RegistryAnswer
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
-FRESH_SECONDS = 10.0
 MOST_TABLES = 2  # of customers in memory beside the champion's
 MOST_PROMOTIONS = 200
 BY_HAND = "by hand"
@@ -100,26 +100,19 @@ class Archive:
 
     address: str
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _records: tuple[float, int, Records] | None = field(default=None, repr=False)
+    _records: RegistryAnswer[Records] = field(default_factory=RegistryAnswer, repr=False)
     _files: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _tables: OrderedDict[int, Any] = field(default_factory=OrderedDict, repr=False)
 
     def clear(self) -> None:
         """Forget what was read. Who is reading now fills what nobody looks at any more."""
         with self._lock:
-            self._records, self._files, self._tables = None, {}, OrderedDict()
+            self._files, self._tables = {}, OrderedDict()
+        self._records.clear()
 
     def records(self, champion: int) -> Records:
-        """The registry's versions and the changes that led to `champion`, not older than FRESH_SECONDS."""
-        with self._lock:
-            now = time.monotonic()
-            if (
-                self._records is None
-                or self._records[1] != champion
-                or now > self._records[0] + FRESH_SECONDS
-            ):
-                self._records = (now, champion, self._read(champion))
-            return self._records[2]
+        """The registry's versions and the changes that led to `champion`, as the registry said last."""
+        return self._records.get(champion, lambda: self._read(champion))
 
     def trainings(self, champion: int) -> list[Training]:
         """Each version whose training can be read, the latest version first."""
@@ -165,9 +158,10 @@ class Archive:
             summary, profiles, metrics = self._once((run_id, SUMMARY), lambda: self._told(run_id))
         except Unreadable:
             return None
-        gate = self._once((run_id, GATE, str(version.last_updated_timestamp)), lambda: self._gate(run_id))
         as_of = str(summary["as_of"])
-        return Training(int(version.version), as_of, summary, profiles, metrics, gate, run_id)
+        return Training(
+            int(version.version), as_of, summary, profiles, metrics, self._gate(version, run_id), run_id
+        )
 
     def _told(self, run_id: str) -> tuple[Any, Any, dict[str, float]]:
         import mlflow
@@ -177,11 +171,15 @@ class Archive:
         run = mlflow.MlflowClient(self.address, self.address).get_run(run_id)
         return summary, profiles, dict(run.data.metrics)
 
-    def _gate(self, run_id: str) -> Mapping[str, Any] | None:
+    def _gate(self, version: ModelVersion, run_id: str) -> Mapping[str, Any] | None:
+        """The verdict; None of a version that was not judged, and for as long as the verdict cannot be read."""
+        if GATE_TAG not in version.tags:
+            return None
+        key = (run_id, GATE, str(version.last_updated_timestamp))
         try:
-            return cast("Mapping[str, Any]", self._fetched(run_id, GATE, read_json))
+            return cast("Mapping[str, Any]", self._once(key, lambda: self._fetched(run_id, GATE, read_json)))
         except Unreadable:
-            return None  # the gate has not judged this version
+            return None
 
     def _fetched(self, run_id: str, path: str, read: Callable[[Any], Value]) -> Value:
         prepare_reading(self.address)

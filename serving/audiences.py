@@ -26,6 +26,7 @@ from contract.lists.problems import ListError, unknown
 from contract.lists.selections import select
 from serving import champion
 from serving.lists import filters_of
+from serving.registry_answers import registry_asked
 from serving.snapshot import Snapshot
 
 NAMES = ("form", "holdout", "holdout_part", "seed", "since", "change")
@@ -58,7 +59,8 @@ class EarlierTables:
 
     def before(self, text: str, snapshot: Snapshot) -> CustomerTable:
         """The customers of the version that `since` means. Raises ListError."""
-        versions = champion.registered_versions(self.address, snapshot.data)
+        with registry_asked():
+            versions = champion.registered_versions(self.address, snapshot.data)
         number = version_before(text, versions, snapshot.version)
         return snapshot.all_customers if number == snapshot.version else self.table(number)
 

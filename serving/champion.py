@@ -26,7 +26,7 @@ from contract.by_hand import by_hand_sentence
 from contract.integrity import Tampered, Untrusted, checked_copy
 from contract.lists.customers import CustomerTable, customer_table
 from contract.lists.selections import select
-from contract.mlflow_setup import database_file, prepare, set_log_level, store_address
+from contract.mlflow_setup import database_file, prepare_server, set_log_level, store_address
 from contract.names import (
     CHAMPION,
     DATA_TAG,
@@ -384,7 +384,7 @@ def _fetched_json(fetch: Callable[[str], Path], path: str) -> Any:
 def load_table(address: str, number: int) -> CustomerTable:
     """The customers of any registered version. Raises Unreadable, naming the part that is damaged or missing."""
     _prepare(address)
-    version = version_named(address, str(number))
+    version = _part("record", lambda: version_named(address, str(number)))
     if version is None or not version.run_id:
         raise Unreadable("it does not say which training it comes from")
     with tempfile.TemporaryDirectory() as folder:
@@ -589,10 +589,9 @@ def _find_artifacts(address: str) -> None:
 
 def _prepare(address: str) -> None:
     """Import MLflow, in its environment and with its log level."""
-    patience = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
     # A connection that stays open would go on reading a database file that was replaced.
     pool = {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"} if address.startswith("sqlite:") else {}
-    prepare(**patience, **pool)
+    prepare_server(**pool)
     import mlflow  # noqa: F401
 
     set_log_level(logging.ERROR)

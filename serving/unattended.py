@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,8 +21,8 @@ from contract.cycle_tags import (
     WAITS,
 )
 from contract.names import CYCLE_EXPERIMENT
-from serving.archive import FRESH_SECONDS
 from serving.champion import prepare_reading
+from serving.registry_answers import RegistryAnswer
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -63,18 +61,14 @@ class Cycle:
 
 @dataclass(eq=False)
 class Cycles:
-    """The cycles that the MLflow store at `address` knows, read when asked and kept for FRESH_SECONDS."""
+    """The cycles that the MLflow store at `address` knows, read when asked and kept for a while."""
 
     address: str
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _kept: tuple[float, Sequence[Cycle]] | None = field(default=None, repr=False)
+    _latest: RegistryAnswer[Sequence[Cycle]] = field(default_factory=RegistryAnswer, repr=False)
 
     def latest(self) -> Sequence[Cycle]:
         """Those that came to an end or wait for a person, latest first, at most MOST_CYCLES."""
-        with self._lock:
-            if self._kept is None or time.monotonic() > self._kept[0] + FRESH_SECONDS:
-                self._kept = (time.monotonic(), self._read())
-            return self._kept[1]
+        return self._latest.get(MOST_CYCLES, self._read)
 
     def _read(self) -> Sequence[Cycle]:
         prepare_reading(self.address)

@@ -28,6 +28,7 @@ class Server:
 
     scheme: str
     port: int
+    program: "Program | None" = None
 
     def address(self, database="shop", user="owner", password=ENCODED):
         return f"{self.scheme}://{user}:{password}@127.0.0.1:{self.port}/{database}"
@@ -73,7 +74,8 @@ def postgres():
         command = [program("postgres"), "-D", folder / "data", "-k", folder, "-p", server.port]
         with _running(
             [*command, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"], folder, user, signal.SIGINT
-        ):
+        ) as running:
+            server = Server(server.scheme, server.port, running)
             _wait(lambda: server.run("CREATE DATABASE shop", database="postgres"), folder)
             yield server
 
@@ -126,15 +128,31 @@ def _prepare(command, folder, user):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+class Program:
+    """A server's program, which can be stopped and started again."""
+
+    def __init__(self, command, folder, user, end):
+        self.command, self.folder, self.user, self.end = list(map(str, command)), folder, user, end
+        self.start()
+
+    def start(self):
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                self.command, cwd=self.folder, stdout=log, stderr=log, **self.user
+            )
+
+    def stop(self):
+        self.process.send_signal(self.end)
+        self.process.wait(timeout=60)
+
+
 @contextlib.contextmanager
 def _running(command, folder, user, end):
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(list(map(str, command)), cwd=folder, stdout=log, stderr=log, **user)
+    running = Program(command, folder, user, end)
     try:
-        yield
+        yield running
     finally:
-        process.send_signal(end)
-        process.wait(timeout=60)
+        running.stop()
 
 
 def _wait(attempt, folder):

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from click.testing import CliRunner
+from mlflow.exceptions import MlflowException
 
 from contract import artifact_paths
 from training.cli import main
 from training.clustering.sweep import Evaluator, Limits, run_trials
-from training.errors import InputError, explain
+from training.errors import InputError, explain, is_passing
 from training.store import tracking
 
 BIN = Path(sys.executable).parent
@@ -258,6 +260,14 @@ def test_a_model_whose_artifact_is_lost_is_told(told, store, damage, command):
         (OSError(28, os.strerror(28), "mlruns/x"), "mlruns/x: No space left on device. Expected a file that"),
         (OSError(30, os.strerror(30), "mlruns/x"), "Make it writable, or name another place"),
         (
+            MlflowException("API request to http://a/b failed with exception X: Connection refused"),
+            "does not answer any more: connection refused. Expected a store that answers",
+        ),
+        (
+            requests.HTTPError("500 Server Error for url: http://a/b: timed out"),
+            "does not answer any more: no answer in time",
+        ),
+        (
             sqlite3.OperationalError("(sqlite3.OperationalError) database or disk is full\n[SQL: INSERT]"),
             "cannot be used: database or disk is full. Expected a database",
         ),
@@ -265,6 +275,20 @@ def test_a_model_whose_artifact_is_lost_is_told(told, store, damage, command):
 )
 def test_what_the_system_refuses_is_told_with_what_to_do(raised, message):
     assert message in explain(raised, "sqlite:///mlruns/mlflow.db")
+
+
+def test_what_passes_is_told_from_what_stays():
+    full, gone = OSError(28, os.strerror(28)), FileNotFoundError(2, os.strerror(2))
+    assert is_passing(full)
+    assert not is_passing(gone)
+    silent = MlflowException("API request to http://a/b failed with exception X: Connection refused")
+    missing = MlflowException(
+        "API request to http://a/b failed with exception X: too many 500 error responses"
+    )
+    assert is_passing(silent)
+    assert not is_passing(missing)
+    assert is_passing(missing, server_errors=True)
+    assert not is_passing(MlflowException("RESOURCE_DOES_NOT_EXIST: no such run"), server_errors=True)
 
 
 def test_too_little_address_space_is_told_and_no_segmentation_fault(tmp_path):

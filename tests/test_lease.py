@@ -60,6 +60,19 @@ def test_a_lease_is_renewed_while_its_holder_works(client):
         held.check()
 
 
+def test_a_request_that_mlflow_sent_again_because_its_answer_was_lost_has_the_lease(client, monkeypatch):
+    create = client.create_registered_model
+
+    def sent_twice(*words):
+        create(*words)
+        return create(*words)
+
+    monkeypatch.setattr(client, "create_registered_model", sent_twice)
+    assert take(client, "work").number == 1
+    with pytest.raises(Busy, match="is held by process"):
+        take(client, "work")
+
+
 def test_who_comes_with_a_number_that_was_deleted_has_nothing(client, monkeypatch):
     take(client, "work").release()
     held = take(client, "work")

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import requests
 import servers
+from asking import Asking
 from composed import SERVICES, command
 from conftest import BIN, Store
 
@@ -23,6 +24,8 @@ from training.store import registry, tracking
 from training.store.lease import Busy
 
 SECONDS_TO_START = 240
+SECONDS_TO_FOLLOW = 120
+QUICK = ("--trials", "2", "--max-segments", "4")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class RemoteStore(Store):
     address: str = ""
     database: servers.Server | None = None
     behind: Path | None = None
+    server: "Restartable | None" = None
 
     @property
     def environment(self):
@@ -40,6 +44,19 @@ class RemoteStore(Store):
     @property
     def client(self):
         return mlflow.MlflowClient(self.address, self.address)
+
+
+class Restartable:
+    """A server that runs inside a `with`, and can be stopped and started again; `run` gives such a `with`."""
+
+    def __init__(self, run):
+        self.run, self.stack = run, contextlib.ExitStack()
+
+    def start(self):
+        return self.stack.enter_context(self.run())
+
+    def stop(self):
+        self.stack.close()
 
 
 @contextlib.contextmanager
@@ -94,10 +111,11 @@ def remote(tmp_path_factory, free_port):
     if servers.program("initdb") is None:
         pytest.skip("PostgreSQL is not installed")
     with servers.postgres() as postgres:
-        folder = tmp_path_factory.mktemp("server")
-        with tracking_server(postgres.address(), folder, free_port()) as address:
-            store = RemoteStore(tmp_path_factory.mktemp("client"), address, postgres, folder)
-            store.run("train", "--promote", "--trials", "2", "--max-segments", "4")
+        folder, port = tmp_path_factory.mktemp("server"), free_port()
+        server = Restartable(lambda: tracking_server(postgres.address(), folder, port))
+        with contextlib.closing(server.stack):
+            store = RemoteStore(tmp_path_factory.mktemp("client"), server.start(), postgres, folder, server)
+            store.run("train", *QUICK, "--promote")
             register_again(store.client)
             yield store
 
@@ -208,6 +226,78 @@ def test_a_customer_is_forgotten_in_the_artifacts_that_the_server_keeps(remote):
         assert who not in pd.read_parquet(file).to_csv().replace(",", " ").split()
     assert "in no file" in remote.run("forget", who).stdout
     remote.run("forget", who, "--undo")
+
+
+READ = ("/analytics/overview", "/analytics/versions", "/analytics/cycles", "/ui", "/ui/past")
+
+
+@pytest.fixture(scope="module")
+def restarted(remote, served):
+    """What clients of both doors saw, how a training ended, and its version.
+
+    Meanwhile the store's database and then its server were stopped and started again.
+    """
+    port = {"host": "127.0.0.1", "port": "{port}", "workers": 1}
+    scoring, api = (command(SERVICES[name], **port) for name in ("scoring", "api"))
+    with (
+        served(scoring, remote, "/ping") as scores,
+        served(api, remote, "/ping") as reads,
+        Asking([f"{scores}/invocations", *(reads + path for path in READ)]) as asking,
+    ):
+        asking.wait_for(champion(remote), SECONDS_TO_FOLLOW)
+        training = begin(remote, "train", *QUICK, "--promote")
+        wait_until(lambda: training.poll() is not None or at_work(remote))
+        remote.database.program.stop()
+        time.sleep(2)
+        remote.database.program.start()
+        time.sleep(1)
+        remote.server.stop()
+        remote.server.start()
+        output, errors = training.communicate()
+        version = champion(remote)
+        asking.wait_for(version, SECONDS_TO_FOLLOW)
+    remote.run("rollback")
+    return asking, subprocess.CompletedProcess(training.args, training.returncode, output, errors), version
+
+
+def begin(remote, *words):
+    """`segments WORDS` in the folder, in a process of its own."""
+    return subprocess.Popen(
+        [BIN / "segments", *words],
+        cwd=remote.folder,
+        env=remote.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def at_work(remote):
+    return remote.database.run("SELECT 1 FROM runs WHERE status = 'RUNNING'")
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_no_answer_of_the_doors_fails_while_the_store_is_restarted_and_they_follow_then(restarted):
+    asking, _, version = restarted
+    assert asking.failures == []
+    assert min(asking.answers.values()) > 5
+    assert set(asking.versions.values()) == {version}
+
+
+def test_a_training_goes_on_through_a_restart_of_the_store(remote, restarted):
+    _, training, version = restarted
+    assert training.returncode == 0, training.stdout + training.stderr
+    records = remote.client.search_model_versions(f"name='{MODEL}'")
+    assert max(int(record.version) for record in records) == version
+    moves = [line.split() for line in remote.run("history").stdout.splitlines() if "train" in line]
+    assert [move[2] for move in moves].count(str(version)) == 1
+    assert not at_work(remote)
 
 
 @pytest.mark.parametrize("service", ["api", "scoring", "cycle"])

@@ -29,7 +29,7 @@ from contract.lists.selections import Selection, select
 from contract.names import FORECAST, MODEL, MOVES, PROFILES, SCORED_CUSTOMERS, SUMMARY
 from contract.people import with_kept
 from contract.words import amount, counted
-from training.errors import InputError
+from training.errors import InputError, is_passing
 from training.whole_file import replaced
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ def read_table(client: MlflowClient, version: int) -> CustomerTable:
                 json.loads(path(FORECAST).read_text("utf-8")) if "expected_spend" in customers else None
             )
             moves = pd.read_parquet(path(MOVES)) if MOVES in summary.get("customer_files", ()) else None
-    except (MlflowException, OSError):
+    except (MlflowException, OSError) as error:
+        if is_passing(error):
+            raise
         raise InputError(
             f"Version {version} has no table of customers in its training run {run}. Expected {SCORED_CUSTOMERS}, "
             "which training leaves there. Choose another version with --model, or train a new one: segments train."

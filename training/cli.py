@@ -25,7 +25,7 @@ from training.console import (
     print_verdict,
 )
 from training.cycle.commands import COMMANDS
-from training.errors import InputError, explain
+from training.errors import InputError, explain, is_of_store
 from training.inputs import RAW_DATA, given_sources
 from training.options import (
     LIST_FORMS,
@@ -77,8 +77,7 @@ class Commands(click.Group):
         except BrokenPipeError:  # `segments ... | head`; click ends quietly
             raise
         except Exception as error:
-            from_store = type(error).__module__.split(".")[0] in ("mlflow", "sqlalchemy", "sqlite3")
-            if not from_store and not isinstance(error, InputError | OSError):
+            if not is_of_store(error) and not isinstance(error, InputError | OSError):
                 raise
             message = explain(error, shown(os.environ.get("MLFLOW_TRACKING_URI", "mlruns/mlflow.db")))
             click.secho("Error:", fg="red", nl=False, err=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from contract.names import FEATURE_TABLE
 from contract.words import amount
+from training.errors import is_passing
 from training.rule import Rule
 from training.store import registry
 
@@ -49,7 +50,9 @@ def data_of(client: MlflowClient, version: int) -> TrainingData | None:
     record = registry.record_of(client, version)
     try:
         return TrainingData(read_table(registry.run_of(record)), registry.as_of(record))
-    except Exception:  # whatever it is, there is nothing to compare with
+    except Exception as error:  # whatever else it is, there is nothing to compare with
+        if is_passing(error):
+            raise
         return None
 
 

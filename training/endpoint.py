@@ -31,6 +31,8 @@ HEALTH_TIMEOUT_SECONDS = 5.0
 FAILURE_SECONDS = (
     15.0  # after which a model that cannot be loaded is given up; the server tries again meanwhile
 )
+# Words of what the server says while the store does not answer it. Who asks it has loaded the model from there itself.
+OF_STORE = ("registry cannot be reached", "MlflowException")
 
 
 def command(host: str, port: int, workers: int = 1) -> list[object]:
@@ -77,10 +79,11 @@ class Endpoint:
                 answer = requests.get(f"{self.address}/health", timeout=HEALTH_TIMEOUT_SECONDS)
                 if answer.ok:
                     return
-                failed = answer.json().get("status") == "failed"
+                state, problem = (str(answer.json().get(name)) for name in ("status", "message"))
+                failed = state == "failed" and not any(words in problem for words in OF_STORE)
                 failed_from = min(failed_from, time.monotonic()) if failed else float("inf")
                 if time.monotonic() - failed_from > FAILURE_SECONDS:
-                    raise Unanswered(str(answer.json().get("message")))
+                    raise Unanswered(problem)
             if self.has_ended():
                 self.log.seek(0)
                 lines = self.log.read().strip().splitlines() or ["its log is empty"]

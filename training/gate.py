@@ -28,7 +28,7 @@ from training.clustering.evaluate import silhouette
 from training.clustering.segmenter import symmetric_log1p
 from training.clustering.sweep import value_step
 from training.data_rules import TrainingData, data_of, read_table, rules_of_data
-from training.errors import InputError
+from training.errors import InputError, is_passing
 from training.identity import Segments, same_segments
 from training.rule import Rule, Tolerance
 from training.store import registry, tracking
@@ -124,7 +124,9 @@ def rules_on_table(
         return
     try:
         challenger = _ScoredVersion.score(client, version, table)
-    except Exception as error:  # whatever it is, such a model cannot be champion
+    except Exception as error:  # whatever else it is, such a model cannot be champion
+        if is_passing(error, server_errors=True):
+            raise
         yield Rule("model", "scores its customers", f"{type(error).__name__}: {error}", False)
         return
     yield from _rules_of_its_own(challenger, table, _stability(registry.details_of(record)), limits)
@@ -200,7 +202,9 @@ def _training_table(record: ModelVersion) -> tuple[pd.DataFrame, Rule]:
     expected = "as its training left it"
     try:
         table = read_table(registry.run_of(record))
-    except Exception as error:  # whatever it is, there is no table to judge on
+    except Exception as error:  # whatever else it is, there is no table to judge on
+        if is_passing(error, server_errors=True):
+            raise
         return pd.DataFrame(), Rule("table", expected, f"cannot be read: {type(error).__name__}", False)
     digest, digest_tag = shop.digest(table), record.tags.get(DATA_DIGEST_TAG)
     if digest != digest_tag:
@@ -220,7 +224,9 @@ def _check_run(client: MlflowClient, version: int) -> None:
             if run
             else "Train again."
         )
-    except MlflowException:
+    except MlflowException as error:
+        if is_passing(error, server_errors=True):
+            raise
         to_do = "Train again."
     raise InputError(
         f"Version {version} has no run any more (it was {run or 'registered without one'}). Expected the run that "
@@ -260,7 +266,9 @@ def _rules_of_comparison(
     """The rules that compare with the champion `version`, on the same `table`."""
     try:
         champion = _ScoredVersion.score(client, version, table)
-    except Exception as error:  # whatever it is, there is nothing to compare with
+    except Exception as error:  # whatever else it is, there is nothing to compare with
+        if is_passing(error):
+            raise
         yield Rule("champion", "can be compared", f"cannot be loaded: {type(error).__name__}", False, True)
         return
     yield _signature(challenger, champion)
@@ -357,7 +365,9 @@ def answers(client: MlflowClient, server: endpoint.Endpoint, version: int) -> Ru
         model = registry.load(client, version)
         own: pd.DataFrame = model.predict(model.input_example)
         served = server.ask(model.input_example)
-    except Exception as error:  # whatever it is, such a model cannot be champion
+    except Exception as error:  # whatever else it is, such a model cannot be champion
+        if is_passing(error, server_errors=True):
+            raise
         return Rule("answers", expected, f"{type(error).__name__}: {error}", False)
     same = served == own.to_dict("records")
     return Rule("answers", expected, f"{len(served)} rows, {'the same' if same else 'not the same'}", same)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from contract.names import DRIFT, MODEL, SCORED_CUSTOMERS
 from training.band import Band
 from training.drift import VERDICTS, Line, Thresholds, compare_customers, worst
-from training.errors import InputError
+from training.errors import InputError, is_passing
 from training.reading.address import shown
 from training.reading.sources import in_words
 from training.score import score_customers
@@ -153,7 +153,9 @@ def _training_customers(client: MlflowClient, version: int, run: str) -> tuple[p
         with tempfile.TemporaryDirectory() as folder:
             customers = pd.read_parquet(Path(client.download_artifacts(run, SCORED_CUSTOMERS, folder)))
         return customers, client.get_run(run).data.params["features"].split(",")
-    except (MlflowException, OSError, KeyError):
+    except (MlflowException, OSError, KeyError) as error:
+        if is_passing(error):
+            raise
         raise InputError(
             f"Version {version} has no {SCORED_CUSTOMERS} in its training run {run}. Expected the table of customers "
             "that training leaves there. Choose another version with --model, or train a new one: segments train."

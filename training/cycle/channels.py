@@ -104,10 +104,15 @@ class EventFile:
     def send(self, event: Event) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a+b") as file:
-                file.write(self._start(event))
-                file.flush()
-                os.fsync(file.fileno())
+            with self.path.open("ab", buffering=0) as file:
+                size, line = os.fstat(file.fileno()).st_size, self._start(event)
+                try:
+                    while line:
+                        line = line[file.write(line) :]
+                    os.fsync(file.fileno())
+                except OSError:
+                    os.ftruncate(file.fileno(), size)  # a full disk leaves no half line
+                    raise
         except OSError as error:
             raise Undelivered(error.strerror or str(error)) from None
 

@@ -20,7 +20,7 @@ from contract.people import (
     people_folder,
     read_log,
 )
-from training.errors import InputError
+from training.errors import FREE_SPACE, FULL_DISK, InputError
 from training.whole_file import replaced
 
 if TYPE_CHECKING:
@@ -111,9 +111,10 @@ def _change(changed: Callable[[KeptLog], KeptLog]) -> None:
             if after is not before:
                 _write(folder / KEPT_FILE, after)
     except OSError as error:
+        to_do = FREE_SPACE if error.errno in FULL_DISK else f"Make it so, or name another one with {PEOPLE}."
         raise InputError(
             f"The kept columns cannot be written to {folder}: {error.strerror or error}. Expected a folder that this "
-            f"user can write to. Make it so, or name another one with {PEOPLE}."
+            f"user can write to, with space. {to_do}"
         ) from error
 
 

@@ -41,7 +41,7 @@ DRIVERS = {
 
 def prepare_process() -> None:
     """Set up this process: MLflow's environment, its threads, and the garbage collector. A command calls it once."""
-    mlflow_setup.prepare()
+    mlflow_setup.prepare_command()
     for name, value in WAITING_THREADS.items():
         os.environ.setdefault(name, value)
     gc.set_threshold(*GC_THRESHOLDS)

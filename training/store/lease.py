@@ -14,13 +14,15 @@ import re
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.errors import InputError
+from contract.mlflow_setup import lose_patience
+from training.errors import InputError, silence_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 300.0  # after which a lease that nobody renews is free; clocks may differ by less
 RENEWALS_PER_LEASE = 5
-OWNER, EXPIRES, PROCESS = "owner", "expires", "process"  # tags; a released lease has expired at 0
+# Tags; a released lease has expired at 0. `request` is another one for each try to take it.
+OWNER, EXPIRES, PROCESS, REQUEST = "owner", "expires", "process", "request"
 RETRY_SECONDS = 0.2
 NOTE = "A lease of `segments`: one process at a time, see docs/unattended.md. It has no versions."
 
@@ -83,6 +86,10 @@ def leased(client: MlflowClient, name: str, seconds: float = LEASE_SECONDS) -> I
     renewal.start()
     try:
         yield lease
+    except Exception as error:
+        if silence_of(error):
+            lose_patience()
+        raise
     finally:
         lease._ended.set()
         renewal.join()
@@ -125,17 +132,40 @@ def take(client: MlflowClient, name: str, seconds: float = LEASE_SECONDS) -> Lea
 
 
 def _made(client: MlflowClient, name: str, number: int, seconds: float) -> bool:
-    """Whether this process, and no other, made the object of the lease."""
+    """Whether this process, and no other, made the object of the lease.
+
+    MLflow sends a request again whose answer was lost, as when its server is restarted: then the object is there
+    already, and is this one's.
+    """
     from mlflow.exceptions import MlflowException
 
-    tags = {OWNER: _owner(), PROCESS: _this_process(), EXPIRES: str(time.time() + seconds)}
+    request = uuid.uuid4().hex
+    tags = {
+        OWNER: _owner(),
+        PROCESS: _this_process(),
+        REQUEST: request,
+        EXPIRES: str(time.time() + seconds),
+    }
     try:
         client.create_registered_model(_object(name, number), tags, NOTE)
     except MlflowException as error:
-        if error.error_code == "RESOURCE_ALREADY_EXISTS":
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return _is_of(client, name, number, request)
+    return True
+
+
+def _is_of(client: MlflowClient, name: str, number: int, request: str) -> bool:
+    """Whether the object of the lease was made by a request. False, too, where it is gone again."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        made = client.get_registered_model(_object(name, number))
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return False
         raise
-    return True
+    return bool(made.tags.get(REQUEST) == request)
 
 
 def _check_free(client: MlflowClient, name: str, number: int) -> None:

@@ -33,7 +33,7 @@ from contract.names import (
     SIGNATURE_TAG,
 )
 from contract.signatures import KeyProblem, sign
-from training.errors import InputError
+from training.errors import InputError, is_passing
 from training.identity import Predecessor, Segments
 from training.store import artifact, history
 from training.store.tracking import champion_lock
@@ -194,6 +194,8 @@ def predecessor(client: MlflowClient, kind: str, features: tuple[str, ...], weig
     try:
         segments = read_segments(client, version)
     except Exception as error:  # missing, cut short or of another form: the training goes on without it
+        if is_passing(error):
+            raise
         return Predecessor(version, None, f"version {version} cannot be read ({type(error).__name__})")
     if segments.features != features:
         return Predecessor(
@@ -286,6 +288,8 @@ def load(client: MlflowClient, version: int) -> PyFuncModel:
     except InputError:
         raise
     except Exception as error:
+        if is_passing(error, server_errors=True):
+            raise
         cause = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         raise InputError(
             f"Version {version} cannot be loaded ({cause}). Expected its artifacts as training logged them. Put them "

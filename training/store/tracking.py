@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contract import artifact_paths
-from contract.mlflow_setup import STORE, database_file, store_address
+from contract.mlflow_setup import STORE, database_file, lose_patience, store_address
 from contract.names import EXPERIMENT, HISTORY_EXPERIMENT, MODEL
-from training.errors import InputError, Rejected
+from training.errors import InputError, Rejected, silence_of
 from training.reading.address import is_address, shown
 from training.store.lease import leased_in_turn
 from training.tables import write_table
@@ -117,6 +117,8 @@ def training_run(
             except Rejected:  # its description is written: it says what there is to look at
                 raise
             except Exception as error:
+                if silence_of(error):
+                    lose_patience()
                 with contextlib.suppress(Exception):  # the store itself may be what fails
                     mlflow.set_tag(NOTE_TAG, f"Failed: {error}")
                 raise

@@ -194,7 +194,7 @@ def growth(folder: Path, features: np.ndarray, large: bool) -> None:
     base = folder / "base.npy"
     np.save(base, features)
     rows = []
-    for n in (10_000, 30_000, 100_000, 300_000, 1_000_000, *([5_000_000] if large else [])):
+    for n in (10_000, 30_000, 100_000, 300_000, 1_000_000, *([5_000_000, 10_000_000] if large else [])):
         command = [sys.executable, __file__, "--grow", str(base), str(n)]
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
         done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)

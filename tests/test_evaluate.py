@@ -16,6 +16,7 @@ from training.clustering.evaluate import (
     stability,
     without_anomaly_removal,
 )
+from training.clustering.labels import SHORT, by_label
 from training.clustering.segmenter import standardise
 
 
@@ -36,8 +37,9 @@ def test_companions_are_the_usual_ones(points):
     assert found["calinski_harabasz"] == pytest.approx(calinski_harabasz_score(points, labels), rel=1e-10)
 
 
-def test_companions_of_real_segments_are_the_usual_ones():
-    points, labels = blobs()
+@pytest.mark.parametrize("n", [900, 4_001], ids=["few", "many"])
+def test_companions_of_real_segments_are_the_usual_ones(n):
+    points, labels = blobs(n)
     found = companions(points, labels)
     assert found["davies_bouldin"] == pytest.approx(davies_bouldin_score(points, labels), rel=1e-12)
     assert found["calinski_harabasz"] == pytest.approx(calinski_harabasz_score(points, labels), rel=1e-12)
@@ -86,6 +88,25 @@ def test_what_a_sample_knows_of_some_labels_gives_the_silhouette_of_others(compi
         assert found.asked == expected.asked
     assert known.of(others) == known.of(others)
     assert anew[0].value != pytest.approx(anew[1].value, abs=1e-3)
+
+
+def test_segments_with_other_numbers_cost_no_second_look_at_all_points(monkeypatch):
+    """Optima have their segments in whatever order: of those that are near to a reference only moves are looked at."""
+    points, labels = blobs(n=6_000, spread=1.2)
+    halves = (points[:, 0] > 1).astype(np.int64)
+    thirds = KMeans(3, n_init=1, random_state=0).fit_predict(points).astype(np.int64)
+    known = SampledSilhouette(points, [labels, thirds, halves], 0)
+    expected = {k: SampledSilhouette(points, [ones], 0).of(ones) for k, ones in ((3, labels), (2, halves))}
+    monkeypatch.setattr("training.clustering.evaluate.silhouette_samples", None)
+    assert known.of(np.array([2, 0, 1])[labels]).value == pytest.approx(expected[3].value, abs=1e-6)
+    assert known.of(1 - halves).value == pytest.approx(expected[2].value, abs=1e-6)
+
+
+def test_labels_are_sorted_as_a_stable_sort_has_them():
+    random = np.random.default_rng(0)
+    for most in (7, 2 * SHORT):
+        labels = random.integers(most, size=50_000)
+        assert (by_label(labels) == np.argsort(labels, kind="stable")).all()
 
 
 def test_a_sample_that_is_everybody_has_the_exact_silhouette():

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MIN_CUSTOMERS = 50
 LEAST_FEATURES = 2  # that must differ between customers
-MAX_CUSTOMERS = 5_000_000  # to train on; of more, a sample is
+MAX_CUSTOMERS = 1_000_000  # to train on; of more, a sample is
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,10 @@ TIMEOUT, RETRIES = "MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRI
 # A command waits for a tracking server that is restarted: a minute where nobody listens, and four where one listens and
 # does not answer; MLflow's own defaults are two minutes and twenty.
 PATIENCE_OF_COMMANDS = {TIMEOUT: "30", RETRIES: "5"}
-PATIENCE_AT_THE_END = {
-    TIMEOUT: "5",
-    RETRIES: "0",
-}  # of a command that ends because the store was silent for so long
-PATIENCE_OF_SERVERS = {TIMEOUT: "10", RETRIES: "1"}  # these have a model to answer from, and ask again
+# Of a command that ends because the store was silent for so long.
+PATIENCE_AT_THE_END = {TIMEOUT: "5", RETRIES: "0"}
+# Servers have a model to answer from, and ask again.
+PATIENCE_OF_SERVERS = {TIMEOUT: "10", RETRIES: "1"}
 
 
 def store_address() -> str:

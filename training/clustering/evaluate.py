@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,8 @@ class SampledSilhouette:
             near = self._nearest_reference(labels)
             if near is None or near.changed.mean() > OTHER_FROM:
                 self._references.append(labels)
-        self._cells = _cells(self._references) if references else np.zeros(len(points), dtype=np.int64)
-        self._sums = np.empty((0, sum(_width(labels) for labels in self._references)))
+        self._cells, self._bounds = _cells(self._references), _bounds(self._references)
+        self._sums = np.empty((0, self._bounds[-1]))
 
     def of(self, labels: Ints) -> Silhouette:
         """The mean silhouette under `labels` (n,), each segment of which has a customer; see `silhouette`."""
@@ -94,7 +95,7 @@ class SampledSilhouette:
         if near is None or near.changed.mean() > 1 / 3:
             return silhouette_samples(self.points, labels, rows)
         k = _width(labels)
-        first = sum(_width(before) for before in self._references[: near.place])
+        first = self._bounds[near.place]
         sums = self._known_sums(asked)[:, first : first + k]
         changed = np.flatnonzero(near.changed)
         if len(changed):
@@ -157,10 +158,9 @@ def _sums_to_cells(queries: Floats, points: Floats, cells: Ints, segmentations: 
     """(q, all segments) sums of the distances from `queries` (q, d) to the segments, which are made of `cells` (n,)."""
     some = np.zeros(int(cells.max()) + 1, dtype=np.int64)
     some[cells] = np.arange(len(cells))  # a customer of each cell
-    widths = np.array([_width(labels) for labels in segmentations])
-    firsts = np.cumsum(widths) - widths  # the groups of each segmentation have numbers of their own
+    *firsts, width = _bounds(segmentations)
     groups = np.array([labels[some] + first for labels, first in zip(segmentations, firsts, strict=True)])
-    return _sums_of_groups(queries, points, cells, groups, int(widths.sum()))
+    return _sums_of_groups(queries, points, cells, groups, width)
 
 
 def _sums_of_groups(queries: Floats, points: Floats, cells: Ints, groups: Ints, width: int) -> Floats:
@@ -185,13 +185,13 @@ def silhouettes(points: Floats, segmentations: Sequence[Ints]) -> list[Silhouett
     """
     if len(points) <= EXACT_UP_TO or not compiled.pays(points):
         return [silhouette(points, labels, exact_up_to=len(points)) for labels in segmentations]
-    cells = _cells(segmentations)
+    cells, bounds = _cells(segmentations), _bounds(segmentations)
     order = by_label(cells)
-    sums = np.empty((len(points), sum(_width(labels) for labels in segmentations)))
+    sums = np.empty((len(points), bounds[-1]))
     sums[order] = _sums_to_cells(
         points[order], points[order], cells[order], [labels[order] for labels in segmentations]
     )
-    parts = np.split(sums, np.cumsum([_width(labels) for labels in segmentations])[:-1], axis=1)
+    parts = np.split(sums, bounds[1:-1], axis=1)
     values = [
         _of_sums(part, labels, np.bincount(labels)) for part, labels in zip(parts, segmentations, strict=True)
     ]
@@ -208,6 +208,11 @@ def _cells(segmentations: Sequence[Ints]) -> Ints:
             many = int(cells.max()) + 1
         cells, many = cells * k + labels, many * k
     return np.unique(cells, return_inverse=True)[1]
+
+
+def _bounds(segmentations: Sequence[Ints]) -> list[int]:
+    """The number of each segmentation's first segment when those of all are numbered on, and how many there are."""
+    return [0, *accumulate(_width(labels) for labels in segmentations)]
 
 
 def _width(labels: Ints) -> int:

@@ -15,9 +15,10 @@ class Asking:
     """Inside the `with`, a thread for each request asks again and again: a path that is read, or /invocations."""
 
     def __init__(self, addresses):
+        self.addresses = set(addresses)
         self.failures, self.answers, self.versions = [], Counter(), {}
         self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(address,)) for address in addresses]
+        self._threads = [threading.Thread(target=self._ask, args=(address,)) for address in self.addresses]
 
     def __enter__(self):
         for thread in self._threads:
@@ -32,8 +33,8 @@ class Asking:
     def wait_for(self, version, seconds):
         """Until every request was answered by a version."""
         deadline = time.monotonic() + seconds
-        while set(self.versions.values()) != {version}:
-            assert time.monotonic() < deadline, self.versions
+        while self.versions != dict.fromkeys(self.addresses, version):
+            assert time.monotonic() < deadline, (self.versions, self.failures[-1:])
             time.sleep(SECONDS_BETWEEN)
 
     def _ask(self, address):

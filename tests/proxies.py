@@ -1,4 +1,4 @@
-"""A proxy between two programs, which can be slow, silent or gone."""
+"""A proxy between two programs, which can be slow, silent or gone, or lose an answer."""
 
 import contextlib
 import socket
@@ -11,14 +11,19 @@ LOOK_SECONDS = 0.05
 
 
 class Proxy:
-    """Passes connections on to a server. `delay_seconds`: before each part of an answer; None: it never comes."""
+    """Passes connections on to a server.
+
+    delay_seconds: before each part of an answer; None: it never comes. lost: the answer to the next request with these
+    bytes does not come, and its connection is closed; None: no answer is lost.
+    """
 
     def __init__(self, address):
         parts = urlsplit(address)
         self.server = (parts.hostname, parts.port)
         self.delay_seconds = 0.0
+        self.lost = None
         self.port = 0
-        self._connections = set()
+        self._connections, self._losing = set(), None
         self.listen()
 
     @property
@@ -57,6 +62,13 @@ class Proxy:
             while part := source.recv(PART_BYTES):
                 if is_answer:
                     self._wait()
+                    if self._losing is source:
+                        self._losing = None
+                        for end in (source, target):
+                            end.shutdown(socket.SHUT_RDWR)
+                        break
+                elif self.lost and self.lost in part:
+                    self.lost, self._losing = None, target
                 target.sendall(part)
         self._connections -= {source, target}
 

@@ -17,6 +17,8 @@ import servers
 from asking import Asking
 from composed import SERVICES, command
 from conftest import BIN, Store
+from made_up import customers, register
+from proxies import Proxy
 
 from contract.names import MODEL
 from training.cli import main
@@ -68,7 +70,7 @@ def tracking_server(database, folder, port, artifacts=None, service=SERVICES["ml
         port=port,
         workers=1,
         artifacts_destination=artifacts or folder / "artifacts",
-        allowed_hosts=f"127.0.0.1:{port}",
+        allowed_hosts="127.0.0.1:*",
     )
     environment = (
         os.environ
@@ -177,6 +179,23 @@ def hold(client, number, seconds):
     client.create_registered_model(
         f"{MODEL}-champion-lease-{number}", {**tags, "expires": str(time.time() + seconds)}
     )
+
+
+def test_a_version_whose_answer_was_lost_and_that_was_asked_for_again_is_there_once(remote, monkeypatch):
+    way = Proxy(remote.address)
+    client = mlflow.MlflowClient(way.address, way.address)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", way.address)
+    mlflow.set_tracking_uri(way.address)
+    before = remote.versions()
+    way.lost = b"/mlflow/model-versions/create"
+    try:
+        version = register(client, customers(lapsed=40, new=30, best=20))
+    finally:
+        mlflow.set_tracking_uri(None)
+        way.leave()
+    assert way.lost is None
+    assert version == len(before) + 2
+    assert remote.versions() == [str(version), *before]
 
 
 def test_the_analytics_api_answers_from_there(remote, api_of):

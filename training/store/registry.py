@@ -87,24 +87,31 @@ def register(
     """Register the model that a run logged; the number of its version.
 
     A run registers its model once. If it did so before it was interrupted, that version is used: it is the same model.
+    MLflow asks its server again where an answer was lost or was an error, and the version may have been made all the
+    same: the latest stays.
     """
     import mlflow
 
-    registered = client.search_model_versions(f"name='{MODEL}' and run_id='{run}'")
     silence = io.StringIO()  # MLflow prints what the command says itself
     with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
-        if registered:
-            (record,) = registered
-        else:
+        if not _registered(client, run):
             files = Path(mlflow.artifacts.download_artifacts(model_uri))
             digest = digest_of(files)
             own = {DIGEST_TAG: digest, SIGNATURE_TAG: sign(digest, run)}
-            record = mlflow.register_model(model_uri, MODEL, tags={**tags, **own})
-    version = int(record.version)
+            mlflow.register_model(model_uri, MODEL, tags={**tags, **own})
+    *doubles, version = _registered(client, run)
+    for double in doubles:
+        client.delete_model_version(MODEL, str(double))
     link = f"#/experiments/{client.get_run(run).info.experiment_id}/runs/{run}"
     links = f"\n- [Its training]({link}), and the [report]({link}/artifacts/{REPORT})"
     client.update_model_version(MODEL, str(version), description + links)
     return version
+
+
+def _registered(client: MlflowClient, run: str) -> list[int]:
+    """The versions that a run made of its model, lowest first; those that a person made of it have no digest."""
+    records = client.search_model_versions(f"name='{MODEL}' and run_id='{run}'")
+    return sorted(int(record.version) for record in records if DIGEST_TAG in record.tags)
 
 
 def challenge(client: MlflowClient, version: int) -> None:

@@ -19,6 +19,7 @@ from training.reading import memory
 from training.reading.read import read
 from training.reading.request import Request
 from training.reading.scan import scan_lines
+from training.scanned import scanned_moments
 from training.shop import Reading, count_customers
 
 HEAD = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
@@ -86,6 +87,92 @@ def test_a_plain_file_is_scanned_and_stored_nowhere(tmp_path):
 def test_a_later_line_may_be_anything(tmp_path, late, duplicates):
     path = written(tmp_path / "shop.csv", *PLAIN, late)
     same(counted(path, duplicates=duplicates), carefully(path, duplicates))
+
+
+REPEATED = [
+    "C8,A,-2,2024-01-05 10:00:00,2.5,5.0,UK\n" * 3,  # a cancellation
+    "8,A,-2,2024-01-06 10:00:00,-2.5,5.0,UK\n" * 2,  # both negative
+    "8,A,0,2024-01-06 10:00:00,2.5,5.0,UK\n" * 2,  # worth nothing
+    "8,gift card,-1,2024-01-06 10:00:00,2.5,5.0,UK\n" * 2,
+    "8,A,-1,2024-01-06 10:00:00,2.5,5.0,UK\n" * 2,  # a deduction
+    "8,A,1,2024-01-06 10:00:00,2.5,5.0,UK\n" * 3,
+    "8,A ,1,2024-01-06 10:00:00,2.5,5.0,UK\n8, A,1,2024-01-06 10:00:00,2.5,5.0,UK\n",  # blanks are told apart
+    "8,,1,2024-01-06 10:00:00,2.5,5.0,UK\n" * 2,
+    '8,"",1,2024-01-06 10:00:00,2.5,5.0,UK\n',
+    "8,A,1.0,2024-01-06 10:00:00,2.50,5.0,UK\n",  # the same numbers in another form
+    "8,A,1,2024-01-06 10:00:00,2.5,5.0,\n" * 2,
+    "8,A,1,2024-01-06 10:01:00,2.5,5.0,UK\n",  # a minute later
+    "8,A,1,2024-01-06 10:00:00,2.5,,UK\n" * 2,  # no customer
+    "8,A,1,,2.5,5.0,UK\n" * 2,  # no date
+]
+
+
+def rows_that_count(found):
+    """Moments whose lines are used, in order, and the lines of the others by their step."""
+    names = ["customer_id", "invoice", "date"]
+    used = found.filter(found.step.isnull()).order_by(names).to_pyarrow().to_pylist()
+    return used, sorted(
+        found.filter(found.step.notnull()).group_by("step").aggregate(n=found.lines.sum()).execute().n
+    )
+
+
+@given(st.lists(st.sampled_from(REPEATED), min_size=1, max_size=12, unique=True), st.randoms())
+@settings(
+    max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+def test_digests_find_the_duplicates_that_a_comparison_of_all_columns_finds(tmp_path_factory, groups, draw):
+    lines = [*"".join(groups).splitlines(keepends=True), *PLAIN[:40]]
+    draw.shuffle(lines)
+    path = written(tmp_path_factory.mktemp("repeated") / "shop.csv", *PLAIN[:3], *lines)
+    assert rows_that_count(scanned_moments(scan_lines([path]))) == rows_that_count(
+        moments(scan_lines([path]))
+    )
+
+
+def test_digests_find_duplicates_among_lines_that_differ_in_a_column_that_is_not_read(tmp_path):
+    head = HEAD.replace("Country", "Country,Till,Weight")
+    line = "8,A,1,2024-01-06 10:00:00,2.5,5.0,UK"
+    lines = [f"{line},1,0.0\n" * 2, f"{line},2,0.0\n", f"{line},1,-0.0\n", f"{line},1,\n", f"{line},,0.0\n"]
+    csv = written(tmp_path / "shop.csv", *lines, head=head)
+    assert scanned_moments(scan_lines([csv])).purchase_lines.execute().tolist() == [5]
+    typed = tmp_path / "shop.parquet"
+    duckdb.sql(f"COPY (SELECT * FROM read_csv('{csv}', types={{'CustomerID': 'VARCHAR'}})) TO '{typed}'")
+    assert rows_that_count(scanned_moments(scan_lines([typed]))) == rows_that_count(
+        moments(scan_lines([typed]))
+    )
+
+
+def test_lines_that_do_not_fit_as_lists_are_compared_with_temporary_files(tmp_path, monkeypatch):
+    path = written(tmp_path / "shop.csv", *PLAIN, *PLAIN[:9], CANCELLED)
+
+    def too_little(lines):
+        lines.get_backend().raw_sql("SET memory_limit = '3MB'")
+        try:
+            return scanned_moments(lines)
+        finally:
+            lines.get_backend().raw_sql("SET memory_limit = '300MB'")
+
+    with pytest.raises(duckdb.OutOfMemoryException):
+        too_little(scan_lines([path]))
+    monkeypatch.setattr(shop, "scanned_moments", too_little)
+    monkeypatch.setattr(shop, "read", None)  # that it is not read with care
+    same(counted(path), carefully(path))
+
+
+@pytest.mark.parametrize("setting", ["memory_limit", "max_temp_directory_size"])
+def test_very_many_moments_get_more_memory_and_temporary_files_their_space_again(
+    tmp_path, monkeypatch, setting
+):
+    path = written(tmp_path / "shop.csv", *PLAIN)
+
+    def setting_of(shop):
+        return shop.moments.get_backend().raw_sql(f"SELECT current_setting('{setting}')").fetchone()[0]
+
+    usual = setting_of(count_customers([path], Reading()))
+    monkeypatch.setattr(memory, "BYTES_PER_ROW", memory.memory_bytes())
+    many = setting_of(count_customers([path], Reading()))
+    assert (many == usual) == (setting == "max_temp_directory_size")
+    assert "%" in usual or setting == "memory_limit"
 
 
 @pytest.mark.parametrize("duplicates", ["drop", "keep"])

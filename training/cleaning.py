@@ -127,11 +127,10 @@ def moments(lines: ibis.Table, keep_duplicates: bool = False) -> ibis.Table:
     date, too, where it counts for the as-of date. Columns `keep_` have their latest value.
     """
 
-    distinct = lines if "step" in lines.columns else _without_duplicates(lines, keep_duplicates)
-    distinct = _with_kinds(distinct)
+    distinct = lines if "step" in lines.columns else plain_lines(lines, keep_duplicates)
+    distinct = with_kinds(distinct)
     kinds = {kind: distinct.kind == number for number, kind in enumerate(KINDS)}
-    both_negative = (distinct.quantity.fill_null(1) < 0) & (distinct.price.fill_null(1) < 0)
-    taken = both_negative.ifelse(-distinct.amount, distinct.amount.abs())
+    taken = taken_by(distinct)
     kept_columns = {
         name: distinct[name].argmax(distinct.date) for name in distinct.columns if name.startswith("keep_")
     }
@@ -149,7 +148,7 @@ def moments(lines: ibis.Table, keep_duplicates: bool = False) -> ibis.Table:
     }
     if distinct.get_backend().name == "pyspark" and not kept_columns:
         distinct, sums = _by_country(distinct, sums)
-    moment = distinct.group_by("customer_id", "invoice", "date", "step")
+    moment = distinct.group_by(*MOMENT)
     return kept(moment.aggregate(country=distinct.country.max(), **sums, **kept_columns))
 
 
@@ -157,15 +156,16 @@ def _by_country(
     lines: ibis.Table, sums: Mapping[str, ibis.Value]
 ) -> tuple[ibis.Table, dict[str, ibis.Value]]:
     """Lines summed up for each country, and the sums of these: Spark sorts what it takes the greatest text of."""
-    parts = lines.group_by("customer_id", "invoice", "date", "step", "country").aggregate(**sums)
+    parts = lines.group_by(*MOMENT, "country").aggregate(**sums)
     return parts, {name: parts[name].sum() for name in sums}
 
 
+MOMENT = ("customer_id", "invoice", "date", "step")
 KINDS = ("purchase", "cancellation", "worthless", "payment", "minus")
 OF_THE_END = ("status", "other_currency")  # steps whose lines have a date that counts for the as-of date
 
 
-def _without_duplicates(lines: ibis.Table, keep_duplicates: bool) -> ibis.Table:
+def plain_lines(lines: ibis.Table, keep_duplicates: bool) -> ibis.Table:
     """Plain lines with `step` and `copies`; of those set aside only the customer and invoice are kept."""
     import ibis
 
@@ -186,7 +186,13 @@ def _without_duplicates(lines: ibis.Table, keep_duplicates: bool) -> ibis.Table:
     return distinct.mutate(step=step.cast("string"))
 
 
-def _with_kinds(lines: ibis.Table) -> ibis.Table:
+def taken_by(lines: ibis.Table) -> ibis.expr.types.DecimalValue:
+    """The money that a line takes away, where it is a cancellation or a deduction."""
+    both_negative = (lines.quantity.fill_null(1) < 0) & (lines.price.fill_null(1) < 0)
+    return both_negative.ifelse(-lines.amount, lines.amount.abs())
+
+
+def with_kinds(lines: ibis.Table) -> ibis.Table:
     """Lines with the `kind`, a number of KINDS, that money and reading give them; of lines set aside less is kept."""
     import ibis
 

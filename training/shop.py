@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from contract.lists.columns import COLUMNS
 from training.cleaning import Cleaned, Funnel, moments, seen_from
 from training.errors import InputError
 from training.features import customer_features, sample
+from training.reading import memory
 from training.reading.database import release
 from training.reading.facts import understood
 from training.reading.forgotten import Forgotten
@@ -20,6 +22,7 @@ from training.reading.read import read
 from training.reading.request import Before, Request
 from training.reading.scan import Scan, blank_example, scan, settled, with_more_memory
 from training.reading.understanding import Example, Understanding
+from training.scanned import scanned_moments
 
 if TYPE_CHECKING:
     import ibis
@@ -179,17 +182,22 @@ def _scan(sources: Sequence[str], reading: Reading) -> Scan | None:
 def _scanned(scanned: Scan, reading: Reading) -> ibis.Table | None:
     """The moments of a scan; None when some line is not like the first ones, and wants to be read with care."""
     try:
-        return settled(_moments_of(scanned, reading), reading.request, scanned.single)
+        found = memory.with_room(_moments_of(scanned, reading))
+        return settled(found, reading.request, scanned.single)
     except _failures(reading.engine):
         return None
 
 
 def _moments_of(scanned: Scan, reading: Reading) -> ibis.Table:
+    """By digests, or where the memory is too little for these, by all columns, if need be with more memory."""
     import duckdb
 
     keep = reading.duplicates == "keep"
     if reading.engine == "spark":
         return _local(moments(scanned.table, keep))
+    if not keep:
+        with suppress(duckdb.OutOfMemoryException), memory.little_spilled(scanned.table):
+            return scanned_moments(scanned.table)
     try:
         return moments(scanned.table, keep)
     except duckdb.OutOfMemoryException:

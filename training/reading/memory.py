@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     from ibis.backends.duckdb import Backend
 
 BYTES_PER_CORE = 160_000_000
+BYTES_PER_ROW = 160  # of a kept table of moments, with what queries on it need beside
 
 
 def memory_bytes() -> int:
@@ -24,3 +28,22 @@ def connect() -> Backend:
 
     spill = Path(tempfile.gettempdir(), ibis.util.gen_name(f"segments-{os.getpid()}"))
     return ibis.duckdb.connect(memory_limit=f"{memory_bytes()}B", temp_directory=str(spill))
+
+
+def with_room(table: ir.Table) -> ir.Table:
+    """The same table, kept by DuckDB, which may take more than `memory_bytes` where it has very many rows."""
+    rows = table.count().to_pyarrow().as_py()
+    if rows * BYTES_PER_ROW > memory_bytes():
+        table.get_backend().raw_sql(f"SET memory_limit = '{rows * BYTES_PER_ROW}B'")
+    return table
+
+
+@contextmanager
+def little_spilled(table: ir.Table) -> Iterator[None]:
+    """Inside the `with`, a query that would have to write more than `memory_bytes` to temporary files fails soon."""
+    backend = table.get_backend()
+    backend.raw_sql(f"SET max_temp_directory_size = '{memory_bytes()}B'")
+    try:
+        yield
+    finally:
+        backend.raw_sql("RESET max_temp_directory_size")

@@ -113,11 +113,13 @@ def settled(found: ir.Table, request: Request, single: bool = False) -> ir.Table
     digits were lost; an order has one customer or date and lines without; a customer stands for
     nobody; an order has several lines, where `single` says that none may.
     """
-    are_digits = _are_digits(found)
+    are_digits, are_alike = _are_digits(found)
     meant = {name: _digits(found[name]) if are_digits else identifier(found[name]) for name in IDENTIFIERS}
     odd = {} if are_digits else _odd_texts(found, meant)
-    facts = one_row(found.aggregate(**odd, **_odd_identifiers(found, meant), **_odd_dates(found)))
-    if any(facts.get(name) for name in ("dates", "ids", "damaged", "case", "halves")):
+    twice = {} if are_alike else _written_twice(found, meant)
+    nobody = {"maybe_nobody": meant["customer_id"].re_search(MAY_BE_NOBODY).sum()}
+    facts = one_row(found.aggregate(**odd, **twice, **nobody, **_odd_dates(found)))
+    if any(facts.get(name) for name in ("dates", "ids", "damaged", "case")) or _has_halves(found, meant):
         return None
     plain = found.mutate(**meant)
     step = (plain.step.isnull() & plain.customer_id.isnull()).ifelse("missing_customer", plain.step)
@@ -135,10 +137,21 @@ def _odd_dates(found: ir.Table) -> dict[str, ir.Value]:
     return {"dates": dates, "first": found.date.min(), "last": found.date.max()}
 
 
-def _are_digits(found: ir.Table) -> bool:
-    """Whether all identifiers are digits, with letters around them at most: then little can be odd about them."""
-    odd = {name: (~found[name].cast("string").re_search(DIGITS)).sum() for name in IDENTIFIERS}
-    return not any(one_row(found.aggregate(**odd)).values())
+def _are_digits(found: ir.Table) -> tuple[bool, bool]:
+    """Whether all identifiers are digits, with letters around them at most: then little can be odd about them.
+
+    And whether then no column has some that end with .0 and some that do not.
+    """
+    sums = {}
+    for name in IDENTIFIERS:
+        text = found[name].cast("string")
+        sums[f"odd_{name}"] = (~text.re_search(DIGITS)).sum()
+        sums[f"dotted_{name}"] = text.contains(".").sum()
+        sums[f"not_ended_{name}"] = (~text.endswith(".0")).sum()
+    row = one_row(found.aggregate(**sums))
+    are_digits = not any(row[f"odd_{name}"] for name in IDENTIFIERS)
+    are_alike = all(not (row[f"dotted_{name}"] and row[f"not_ended_{name}"]) for name in IDENTIFIERS)
+    return are_digits, are_digits and are_alike
 
 
 def _digits(column: ir.Value) -> ir.StringValue:
@@ -146,19 +159,22 @@ def _digits(column: ir.Value) -> ir.StringValue:
     return column.cast("string").re_replace("[.]0+$", "")
 
 
-def _odd_identifiers(found: ir.Table, meant: Mapping[str, ir.StringValue]) -> dict[str, ir.Value]:
-    """Counts of identifiers written in two ways, of customers like nobody, and of orders that are used in part only.
-
-    Such an order has lines with a customer and a date, and lines without.
-    """
-    who, order = meant["customer_id"], meant["invoice"]
-    used = found.step.isnull() & who.notnull()
+def _written_twice(found: ir.Table, meant: Mapping[str, ir.StringValue]) -> dict[str, ir.Value]:
+    """How many identifiers are written in more than one way."""
     twice = [found[name].nunique(where=meant[name].notnull()) - meant[name].nunique() for name in IDENTIFIERS]
-    return {
-        "ids": sum(twice),
-        "halves": order.nunique(where=used) + order.nunique(where=~used) - order.nunique(),
-        "maybe_nobody": who.re_search(MAY_BE_NOBODY).sum(),
-    }
+    return {"ids": sum(twice)}
+
+
+def _has_halves(found: ir.Table, meant: Mapping[str, ir.StringValue]) -> bool:
+    """Whether an order has lines that are used, which have a customer and a date, and lines that are not."""
+    used = found.step.isnull() & meant["customer_id"].notnull()
+    lines = found.select(order=meant["invoice"], used=used)
+    orders = (
+        lines.filter(lines.order.notnull())
+        .group_by("order")
+        .aggregate(any_used=lines.used.any(), all_used=lines.used.all())
+    )
+    return bool(one_row(orders.aggregate(halves=(orders.any_used & ~orders.all_used).sum()))["halves"])
 
 
 def _odd_texts(found: ir.Table, meant: Mapping[str, ir.StringValue]) -> dict[str, ir.Value]:

@@ -168,7 +168,10 @@ class Archive:
 
         summary = self._fetched(run_id, SUMMARY, read_json)
         profiles = self._fetched(run_id, PROFILES, read_json)
-        run = mlflow.MlflowClient(self.address, self.address).get_run(run_id)
+        try:
+            run = mlflow.MlflowClient(self.address, self.address).get_run(run_id)
+        except Exception as error:
+            raise Unreadable(f"the run of its training cannot be read: {type(error).__name__}") from error
         return summary, profiles, dict(run.data.metrics)
 
     def _gate(self, version: ModelVersion, run_id: str) -> Mapping[str, Any] | None:

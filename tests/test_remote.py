@@ -205,6 +205,22 @@ def test_the_analytics_api_answers_from_there(remote, api_of):
     assert "promoted_by_hand" not in health
 
 
+def test_a_version_whose_run_is_not_told_is_left_out_and_then_there_again(remote, api_of, monkeypatch):
+    def silent(*_):
+        raise mlflow.MlflowException("The connection was broken.")
+
+    with api_of(remote) as app:
+        client = app.test_client()
+        assert client.get("/analytics/overview").status_code == 200
+        with monkeypatch.context() as patch:
+            patch.setattr(mlflow.MlflowClient, "get_run", silent)
+            answer = client.get("/analytics/versions")
+        assert (answer.status_code, answer.json["versions"]) == (200, [])
+        assert champion(remote) in [
+            own["version"] for own in client.get("/analytics/versions").json["versions"]
+        ]
+
+
 def test_customers_are_scored_and_compared_with_those_of_the_training(remote):
     demo = "data/raw/demo.csv.gz"
     assert "written to scored.csv" in remote.run("score", demo, "--output", "scored.csv").stdout

@@ -4,9 +4,10 @@
 
 The project of a made-up shop, with kept e-mail addresses, lists and a file of events, lies on a small file system.
 First the command runs with space, and what it writes is measured. Then it runs again and again from the same state,
-with `steps` shares of that left free. It must end well, or in words that say to free some space; the champion must
-load; and once there is space, the next call must end with one version of these data, one entry of the history, each
-event once, whole lists and kept columns of every customer. Exit code 1 when anything does not hold.
+with 0, 1, 2 ... of `steps` shares of that left free, and on until it ends well: it needs more than it leaves. It must
+end well, or in words that say to free some space; the champion must load; and once there is space, the next call must
+end with one version of these data, one entry of the history, each event once, whole lists and kept columns of every
+customer. Exit code 1 when anything does not hold.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from __future__ import annotations
 import argparse
 import collections
 import csv
+import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +31,7 @@ from cycles import HEAD
 from contract.people import KEPT_FILE, read_log
 
 MEGABYTES = 256
+WELL = "ends well"
 KEEP = ("--keep", "Email")
 TRAINING = (*COMMAND[:3], "train", "in", *QUICK, "--promote")
 
@@ -128,7 +132,7 @@ def step(shop: SmallShop, disk: Disk, saved: Path, kilobytes: int) -> str:
     code_after, text_after = shop.run()
     shop.check(code_after == 0, f"{kilobytes} KB, afterwards: exit code {code_after}: {text_after[-900:]}")
     shop.check_month(2)
-    return "ends well" if code == 0 else text.strip().splitlines()[-1]
+    return WELL if code == 0 else text.strip().splitlines()[-1]
 
 
 def main() -> int:
@@ -137,6 +141,7 @@ def main() -> int:
     parser.add_argument("--command", choices=("cycle", "train"), default="cycle")
     parser.add_argument("--kilobytes", type=int, nargs="*", help="these steps, and no others")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended."))  # so that nothing stays mounted
     os.environ["MLFLOW_SQLALCHEMYSTORE_POOLCLASS"] = (
         "NullPool"  # the database is put back as it was, each time
     )
@@ -155,15 +160,16 @@ def main() -> int:
             shop.check_month(2)
             needed = (shutil.disk_usage(disk.folder).used - before) // 1024
             print(f"`{given.command}` writes {needed:,} KB.", flush=True)
-            steps = given.kilobytes or [needed * number // given.steps for number in range(given.steps + 1)]
             ends: collections.Counter[str] = collections.Counter()
-            for kilobytes in steps:
+            for kilobytes in given.kilobytes or itertools.count(0, needed // given.steps):
                 end = step(shop, disk, saved, kilobytes).replace(str(name), "...")
-                ends["ends well" if end == "ends well" else "ends in words"] += 1
+                ends[WELL if end == WELL else "ends in words"] += 1
                 print(f"{kilobytes:6,} KB left: {end}", flush=True)
+                if end == WELL and not given.kilobytes:
+                    break
         finally:
             disk.end()
-    print(f"{len(steps)} steps, {len(shop.problems)} problems; {dict(ends)}")
+    print(f"{ends.total()} steps, {len(shop.problems)} problems; {dict(ends)}")
     return 1 if shop.problems else 0
 
 

@@ -380,7 +380,7 @@ def read_file(path: Path, rng: random.Random) -> bool:
         lines = read_lines([path], date_order=order, decimal=decimal, connection=duckdb())
         line_count = lines.count().to_pyarrow().as_py()
         if path.name.endswith((".csv", ".csv.gz")):
-            check_count(path, line_count)
+            check_count(path, line_count + remarks_below(path))
         cleaned = clean(lines, keep_duplicates=rng.random() < 0.5)
         customers = customer_features(cleaned.orders, cleaned.as_of, rng.choice(["net", "drop"])).to_pandas()
     except InputError as error:
@@ -404,7 +404,7 @@ def read_lines(path: Path, _: random.Random) -> bool:
 
     try:
         table = textfile.load(path, duckdb())
-        check_count(path, table.count().to_pyarrow().as_py())
+        check_count(path, table.count().to_pyarrow().as_py() + remarks_below(path))
         duckdb().drop_table(table.op().name)
     except InputError:
         return False
@@ -417,6 +417,15 @@ def duckdb():
     import ibis
 
     return ibis.duckdb.connect()
+
+
+def remarks_below(path: Path) -> int:
+    """How many lines below the table of a text file are told as remarks: a last line that was cut may be one."""
+    from training.reading import textfile
+
+    table, remarks = textfile.load_with_remarks(path, duckdb())
+    duckdb().drop_table(table.op().name)
+    return len(remarks)
 
 
 def check_count(path: Path, line_count: int) -> None:

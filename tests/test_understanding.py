@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -264,3 +265,22 @@ def test_customers_with_several_ids_are_counted_and_not_those_with_a_number_and_
     found = count_customers(shop(tmp_path, text + more), Reading())
     assert set(found.customers.customer_id) == {"A1", "B2"}
     assert [note for note in found.understanding.notes if "more than one id" in note] == notes
+
+
+@pytest.mark.parametrize("cells", ["9999999999999999999,5.50", "999999999999999,5.50", "2,999999999999999.5"])
+def test_a_number_beyond_all_money_cannot_be_read_and_the_other_lines_can(tmp_path, cells):
+    lines = "".join(f"c{day % 5},{day},2024-01-{day:02d} 10:00:00,2,5.50\n" for day in range(1, 21))
+    text = f"customer_id,invoice,date,quantity,price\n{lines}c1,99,2024-01-05 10:00:00,{cells}\n"
+    found = count_customers(shop(tmp_path, text), Reading())
+    assert (found.funnel.read, found.funnel.unreadable, found.funnel.purchases) == (21, 1, 20)
+    assert found.customers.Monetary.tolist() == [44] * 5
+
+
+def test_a_moment_beyond_all_calendars_cannot_be_read_and_the_other_lines_can(tmp_path):
+    days = [np.datetime64("2024-01-01T10:00", "us") + np.timedelta64(day, "D") for day in range(20)]
+    table = pd.DataFrame({"customer_id": [f"c{day % 5}" for day in range(21)], "invoice": range(21)})
+    table["date"] = np.array([*days, np.datetime64("99999-01-01T10:00", "us")])
+    table["quantity"], table["price"] = 2, 5.5
+    table.to_parquet(tmp_path / "shop.parquet")
+    found = count_customers([str(tmp_path / "shop.parquet")], Reading())
+    assert (found.funnel.read, found.funnel.unreadable, found.funnel.purchases) == (21, 1, 20)

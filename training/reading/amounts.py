@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def value_of(table: ir.Table, plan: Plan, way: Money) -> ir.DecimalValue:
-    """Money by one way, null where nothing is written or a cell cannot be read."""
+    """Money by one way, null where nothing is written, or a cell cannot be read or is beyond all money."""
     import ibis
 
     at = {name: number for number, name in enumerate(plan.numbers)}
     zero = ibis.literal(0).cast(DECIMAL)
     if way.times:
         factors = [table[f"n_{at[name]}"] for name in way.times]
-        value = factors[0].cast("decimal(19, 6)")
+        value = factors[0].try_cast("decimal(19, 6)")
         for factor in factors[1:]:
-            value = value * factor.cast("decimal(18, 6)")
+            value = value * factor.try_cast("decimal(18, 6)")
         if len(factors) == 1:
             value = factors[0]
         named: Sequence[str] = way.times
@@ -41,7 +41,7 @@ def value_of(table: ir.Table, plan: Plan, way: Money) -> ir.DecimalValue:
         value = value - table[f"n_{at[name]}"].fill_null(zero).abs()
     deductions = (*way.minus, *way.percent, *way.fraction)
     bad = reduce(operator.or_, (table[f"bad_{at[name]}"] for name in (*named, *deductions)))
-    return bad.ifelse(None, value).cast("decimal(38, 9)")
+    return bad.ifelse(None, value).try_cast("decimal(38, 9)")
 
 
 def _without_share(
@@ -52,9 +52,9 @@ def _without_share(
 
     one = ibis.literal(1).cast("decimal(12, 8)")
     for column, whole in shares:
-        part = table[column].fill_null(ibis.literal(0).cast(DECIMAL)).abs().cast("decimal(9, 6)")
+        part = table[column].fill_null(ibis.literal(0).cast(DECIMAL)).abs().try_cast("decimal(9, 6)")
         share = part * ibis.literal(Decimal(1) / whole).cast(
             "decimal(3, 2)"
         )  # no division: it would be a float's
-        value = value.cast("decimal(20, 6)") * (one - share).cast("decimal(18, 6)")
+        value = value.try_cast("decimal(20, 6)") * (one - share).cast("decimal(18, 6)")
     return value

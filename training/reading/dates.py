@@ -132,7 +132,9 @@ def timestamp(column: ir.Value, date_order: str, forms: Container[str] | None = 
     import ibis
 
     if column.type().is_timestamp() or column.type().is_date():
-        return column.cast("timestamp")
+        moment = column.cast("timestamp")
+        # A column may have moments that Python's calendar does not.
+        return moment.between(dt.datetime.min, dt.datetime.max).ifelse(moment, None)
     text = text_of(column)
     wanted = forms if forms is not None else ALL_FORMS
     branches = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
     from ibis.backends.duckdb import Backend
     from ibis.backends.sql.datatypes import SqlglotType
     from ibis.expr.datatypes import DataType
@@ -127,9 +128,20 @@ def forget(*tables: ir.Table) -> None:
 
 
 def rows_of(table: ir.Table) -> list[dict[str, Any]]:
-    """All rows of a small table."""
+    """All rows of a small table; where a moment is beyond the year 9999, moments are text."""
     with nested_selects():
-        return table.to_pyarrow().to_pylist()
+        rows = table.to_pyarrow()
+    try:
+        return rows.to_pylist()
+    except OverflowError:  # of Python's datetime
+        return _with_moments_as_text(rows).to_pylist()
+
+
+def _with_moments_as_text(rows: pa.Table) -> pa.Table:
+    import pyarrow as pa
+
+    types = [pa.string() if pa.types.is_temporal(kind) else kind for kind in rows.schema.types]
+    return rows.cast(pa.schema(list(zip(rows.column_names, types, strict=True))))
 
 
 def one_row(table: ir.Table) -> dict[str, Any]:

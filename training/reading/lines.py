@@ -136,8 +136,8 @@ def _canonical(table: ir.Table, plan: Plan) -> ir.Table:
     is_refund = (table.role == "refund").fill_null(False)
     columns = {
         **_factors(table, plan),
-        "amount": is_refund.ifelse(-amount.abs(), amount).cast(MONEY),
-        "refunded": _refunded(table, worth, amount, plan).fill_null(_zero()).cast(MONEY),
+        "amount": is_refund.ifelse(-amount.abs(), amount).try_cast(MONEY),
+        "refunded": _refunded(table, worth, amount, plan).fill_null(_zero()).try_cast(MONEY),
         "step": _step(table, worth),
         "kind": _kind(worth, is_refund),
     }
@@ -171,8 +171,8 @@ def _factors(table: ir.Table, plan: Plan) -> dict[str, ir.DecimalValue]:
     named = plan.factors or (dict(zip(("quantity", "price"), times, strict=True)) if len(times) == 2 else {})
     given = {role: table[f"n_{plan.numbers.index(name)}"] for role, name in named.items()}
     return {
-        "quantity": given.get("quantity", ibis.literal(1)).cast("decimal(15, 3)"),
-        "price": given.get("price", ibis.null()).cast("decimal(18, 6)"),
+        "quantity": given.get("quantity", ibis.literal(1)).try_cast("decimal(15, 3)"),
+        "price": given.get("price", ibis.null()).try_cast("decimal(18, 6)"),
     }
 
 

@@ -54,12 +54,12 @@ def profiles_of(table):
     ]
 
 
-def scored(store):
-    """The scored customers of version 1, as they are now."""
+def scored(store, version=1):
+    """The scored customers of a version, as they are now."""
     import mlflow
 
     address = store.environment["MLFLOW_TRACKING_URI"]
-    run = mlflow.MlflowClient(address, address).get_model_version("customer-segments", "1").run_id
+    run = mlflow.MlflowClient(address, address).get_model_version("customer-segments", str(version)).run_id
     return pd.read_parquet(store.folder / "mlruns/artifacts" / run / "artifacts/data/customers.parquet")
 
 
@@ -255,13 +255,18 @@ def test_the_pages_say_the_same_numbers_and_never_those_of_before(told):
     assert rows[0]["customer_id"] not in "".join(pages.values())
 
 
-def test_a_list_of_mine_and_a_version_of_before_tell_the_same(told):
-    browser, _, now, _ = told
-    for own in now["versions"]["versions"]:
-        between = browser.get(f"/analytics/movement/{own['version']}/1")
-        if own["version"] != 1:
-            cells = [cell for cell in between.json["moves"] if cell["to_segment"] is not None]
-            assert sum(cell["customers"] for cell in cells) == now["overview"]["customers"]
+def test_earlier_versions_are_counted_by_their_own_tables(told, shop):
+    browser, before, now, _ = told
+    for was, own in zip(before["versions"]["versions"], now["versions"]["versions"], strict=True):
+        table = scored(shop, own["version"])
+        assert own["customers"] == len(table) == was["customers"] - 2
+        assert own["revenue"] == MONEY(table.Monetary.sum())
+        assert own["anomalies"] == table.is_anomaly.sum()
+        assert own["metrics"]["anomaly_rate"] == MONEY(table.is_anomaly.mean())
+        assert own["metrics"]["silhouette"] == was["metrics"]["silhouette"]
+    moves = browser.get("/analytics/movement/between?from=2&to=1").json["moves"]
+    here = sum(own["customers"] for own in moves if own["to_segment"] is not None)
+    assert here == now["overview"]["customers"]
 
 
 def test_where_nobody_was_taken_out_every_byte_is_the_same(api_store, tmp_path, monkeypatch, api_of):

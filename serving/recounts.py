@@ -193,7 +193,7 @@ def _sum(values: Sequence[float | None]) -> float | None:
 
 def _action(record: Record, own: pd.DataFrame, typical: float) -> str:
     above = int((own["Monetary"] > typical).sum())
-    return BEST_FIRST.sub(best_first(len(own), above), record.get("action", ""))
+    return BEST_FIRST.sub(best_first(len(own), above), record.get("action") or "")
 
 
 def _recounted_forecast(forecast: Record | None, customers: pd.DataFrame) -> Record | None:

@@ -1,6 +1,8 @@
-"""What people read about the forecast: its columns, and the sentence about seasons."""
+"""What people read about the forecast: its columns, its totals, and the sentence about seasons."""
 
 from __future__ import annotations
+
+from contract.words import amount, counted, whole
 
 # Stands wherever a total of the forecast stands.
 SEASON = (
@@ -33,3 +35,22 @@ FORECAST_WORDS = {  # of the forecast's columns: label and meaning; {days} are t
         "of these, who are due or late.",
     ),
 }
+
+
+def shop_sentence(
+    orders: float | None, spend: float | None, low: float | None, high: float | None, days: int
+) -> str:
+    """What all customers together are expected to bring in the next `days`; low and high are None without a range."""
+    between = "" if low is None else f", between {amount(low)} and {amount(high)} as the past goes"
+    return (
+        f"In the next {days} days these customers are expected to place {whole(orders)} orders and "
+        f"to bring {amount(spend)}{between}. {SEASON}"
+    )
+
+
+def group_sentence(customers: int, spend: float, low: float | None, high: float | None, days: int) -> str:
+    """38 -> "38 customers, expected to bring 9,000 in the next 90 days, between 5,000 and 14,000." """
+    words = f"{counted(customers, 'customer')}, expected to bring {amount(spend)} in the next {days} days"
+    if low is None:
+        return f"{words}; the past has too few such groups for a range."
+    return f"{words}, between {amount(low)} and {amount(high)}."

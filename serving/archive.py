@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from contract.clock import recorded
 from contract.names import (
+    FORGOTTEN_TAG,
     GATE,
     GATE_TAG,
     HISTORY_EXPERIMENT,
@@ -26,6 +27,7 @@ from contract.names import (
     SUMMARY,
 )
 from serving.champion import Unreadable, prepare_reading, read_artifact, read_json, read_table
+from serving.recounts import number_taken_out, recounted_metrics, recounted_profiles
 from serving.registry_answers import RegistryAnswer
 
 if TYPE_CHECKING:
@@ -155,7 +157,9 @@ class Archive:
     def _training(self, version: ModelVersion) -> Training | None:
         run_id = str(version.run_id)
         try:
-            summary, profiles, metrics = self._once((run_id, SUMMARY), lambda: self._told(run_id))
+            forgotten = version.tags.get(FORGOTTEN_TAG, "")
+            key = (run_id, SUMMARY, forgotten)
+            summary, profiles, metrics = self._once(key, lambda: self._told(run_id, bool(forgotten)))
         except Unreadable:
             return None
         as_of = str(summary["as_of"])
@@ -163,7 +167,8 @@ class Archive:
             int(version.version), as_of, summary, profiles, metrics, self._gate(version, run_id), run_id
         )
 
-    def _told(self, run_id: str) -> tuple[Any, Any, dict[str, float]]:
+    def _told(self, run_id: str, may_lack_customers: bool) -> tuple[Any, Any, dict[str, float]]:
+        """Summary, profiles and metrics of a training, counted anew where customers were taken out of its table."""
         import mlflow
 
         summary = self._fetched(run_id, SUMMARY, read_json)
@@ -172,7 +177,13 @@ class Archive:
             run = mlflow.MlflowClient(self.address, self.address).get_run(run_id)
         except Exception as error:
             raise Unreadable(f"the run of its training cannot be read: {type(error).__name__}") from error
-        return summary, profiles, dict(run.data.metrics)
+        metrics = dict(run.data.metrics)
+        if may_lack_customers:
+            customers = self._fetched(run_id, SCORED_CUSTOMERS, read_table)
+            if number_taken_out(profiles, customers):
+                profiles = recounted_profiles(profiles, customers)
+                metrics = recounted_metrics(metrics, customers)
+        return summary, profiles, metrics
 
     def _gate(self, version: ModelVersion, run_id: str) -> Mapping[str, Any] | None:
         """The verdict; None of a version that was not judged, and for as long as the verdict cannot be read."""

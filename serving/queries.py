@@ -13,6 +13,7 @@ from contract.lists.lines import csv_lines
 from contract.names import FEATURES, STATES
 from contract.spreadsheets import harmless
 from contract.words import STATE_MEANINGS
+from serving.recounts import taken_out_sentence
 from serving.snapshot import ROW, Snapshot
 
 MAP_POINTS = 4_000
@@ -49,6 +50,7 @@ def overview(snapshot: Snapshot) -> dict[str, Any]:
         warnings=snapshot.summary.get("warnings", []),
         rejected=snapshot.summary.get("rejected") or None,
         promoted_by_hand=snapshot.by_hand,
+        **({"taken_out": taken_out_sentence(snapshot.taken_out)} if snapshot.taken_out else {}),
     )
 
 

@@ -207,6 +207,9 @@ class Overview(Stamp):
     promoted_by_hand: str | None = Field(
         description="What the gate says of a version that was made champion by hand; null: a command promoted it"
     )
+    taken_out: str | None = Field(
+        default=None, description="How many customers were taken out since the training; absent: nobody was"
+    )
 
 
 class Profile(SegmentCount):
@@ -570,7 +573,9 @@ class Move(BaseModel):
     )
     to_name: str = Field(description="Gone: no customer any more")
     customers: int
-    Monetary_before: float = Field(description="Money they had spent by the earlier date")
+    Monetary_before: float | None = Field(
+        description="Money they had spent by the earlier date; null: not known since a customer was taken out"
+    )
     Monetary_after: float = Field(description="Money they had spent by the later date")
 
 

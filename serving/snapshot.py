@@ -13,6 +13,7 @@ import numpy as np
 from contract.lists.customers import CustomerTable, customer_table
 from contract.names import FEATURES, FORECAST_OUTPUTS, STATES
 from serving.histories import Months, PastSegments
+from serving.recounts import TrainingFiles, recounted
 
 Result = TypeVar("Result")
 
@@ -70,7 +71,8 @@ class Snapshot:
     version from before there were states has no by_state, gap, evidence and forward. registered: when the version came
     into the registry, in seconds since 1970. by_hand: what to say when nobody but a person, past the gate, made it
     champion. all_customers: the same as customers, ready for lists; months, past_segments: what each did before, None
-    where the training did not keep it; distances: None of a model that does not say where its centres are.
+    where the training did not keep it; distances: None of a model that does not say where its centres are. taken_out:
+    how many customers were taken out of the tables since; what the files say is then counted anew, see `recounts`.
     """
 
     version: int
@@ -95,6 +97,7 @@ class Snapshot:
     gap: float | None = None
     registered: float = 0.0
     by_hand: str | None = None
+    taken_out: int = 0
     _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
     _results: dict[Callable[[Snapshot], Any], Any] = field(default_factory=dict, repr=False)
 
@@ -119,6 +122,7 @@ class Snapshot:
         past_segments: PastSegments | None = None,
     ) -> Snapshot:
         """The snapshot of a version from its scored customers (one row each) and what its training's files say."""
+        files = recounted(TrainingFiles(profiles, summary, movement, evidence, forecast), customers, moves)
         segment = customers["segment"].to_numpy()
         spent = customers["Monetary"].to_numpy()
         score = customers["anomaly_score"].to_numpy()
@@ -134,25 +138,26 @@ class Snapshot:
             version=version,
             as_of=str(summary["as_of"]),
             data=str(summary["data"]),
-            summary=_finite(summary),
-            profiles=_finite(profiles),
+            summary=_finite(files.summary),
+            profiles=_finite(files.profiles),
             customers=columns,
             rows={customer: index for index, customer in enumerate(columns["customer_id"])},
             by_spending=by_spending,
             by_state=_by_state(by_spending, customers["state"].to_numpy()) if "state" in customers else {},
             unusual=anomalies[np.argsort(-score[anomalies], kind="stable")],
-            all_customers=customer_table(version, customers, profiles, summary, forecast, moves),
+            all_customers=customer_table(version, customers, profiles, files.summary, forecast, moves),
             scorer=scorer,
             distances=distances,
             months=months,
             past_segments=past_segments,
-            movement=_finite(movement),
-            evidence=_finite(evidence),
+            movement=_finite(files.movement),
+            evidence=_finite(files.evidence),
             forward=_finite(forward),
-            forecast=_finite(forecast),
+            forecast=_finite(files.forecast),
             gap=_finite(gap),
             registered=registered,
             by_hand=by_hand,
+            taken_out=files.taken_out,
         )
 
     def __len__(self) -> int:

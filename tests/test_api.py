@@ -391,7 +391,8 @@ def test_spreadsheets_find_no_formula_in_a_csv():
 
 
 def test_spreadsheets_find_no_formula_in_the_list_of_who_left_either():
-    snapshot = made_up(["1", "2"], movement={"fallen": [left("=1+1"), left("a;=1"), left("7")]})
+    fallen = [left("=1+1"), left("a;=1"), left("7")]
+    snapshot = made_up(["1", "2"], movement={"best": 1, "moves": [], "fallen": fallen})
     rows = list(csv.DictReader(io.StringIO("".join(queries.fallen_csv(snapshot)))))
     assert [row["customer_id"] for row in rows] == ["'=1+1", "a;'=1", "7"]
     assert rows[2] == {"customer_id": "7", "from_name": "High", "to_segment": "0", "to_name": "Low"} | {

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from contract.group_sums import customers_for_half
 from contract.names import STATES
 from training.states import LATE_FROM_GAPS, second_order_gap, shop_gap, states
 
@@ -62,12 +63,6 @@ def profile(
     table.insert(1, "name", [named(row) for row in table.assign(value=value_words(table)).to_dict("records")])
     table.insert(2, "value", value_words(table))
     return table
-
-
-def customers_for_half(spent: pd.Series) -> int:
-    """The fewest customers who together bring at least half of what all of them `spent`."""
-    ordered = np.sort(spent.to_numpy())[::-1].cumsum()
-    return int((ordered < ordered[-1] / 2).sum()) + 1
 
 
 def by_value(customers: pd.DataFrame, segments: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contract.words import amount, counted, percent
+from contract.advice_words import best_first, expected_of_leavers
+from contract.words import amount, percent
 from training.report.evidence import Evidence
 
 MOST_COME_BACK = 0.6  # share who bought again from which nothing has to be paid for the next order
@@ -30,16 +31,16 @@ def advice(
         f"{percent(evidence.bought_again)} bought again within {evidence.days} days as things were, "
         f"{amount(evidence.spend_of_buyers)} each"
     )
-    best_first = _best_first(customers, above_median)
+    order = best_first(customers, above_median)
     if evidence.bought_again >= MOST_COME_BACK and late:
-        return f"{done}: most come back without a discount, only later. Ask what is missing{best_first}"
+        return f"{done}: most come back without a discount, only later. Ask what is missing{order}"
     if evidence.bought_again >= MOST_COME_BACK:
         offer = "a look at what is new" if below_shop else "early access and a personal contact"
-        return f"{done}: they come back without a discount. Offer {offer}{best_first}"
+        return f"{done}: they come back without a discount. Offer {offer}{order}"
     if evidence.bought_again >= FEW_COME_BACK:
-        return f"{done}: a mail costs little{best_first}"
+        return f"{done}: a mail costs little{order}"
     if evidence.bought_again > 0:
-        return f"Only {done}: one automatic reminder pays, a discount for all of them does not{best_first}"
+        return f"Only {done}: one automatic reminder pays, a discount for all of them does not{order}"
     return f"None of them bought again within {evidence.days} days: leave them out of paid campaigns."
 
 
@@ -52,17 +53,6 @@ def advice_on_leavers(evidence: Evidence | None, customers: int) -> str:
         )
     return (
         f"Of those who left it before, {percent(evidence.bought_again)} bought again within {evidence.days} days and "
-        f"spent {amount(evidence.spend_of_buyers)} each, so {amount(evidence.mean_spend * customers)} may be expected "
-        f"from {counted(customers, 'such customer')} if nothing changes. Ask the biggest spenders first what is "
-        "missing."
+        f"spent {amount(evidence.spend_of_buyers)} each, {expected_of_leavers(evidence.mean_spend, customers)}. "
+        "Ask the biggest spenders first what is missing."
     )
-
-
-def _best_first(customers: int, above_median: int) -> str:
-    if above_median == 0:
-        return "; none of them spent more than the shop's median customer."
-    if above_median == customers:
-        return "; all of them spent more than the shop's median customer."
-    who = "the one" if above_median == 1 else f"the {above_median:,}"
-    comes = "comes" if above_median == 1 else "come"
-    return f"; {who} who spent more than the shop's median customer {comes} first."

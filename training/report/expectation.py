@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from contract.forecast_words import group_sentence
 from contract.names import GROUP_FORECAST
-from contract.words import amount, counted
 from training.value.groups import LEFT_OFF, GroupsBefore, Total
 
 NOTHING_EXPECTED = dict.fromkeys(GROUP_FORECAST)
@@ -69,10 +69,7 @@ def value_at_risk(customers: pd.DataFrame, segment: int, before: GroupsBefore) -
 
 def expected_sentence(customers: int, total: Total, days: int) -> str:
     """38 -> "38 customers, expected to bring 9,000 in the next 90 days, between 5,000 and 14,000." """
-    said = f"{counted(customers, 'customer')}, expected to bring {amount(total.expected)} in the next {days} days"
-    if total.low is None:
-        return f"{said}; the past has too few such groups for a range."
-    return f"{said}, between {amount(total.low)} and {amount(total.high)}."
+    return group_sentence(customers, *total, days)
 
 
 def _total(customers: pd.DataFrame, before: GroupsBefore) -> tuple[float, Total]:

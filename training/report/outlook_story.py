@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from contract.forecast_words import SEASON
-from contract.words import amount, counted, listed, percent, whole
+from contract.forecast_words import shop_sentence
+from contract.words import counted, listed, percent
 from training.outlook import Outlook
 from training.value.backtest import OURS
 
@@ -15,12 +15,8 @@ def outlook_line(outlook: Outlook, shop: Mapping[str, float | None] | None) -> s
     days = outlook.horizon_days
     if shop is None:
         return f"No forecast of the next {days} days is shown. {outlook.state}"
-    low, high = shop["expected_low"], shop["expected_high"]
-    between = "" if low is None else f", between {amount(low)} and {amount(high)} as the past goes"
-    return (
-        f"In the next {days} days these customers are expected to place {whole(shop['expected_orders'])} orders and "
-        f"to bring {amount(shop['expected_spend'])}{between}. {SEASON}"
-    )
+    spend, low, high = (shop[name] for name in ("expected_spend", "expected_low", "expected_high"))
+    return shop_sentence(shop["expected_orders"], spend, low, high, days)
 
 
 def outlook_sentences(outlook: Outlook, shop: Mapping[str, float | None] | None) -> list[str]:

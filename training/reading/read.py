@@ -20,12 +20,12 @@ from training.reading.address import is_address, shown
 from training.reading.blank_lines import check_blank_lines, with_orders_above
 from training.reading.careful import interpret
 from training.reading.clocks import on_clock, on_one_zone, zones
-from training.reading.columns import CELLS, ROLES
+from training.reading.columns import CELLS, ROLES, known
 from training.reading.database import open_table
 from training.reading.facts import Facts, understood
 from training.reading.kept import forget, kept, one_row, rows_of
 from training.reading.later import check_later_status
-from training.reading.plan import Plan, plan_of
+from training.reading.plan import Plan, has_open_question, plan_of
 from training.reading.request import Request
 from training.reading.sample import check_hidden_status
 from training.reading.sources import check_same_columns, files
@@ -424,7 +424,12 @@ def _load_workbook(path: Path, request: Request, connection: Backend) -> ir.Tabl
         except InputError:
             return False
 
-    table = ibis.memtable(workbook.load(path, is_header))
+    headers = workbook.Headers(
+        is_header,
+        is_open=lambda names: has_open_question(names, request),
+        known=lambda names: len(known(names, request.columns)),
+    )
+    table = ibis.memtable(workbook.load(path, headers))
     return connection.create_table(ibis.util.gen_name("workbook"), table, temp=True)
 
 

@@ -350,3 +350,22 @@ def test_a_blank_cell_of_a_plain_file_is_shown(tmp_path):
     assert [str(example) for example in understanding.examples] == ['line 5, unit_price: ""']
     whole = count_customers(shop(tmp_path, header + lines[0], name="whole.csv"), Reading()).understanding
     assert whole.examples == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "notes"),
+    [
+        ("3,2024-03-05,5.00,,a@shop.test\n", []),  # the address stands in where the number is blank
+        (
+            "3,2024-03-05,5.00,A1,new@shop.test\n4,2024-04-05,5.00,,new@shop.test\n",
+            ["1 customer known under more than one id or e-mail address: each is one customer"],
+        ),
+    ],
+)
+def test_customers_with_several_ids_are_counted_and_not_those_with_a_number_and_an_address(
+    tmp_path, more, notes
+):
+    text = "order_id,order_date,amount,customer_id,email\n1,2024-01-05,10.00,A1,a@shop.test\n2,2024-02-05,20.00,B2,b@shop.test\n"
+    found = count_customers(shop(tmp_path, text + more), Reading())
+    assert set(found.customers.customer_id) == {"A1", "B2"}
+    assert [note for note in found.understanding.notes if "more than one id" in note] == notes

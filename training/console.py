@@ -93,7 +93,8 @@ def print_counted(shop: Shop) -> None:
     print_shop(shop)
     counted = shop.sampled_from or len(shop.customers)
     click.echo(f"{counted:,} customers as of {shop.as_of:%Y-%m-%d %H:%M}")
-    click.echo(f"{shop.funnel.customers - counted:,} more bought nothing, or cancelled all they bought")
+    if others := shop.funnel.customers - counted:
+        click.echo(f"{others:,} more bought nothing, or cancelled all they bought")
     if shop.sampled_from:
         click.echo(
             f"Training on a uniform sample of {len(shop.customers):,} customers; score scores them all"

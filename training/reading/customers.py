@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_
@@ -73,12 +74,13 @@ def known_people(
     label: ir.StringValue | None = None
     if len(columns) > 1:
         labels = _labels(table, _real(table, guests))
-        if labels:
-            table = _labelled(table, _real(table, guests), labels)
+        others = {key: label for key, label in labels.items() if key[1] != label}
+        if others:
+            table = _labelled(table, _real(table, guests), others)
             label = table.customer_label
-            linked = len(set(labels.values()))
+        if several := _with_several_ids(labels):
             notes.append(
-                f"{counted(linked, 'customer')} known under more than one id or e-mail address: each is one customer"
+                f"{counted(several, 'customer')} known under more than one id or e-mail address: each is one customer"
             )
     first = ibis.coalesce(*_real(table, guests).values()) if label is None else label
     raw = ibis.coalesce(*(table[column] for column in columns))
@@ -198,13 +200,18 @@ def descending(column: ir.Value) -> ir.Value:
 
 
 def _labels(table: ir.Table, real: Mapping[str, ir.StringValue]) -> dict[tuple[int, str], str]:
-    """Ids that occur together have one label: (place of the column, id) -> the label, where it is another one."""
+    """Ids that occur together have one label: (place of the column, id) -> the label, an id of any of the columns."""
     looked_at = table.select(**real, first_row=table[ROW])
     pairs = rows_of(
         looked_at.group_by(list(real)).aggregate(first=looked_at.first_row.min()).order_by("first")
     )
-    labels = people.one_label([row[name] for name in real] for row in pairs)
-    return {key: label for key, label in labels.items() if key[1] != label}
+    return people.one_label([row[name] for name in real] for row in pairs)
+
+
+def _with_several_ids(labels: Mapping[tuple[int, str], str]) -> int:
+    """How many customers have more than one id in one and the same column."""
+    ids = Counter((label, place) for (place, _), label in labels.items())
+    return len({label for (label, _), number in ids.items() if number > 1})
 
 
 def _labelled(

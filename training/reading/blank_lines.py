@@ -141,8 +141,8 @@ def _question(blank: int, lines: int, plan: Plan, is_ordered: bool) -> InputErro
     told = f"{counted(blank, 'line')} of {lines:,} ({percent(blank / lines)}) with money, but without {_names(plan)}"
     if not is_ordered:
         return InputError(
-            f"{told}. Expected whose each line is: the lines of a table have no order, so that none stands above. Fill "
-            "these cells in the query, or say --blank-lines nobody if such lines are nobody's."
+            f"{told}. Expected whose each line is: databases and Spark keep no order of lines, so none stands above. "
+            "Fill these cells first, or say --blank-lines nobody if such lines are nobody's."
         )
     return InputError(
         f"{told}. Expected whose each line is. Say --blank-lines above if a line belongs to the order above it in the "

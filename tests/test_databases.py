@@ -381,6 +381,24 @@ def test_a_select_that_writes_is_refused(postgres, query):
     assert postgres.run("SELECT a FROM kept") == [(1,)]
 
 
+def test_lines_without_an_order_are_asked_about(filled, query):
+    def blank(name):
+        column = filled.quoted(name)
+        return f"CASE WHEN {filled.quoted('Quantity')} = 1 THEN NULL ELSE {column} END AS {column}"
+
+    names = ("InvoiceNo", "InvoiceDate", "CustomerID")
+    others = [filled.quoted(name) for name in ("StockCode", "Quantity", "UnitPrice")]
+    file = query(f"SELECT {', '.join([*map(blank, names), *others])} FROM orders")
+    for given, words in (
+        ("auto", "without InvoiceNo, CustomerID and InvoiceDate"),
+        ("above", "none stands above"),
+    ):
+        with pytest.raises(InputError, match=f"{words}.*--blank-lines nobody"):
+            count_customers([filled.address], Reading(query=file, blank_lines=given))
+    nobody = count_customers([filled.address], Reading(query=file, blank_lines="nobody"))
+    assert nobody.funnel.missing_customer > 0
+
+
 def test_a_missing_query_file_is_refused(filled):
     assert "nowhere.sql cannot be read: No such file" in refusal(filled.address, query="nowhere.sql")
 

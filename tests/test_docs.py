@@ -33,6 +33,7 @@ SERVERS = ("serve", "api", "ui", "up")
 FEW_TRIALS = ("--trials", "3")  # the pages show 100 trials; a test has no time for them
 OPTIONS_OF_OTHERS = {  # options that the pages name and `segments` does not have
     "mlflow": {"--app-name", "--env-manager", "--experiment-name"},
+    "checks": {"--command"},
     "flask": {"--app"},
     "Spark": {
         "--master",

@@ -489,6 +489,51 @@ def test_workbook_without_the_table_is_refused(tmp_path):
     )
 
 
+TITLE = [["Umsatzliste 2025"], []]
+NET_AND_GROSS = ["Rechnung", "Datum", "Kunden-Nr.", "Firma", "Netto", "MwSt", "Brutto"]
+INVOICE = ["R1", "2025-05-02", 1085, "Max", 27.5, 5.25, 32.75]
+QUESTION = "Two columns of {} could be amount: Netto and Brutto."
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{}, {"Hinweise": [["Stand", "Mai"], ["Konto", "Netto", "Brutto"]]}],
+    ids=["alone", "with notes"],
+)
+def test_the_question_that_a_header_of_a_workbook_leaves_open_is_asked(tmp_path, others):
+    path = workbook(tmp_path / "shop.xlsx", **others, Liste=[*TITLE, NET_AND_GROSS, INVOICE])
+    assert refusal([path]).startswith(QUESTION.format(path))
+    assert rows(read_lines([path], columns={"amount": "Netto"}))[0][5] == "27.5"
+
+
+def test_every_sheet_with_the_same_question_is_read(tmp_path):
+    path = workbook(
+        tmp_path / "shop.xlsx",
+        Mai=[*TITLE, NET_AND_GROSS, INVOICE],
+        Juni=[NET_AND_GROSS, ["R2", "2025-06-02", *INVOICE[2:]]],
+    )
+    assert refusal([path]).startswith(QUESTION.format(path))
+    assert len(rows(read_lines([path], columns={"amount": "Netto"}))) == 2
+
+
+def test_a_sheet_with_a_question_is_left_out_beside_one_without(tmp_path):
+    plain = [["Kunden-Nr.", "Datum", "Netto"], [1085, "2025-05-02", 27.5]]
+    path = workbook(tmp_path / "shop.xlsx", Plain=plain, Both=[NET_AND_GROSS, INVOICE])
+    assert [row[5] for row in rows(read_lines([path]))] == ["27.5"]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"), [(["Datum", "Wer", "Netto"], "Datum, Wer, Netto"), (["Wer", "Wann"], "Wer, Wann")]
+)
+def test_the_row_that_is_most_like_a_header_is_named(tmp_path, header, row):
+    path = workbook(tmp_path / "one.xlsx", Liste=[*TITLE, header, ["2025-05-02", "Max"]])
+    assert f"Found: {row}." in refusal([path])
+    path = workbook(
+        tmp_path / "two.xlsx", Liste=[*TITLE, header, ["2025-05-02", "Max"]], Hinweise=[["Stand: Mai"]]
+    )
+    assert f'sheet "Liste" has {row}; sheet "Hinweise" has Stand: Mai.' in refusal([path])
+
+
 @pytest.mark.parametrize("line", ["1,1,2010-12-01,1", "1,1,2010-12-01,1,1,more"])
 def test_ragged_row_is_named(tmp_path, line):
     path = shop(tmp_path, HEAD + "1,1,2010-12-01,1,1\n" + line + "\n")

@@ -89,6 +89,17 @@ def test_a_later_line_may_be_anything(tmp_path, late, duplicates):
     same(counted(path, duplicates=duplicates), carefully(path, duplicates))
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_later_lines_without_an_order_are_asked_about(tmp_path, kind):
+    path = written(tmp_path / "shop.csv", *PLAIN, *[f",{article},1,,2.5,,UK\n" for article in range(150)])
+    if kind == "parquet":
+        duckdb.sql(f"COPY (FROM read_csv('{path}')) TO '{tmp_path / 'shop.parquet'}'")
+        path = tmp_path / "shop.parquet"
+    with pytest.raises(InputError, match=r"150 lines of 2,250.*--blank-lines above"):
+        counted(path)
+    same(counted(path, blank_lines="nobody"), carefully(path, blank_lines="nobody"))
+
+
 REPEATED = [
     "C8,A,-2,2024-01-05 10:00:00,2.5,5.0,UK\n" * 3,  # a cancellation
     "8,A,-2,2024-01-06 10:00:00,-2.5,5.0,UK\n" * 2,  # both negative

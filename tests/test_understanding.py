@@ -1,8 +1,11 @@
 """What was understood is said by every command that reads a shop, kept with the model, and used again."""
 
+import io
 import json
+import re
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -200,6 +203,108 @@ def test_six_digits_that_fit_several_orders_are_asked_about(tmp_path):
     days = count_customers(shop(tmp_path, text), Reading(date_order="year-first")).customers.Recency
     assert days.tolist() == [3, 1]
     assert "dropped a leading zero" in refusal(shop(tmp_path, DATED.format("310124", "50224")))
+
+
+ITEMS = """Order,Customer email,Order date,Item,Qty,Unit price
+1,anna@example.com,2024-01-05,Cup,1,10.50
+,,,Pot,2,5.25
+,,,Lid,1,1.25
+2,bert@example.com,2024-02-05,Cup,1,10.50
+,,,Pot,4,5.25
+,,,Lid,1,1.25
+3,,2024-02-15,Cup,1,10.50
+,,,Pot,1,5.25
+"""  # the third order is a guest's
+ABOVE = {"anna@example.com": 22.25, "bert@example.com": 32.75}
+ALONE = {"anna@example.com": 10.5, "bert@example.com": 10.5}
+
+
+def with_semicolons(folder, text):
+    return shop(folder, re.sub(r"(\d)[.](\d)", r"\1,\2", text.replace(",", ";")))
+
+
+def without_orders(folder, text):
+    return shop(folder, re.sub("(?m)^[^,]*,", "", text))
+
+
+def as_workbook(folder, text):
+    book = openpyxl.Workbook()
+    for line in text.splitlines():
+        book.active.append([cell or None for cell in line.split(",")])
+    book.save(folder / "shop.xlsx")
+    return [str(folder / "shop.xlsx")]
+
+
+def as_parquet(folder, text):
+    pd.read_csv(io.StringIO(text), parse_dates=["Order date"]).to_parquet(folder / "shop.parquet")
+    return [str(folder / "shop.parquet")]
+
+
+@pytest.mark.parametrize("write", [shop, with_semicolons, without_orders, as_workbook, as_parquet])
+def test_lines_without_an_order_are_asked_about_and_then_known(tmp_path, write):
+    sources = write(tmp_path, ITEMS)
+    message = refusal(sources)
+    assert message.startswith("5 lines of 8 (63%) with money, but without ")
+    assert "--blank-lines above" in message
+    assert "--blank-lines nobody" in message
+    assert money(sources, blank_lines="above") == ABOVE
+    assert money(sources, blank_lines="nobody") == ALONE
+
+
+def test_the_block_says_that_lines_are_of_the_order_above(tmp_path):
+    understood = count_customers(shop(tmp_path, ITEMS), Reading(blank_lines="above")).understanding
+    assert dict(understood.rows())["note"].startswith(
+        "5 lines without Order, Customer email and Order date: of the order above"
+    )
+    assert read_as_before(Reading(), understood.mapping).blank_lines == "above"
+
+
+def test_equal_lines_of_two_orders_are_no_duplicates(tmp_path):
+    text = ITEMS.replace("Pot,4", "Pot,2")
+    assert set(money(shop(tmp_path, text), blank_lines="above").values()) == {22.25}
+
+
+def test_lines_of_another_file_are_not_above(tmp_path):
+    head, *lines = ITEMS.splitlines(keepends=True)
+    sources = shop(tmp_path, "".join([head, *lines[:4]]), "a.csv")
+    sources += shop(tmp_path, "".join([head, *lines[4:]]), "b.csv")
+    assert money(sources, blank_lines="above") == ABOVE | {"bert@example.com": 10.5}
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        ",,,,,1000.00\n",
+        ",,,Total,1,1000.00\n",
+        ",,,,1,1000.00\n",
+        "Total,,,,1,1000.00\n,,,Cup,1,900.00\n",
+    ],
+)
+def test_totals_at_the_end_are_not_of_the_order_above(tmp_path, last):
+    text = ITEMS[: ITEMS.index("3,,")] + last
+    assert money(shop(tmp_path, text), blank_lines="above") == ABOVE
+
+
+@pytest.mark.parametrize("whose", ["7,,2024-03-01,", "7,,,", ",,2024-03-01,"])
+def test_guests_are_not_asked_about(tmp_path, whose):
+    assert money(shop(tmp_path, ITEMS.replace("\n,,,", f"\n{whose}"))) == ALONE
+
+
+@pytest.mark.parametrize("written", [",", "1,", "1,0"])
+def test_remarks_without_money_are_not_asked_about(tmp_path, written):
+    text = re.sub(r"(?m)^,,,(\w+),.*", rf",,,\1,{written}", ITEMS)
+    assert money(shop(tmp_path, text)) == ALONE
+
+
+@pytest.mark.parametrize(("orders", "blank", "asked"), [(95, 5, True), (96, 5, False), (20, 4, False)])
+def test_few_lines_without_an_order_are_nobody_s(tmp_path, orders, blank, asked):
+    text = "Order,Customer,Order date,Item,Qty,Unit price\n"
+    text += "".join(f"{at},A{at},2024-01-05,Cup,1,10.50\n" for at in range(orders))
+    sources = shop(tmp_path, text + ",,,Cup,1,10.50\n" * blank)
+    if asked:
+        assert "--blank-lines" in refusal(sources)
+    else:
+        assert count_customers(sources, Reading()).funnel.missing_customer == blank
 
 
 def test_a_layout_that_is_named_needs_its_header(tmp_path):

@@ -51,6 +51,7 @@ class ReadingOptions(TypedDict, total=False):
     status_counts: str
     guests: str
     far_dates: str
+    blank_lines: str
     header: bool
     keep: str
     as_of: str
@@ -234,6 +235,12 @@ def source_options(command: Command[Parameters, Result]) -> Command[Parameters, 
             type=click.Choice(["aside", "keep"]),
             default="aside",
             help="Few dates that lie years from all others: set them aside, or keep them.",
+        ),
+        click.option(
+            "--blank-lines",
+            type=click.Choice(["auto", "above", "nobody"]),
+            default="auto",
+            help="Lines without order, customer and date: of the order above, or nobody's; auto asks.",
         ),
         click.option(
             "--header/--no-header", default=True, help="Whether files begin with names; else 1, 2, 3."
@@ -679,6 +686,7 @@ def reading_of(options: ReadingOptions) -> Reading:
         status_counts=_listed(options.get("status_counts", "")),
         guests=options.get("guests", Reading.guests),
         far_dates=options.get("far_dates", Reading.far_dates),
+        blank_lines=options.get("blank_lines", Reading.blank_lines),
         header=options.get("header", True),
         keep=_listed(options.get("keep", "")),
         returns=options.get("returns", Reading.returns),

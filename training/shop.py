@@ -14,6 +14,7 @@ from training.cleaning import Cleaned, Funnel, moments, seen_from
 from training.errors import InputError
 from training.features import customer_features, sample
 from training.reading import memory
+from training.reading.blank_lines import may_be_blank
 from training.reading.database import release
 from training.reading.facts import understood
 from training.reading.forgotten import Forgotten
@@ -52,6 +53,7 @@ class Reading:
     status_counts: tuple[str, ...] = ()
     guests: str = "auto"
     far_dates: str = "aside"
+    blank_lines: str = "auto"
     header: bool = True
     keep: tuple[str, ...] = ()
     before: Before = field(default_factory=Before)
@@ -71,7 +73,7 @@ def read_as_before(reading: Reading, before: Mapping[str, Any]) -> Reading:
     plain = Reading()
     again: dict[str, Any] = {
         name: tuple(before[name]) if name == "status_counts" else before[name]
-        for name in ("layout", "timezone", "status_counts", "guests", "far_dates")
+        for name in ("layout", "timezone", "status_counts", "guests", "far_dates", "blank_lines")
         if name in before and getattr(reading, name) == getattr(plain, name)
     }
     names = ("columns", "date_order", "decimal", "currency")
@@ -183,7 +185,9 @@ def _scanned(scanned: Scan, reading: Reading) -> ibis.Table | None:
     """The moments of a scan; None when some line is not like the first ones, and wants to be read with care."""
     try:
         found = memory.with_room(_moments_of(scanned, reading))
-        return settled(found, reading.request, scanned.single)
+        plain = settled(found, reading.request, scanned.single)
+        needs_care = plain is not None and may_be_blank(plain, scanned.table, reading.request)
+        return None if needs_care else plain
     except _failures(reading.engine):
         return None
 

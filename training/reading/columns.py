@@ -93,6 +93,16 @@ def check_mapping(names: Sequence[str], columns: Mapping[str, str], where: str) 
             )
 
 
+def known(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, list[str]]:
+    """The names that are mapped or usual, with the roles that each may have."""
+    by_role = {
+        role: [columns[role]] if role in columns else all_usual(role, names)
+        for role in {**HEADERS, **columns}
+    }
+    roles = {name: [role for role, likely in by_role.items() if name in likely] for name in names if name}
+    return {name: likely for name, likely in roles.items() if likely}
+
+
 def has_money(roles: Mapping[str, str]) -> bool:
     """Whether money can be made of these roles."""
     return {"quantity", "price"} <= roles.keys() or "amount" in roles or "total" in roles

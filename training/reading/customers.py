@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from contract.words import counted
@@ -13,6 +15,7 @@ from training.reading import people
 from training.reading.cells import SCIENTIFIC
 from training.reading.facts import Facts
 from training.reading.kept import kept, one_row, rows_of
+from training.reading.placeholders import TOTAL_CELL
 from training.reading.plan import Plan
 from training.reading.request import Request
 from training.reading.typed import ROW
@@ -112,9 +115,9 @@ def _real(table: ir.Table, guests: Mapping[str, frozenset[str]]) -> dict[str, ir
 
 def _total_cells(table: ir.Table) -> ir.BooleanValue:
     """Whether another cell of a line without a customer says that it is a total; such words are few."""
-    totals = "(?:grand |sub-?|over-?all )?totals?|summe|gesamt(?:summe)?|итого|totale|totaal|suma|razem"
-    words = f"^(?i:{totals})[ :.]*(?:[(].*[)])?$"
-    return table.date_text.re_search(words).fill_null(False) | table.invoice.re_search(words).fill_null(False)
+    return reduce(
+        or_, (table[name].re_search(TOTAL_CELL).fill_null(False) for name in ("date_text", "invoice"))
+    )
 
 
 def _nobody(

@@ -89,5 +89,6 @@ def understood(facts: Facts, forms: Sequence[tuple[str, int]], request: Request)
             "status_counts": list(request.status_counts),
             "guests": request.guests,
             "far_dates": request.far_dates,
+            "blank_lines": request.blank_lines,
         },
     )

@@ -73,6 +73,12 @@ TOTAL_WORDS = words(
     """
 )
 
+# The same as a regular expression, for cells that are not of customers, of which there are many.
+TOTAL_CELL = (
+    "^(?i:(?:grand |sub-?|over-?all )?totals?|summe|gesamt(?:summe)?|итого|totale|totaal|suma|razem)"
+    "[ :.]*(?:[(].*[)])?$"
+)
+
 
 def is_guest(value: str) -> bool:
     """Whether a customer cell certainly stands for nobody."""

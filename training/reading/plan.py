@@ -8,7 +8,7 @@ from typing import Any
 
 from training.errors import InputError
 from training.reading.beside_words import BESIDE, GROUPS, beside
-from training.reading.columns import AGAIN, NO_COLUMN, all_usual, check_mapping, recognise
+from training.reading.columns import AGAIN, NO_COLUMN, all_usual, check_mapping, has_money, known, recognise
 from training.reading.folding import fold
 from training.reading.header_words import names as usual_names
 from training.reading.layout import Columns, Layout, Money
@@ -99,6 +99,13 @@ def plan_of(
     spelled = _spelled(layout, names, request.columns, where)
     roles = {role: getattr(spelled, field)[0] for role, field in MAPPED.items() if getattr(spelled, field)}
     return Plan(spelled, roles)
+
+
+def has_open_question(names: Sequence[str], request: Request) -> bool:
+    """Whether names without a plan are a header all the same: all that is needed is there, if only more than once."""
+    roles = {role: name for name, likely in known(names, request.columns).items() for role in likely}
+    is_whole = ("customer" in roles or "email" in roles) and "date" in roles and has_money(roles)
+    return is_whole or (request.layout == "auto" and bool(match(names)))
 
 
 def _check_knows_money(layout: Layout, mapped: Mapping[str, str], where: str) -> None:

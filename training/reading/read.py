@@ -17,14 +17,15 @@ from contract.words import counted
 from training.errors import InputError
 from training.reading import dates, money, sixdigits, textfile, workbook
 from training.reading.address import is_address, shown
+from training.reading.blank_lines import check_blank_lines, with_orders_above
 from training.reading.careful import interpret
 from training.reading.clocks import on_clock, on_one_zone, zones
-from training.reading.columns import CELLS, ROLES
+from training.reading.columns import CELLS, ROLES, known
 from training.reading.database import open_table
 from training.reading.facts import Facts, understood
 from training.reading.kept import forget, kept, one_row, rows_of
 from training.reading.later import check_later_status
-from training.reading.plan import Plan, plan_of
+from training.reading.plan import Plan, has_open_question, plan_of
 from training.reading.request import Request
 from training.reading.sample import check_hidden_status
 from training.reading.sources import check_same_columns, files
@@ -68,7 +69,9 @@ def read_lines(
     engine: str = "duckdb",
 ) -> ir.Table:
     """The table of `read` in canonical columns and `other_` ones only: every line, whatever its step."""
-    request = Request(dict(columns or {}), date_order, decimal, layout="none", duplicates="keep")
+    request = Request(
+        dict(columns or {}), date_order, decimal, layout="none", blank_lines="nobody", duplicates="keep"
+    )
     lines = read(sources, request, table=table, query=query, connection=connection, engine=engine).table
     names = [*CANONICAL, *(name for name in lines.columns if name.startswith("other_"))]
     ordered = kept(lines.order_by("row").select(names))
@@ -103,6 +106,7 @@ def read(
     _check("decimal mark", [request.decimal], (None, "point", "comma"))
     _check("engine", [engine], ("duckdb", "spark"))
     _check("--far-dates", [request.far_dates], ("aside", "keep"))
+    _check("--blank-lines", [request.blank_lines], ("auto", "above", "nobody"))
     source = _opened(sources, request, table, query, connection, engine)
     request = request.on(source.names)
     sample = source.sample()
@@ -121,11 +125,18 @@ def read(
     parts = [cells(part, plan, request, date_order, decimal, forms) for part in source.tables]
     whole = reduce(lambda above, below: above.union(below), _numbered(parts, source))
     facts = Facts(plan, six_order or date_order, decimal, source.notes)
+    is_filled = request.blank_lines == "above" and bool(source.files)
+    if is_filled:
+        whole, facts = with_orders_above(whole, facts, [rows for _, rows in source.files])
+    cells_above = whole
     whole, facts = on_one_clock(whole, facts, request)
     if request.duplicates == "drop":
         whole = without_duplicates(whole)
     else:
         whole = kept(whole.mutate(copies=ibis.literal(1, "int64")))
+    if is_filled:
+        forget(cells_above)
+    check_blank_lines(whole, plan, request, is_ordered=bool(source.files))
     lines, facts = interpret(whole, facts, request)
     block = understood(facts, _forms(whole), request)
     if engine != "spark":
@@ -413,7 +424,12 @@ def _load_workbook(path: Path, request: Request, connection: Backend) -> ir.Tabl
         except InputError:
             return False
 
-    table = ibis.memtable(workbook.load(path, is_header))
+    headers = workbook.Headers(
+        is_header,
+        is_open=lambda names: has_open_question(names, request),
+        known=lambda names: len(known(names, request.columns)),
+    )
+    table = ibis.memtable(workbook.load(path, headers))
     return connection.create_table(ibis.util.gen_name("workbook"), table, temp=True)
 
 

@@ -26,6 +26,7 @@ class Request:
 
     `layout` is auto, none or a layout's name. `status_counts` are status values that count, besides the known words.
     `guests` are customer ids that stand for nobody: "auto", "none", or a list. `far_dates` is "aside" or "keep".
+    `blank_lines` says whose lines without order, customer and date are: "auto" (asked), "above" or "nobody".
     `header` says whether the files have a line of names; without, their columns are called 1, 2, 3.
     """
 
@@ -38,6 +39,7 @@ class Request:
     status_counts: tuple[str, ...] = ()
     guests: str = "auto"
     far_dates: str = "aside"
+    blank_lines: str = "auto"
     header: bool = True
     keep: tuple[str, ...] = ()
     duplicates: str = "drop"
@@ -56,4 +58,5 @@ class Request:
     @property
     def is_plain(self) -> bool:
         """Whether nothing is asked for that only the careful reading can do."""
-        return not (self.currency or self.timezone or self.status_counts or self.keep) and self.header
+        asked = self.currency or self.timezone or self.status_counts or self.keep
+        return not (asked or self.blank_lines == "above") and self.header

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,21 @@ if TYPE_CHECKING:
 HEADER_WITHIN = 20
 
 
-def load(path: Path, is_header: Callable[[list[str]], bool]) -> pa.Table:
+@dataclass(frozen=True)
+class Headers:
+    """How a header is known by its names: surely, or with a question open; and how many of the names are known."""
+
+    is_header: Callable[[list[str]], bool]
+    is_open: Callable[[list[str]], bool]
+    known: Callable[[list[str]], int]
+
+
+def load(path: Path, headers: Headers) -> pa.Table:
     """A workbook -> its table, every column text, the rows of all sheets one after the other.
 
-    A sheet holds the table when one of its first 20 rows satisfies `is_header`; other sheets
-    (notes, totals) are left out. When no sheet does, the first row that is not blank counts as
-    header, so that the caller can say what is missing from it.
+    A sheet holds the table when one of its first 20 rows is a header; other sheets (notes, totals) are left out. When
+    no row of any sheet is surely one, those with a question open are. When there are none either, the row with most
+    known names counts as header, so that the caller can say what is missing from it.
 
     Every cell is turned into text by itself, so a column may mix numbers and words: 536365.0 is
     "536365", a date is "2010-12-01 08:26:00", an empty cell is null.
@@ -43,18 +53,14 @@ def load(path: Path, is_header: Callable[[list[str]], bool]) -> pa.Table:
             f"{path} cannot be opened as a workbook: {error}. Expected an .xlsx file. Save it again as .xlsx."
         ) from None
 
-    tables: dict[str, pa.Table] = {}
-    for sheet, rows in sheets.items():
-        for number, row in enumerate(rows[:HEADER_WITHIN]):
-            if is_header(_names(row)):
-                tables[sheet] = _table(path, row, rows[number + 1 :])
-                break
+    tables = _tables(path, sheets, headers.is_header) or _tables(path, sheets, headers.is_open)
     if not tables:
-        filled = (row for rows in sheets.values() for row in rows if any(map(_text, row)))
-        header = next(filled, None)
-        if header is None:
+        likeliest = {sheet: _likeliest(rows, headers) for sheet, rows in sheets.items()}
+        filled = {sheet: row for sheet, row in likeliest.items() if row}
+        if not filled:
             raise InputError(f"{path} is empty. Expected a sheet with a header row and one row a purchase.")
-        _check_sheets(path, sheets)
+        _check_sheets(path, filled)
+        (header,) = filled.values()
         return _table(path, header, [])
 
     (first, table), *others = tables.items()
@@ -68,14 +74,33 @@ def load(path: Path, is_header: Callable[[list[str]], bool]) -> pa.Table:
     return pa.concat_tables([table, *(other.select(table.column_names) for _, other in others)])
 
 
-def _check_sheets(path: Path, sheets: Mapping[str, list[list[Any]]]) -> None:
+def _tables(
+    path: Path, sheets: Mapping[str, list[list[Any]]], is_header: Callable[[list[str]], bool]
+) -> dict[str, pa.Table]:
+    """The tables of the sheets that have a header."""
+    tables = {}
+    for sheet, rows in sheets.items():
+        for number, row in enumerate(rows[:HEADER_WITHIN]):
+            if is_header(_names(row)):
+                tables[sheet] = _table(path, row, rows[number + 1 :])
+                break
+    return tables
+
+
+def _likeliest(rows: Sequence[list[Any]], headers: Headers) -> list[Any] | None:
+    """Of the first filled rows the one with most known names, and of these with most names; None of a blank sheet."""
+    filled = [row for row in rows[:HEADER_WITHIN] if any(map(_text, row))]
+    if not filled:
+        return next((row for row in rows if any(map(_text, row))), None)
+    return max(filled, key=lambda row: (headers.known(_names(row)), sum(map(bool, _names(row)))))
+
+
+def _check_sheets(path: Path, headers: Mapping[str, list[Any]]) -> None:
     """Raise InputError, with the columns of each sheet, where several hold something and none is the table."""
-    firsts = {
-        sheet: next((row for row in rows if any(map(_text, row))), None) for sheet, rows in sheets.items()
-    }
-    filled = {sheet: ", ".join(filter(None, _names(row))) for sheet, row in firsts.items() if row}
-    if len(filled) > 1:
-        told = "; ".join(f'sheet "{sheet}" has {names}' for sheet, names in filled.items())
+    if len(headers) > 1:
+        told = "; ".join(
+            f'sheet "{sheet}" has {", ".join(filter(None, _names(row)))}' for sheet, row in headers.items()
+        )
         raise InputError(
             f"No sheet of {path} holds the table: {told}. Expected columns for customer, date and money in one. "
             "Map them with --column customer=NAME --column date=NAME --column amount=NAME."

@@ -196,6 +196,7 @@ def test_a_version_whose_answer_was_lost_and_that_was_asked_for_again_is_there_o
     assert way.lost is None
     assert version == len(before) + 2
     assert remote.versions() == [str(version), *before]
+    remote.client.delete_model_version(MODEL, str(version))
 
 
 def test_the_analytics_api_answers_from_there(remote, api_of):

@@ -403,8 +403,8 @@ def read_lines(path: Path, _: random.Random) -> bool:
     from training.reading import textfile
 
     try:
-        table = textfile.load(path, duckdb())
-        check_count(path, table.count().to_pyarrow().as_py() + remarks_below(path))
+        table, remarks = textfile.load_with_remarks(path, duckdb())
+        check_count(path, table.count().to_pyarrow().as_py() + len(remarks))
         duckdb().drop_table(table.op().name)
     except InputError:
         return False

@@ -26,7 +26,7 @@ from contract.names import (
     SCORED_CUSTOMERS,
     SUMMARY,
 )
-from serving.champion import Unreadable, prepare_reading, read_artifact, read_json, read_table
+from serving.champion import Unreadable, part, prepare_reading, read_artifact, read_json, read_table
 from serving.recounts import number_taken_out, recounted_metrics, recounted_profiles
 from serving.registry_answers import RegistryAnswer
 
@@ -173,10 +173,7 @@ class Archive:
 
         summary = self._fetched(run_id, SUMMARY, read_json)
         profiles = self._fetched(run_id, PROFILES, read_json)
-        try:
-            run = mlflow.MlflowClient(self.address, self.address).get_run(run_id)
-        except Exception as error:
-            raise Unreadable(f"the run of its training cannot be read: {type(error).__name__}") from error
+        run = part("run", lambda: mlflow.MlflowClient(self.address, self.address).get_run(run_id))
         metrics = dict(run.data.metrics)
         if may_lack_customers:
             customers = self._fetched(run_id, SCORED_CUSTOMERS, read_table)

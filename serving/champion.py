@@ -258,17 +258,17 @@ def load(address: str, version: ModelVersion) -> Snapshot:
         fetch = partial(read_artifact, address, version.run_id, folder)
         customers, profiles, summary = _outcome(fetch)
         past = {
-            name: _part(path, partial(_fetched_json, fetch, path))
+            name: part(path, partial(_fetched_json, fetch, path))
             for name, path in _of_the_past(summary, customers).items()
         }
         moves = _moves(summary, fetch)
         histories = _histories(summary, fetch, customers["customer_id"].tolist())
         customers, summary = with_kept(customers, summary, version.run_id, address)
-        model = _part("model", lambda: load_model(address, version))
-    _part("answers", lambda: _check_answers(model, customers.head(COMPARED_CUSTOMERS)))
-    by_hand = _part("history", lambda: promoted_by_hand(address, version))
+        model = part("model", lambda: load_model(address, version))
+    part("answers", lambda: _check_answers(model, customers.head(COMPARED_CUSTOMERS)))
+    by_hand = part("history", lambda: promoted_by_hand(address, version))
     number, registered = int(version.version), version.creation_timestamp / 1000
-    snapshot = _part(
+    snapshot = part(
         "tables",
         lambda: Snapshot.of(
             number,
@@ -313,9 +313,9 @@ def promoted_by_hand(address: str, version: ModelVersion) -> str | None:
 
 def _outcome(fetch: Callable[[str], Path]) -> tuple[pd.DataFrame, Any, Any]:
     """The scored customers, the profiles and the summary that a training left."""
-    customers = _part(SCORED_CUSTOMERS, lambda: read_table(fetch(SCORED_CUSTOMERS)))
-    profiles = _part(PROFILES, lambda: read_json(fetch(PROFILES)))
-    return customers, profiles, _part(SUMMARY, lambda: read_json(fetch(SUMMARY)))
+    customers = part(SCORED_CUSTOMERS, lambda: read_table(fetch(SCORED_CUSTOMERS)))
+    profiles = part(PROFILES, lambda: read_json(fetch(PROFILES)))
+    return customers, profiles, part(SUMMARY, lambda: read_json(fetch(SUMMARY)))
 
 
 def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[str, str]:
@@ -338,14 +338,14 @@ def _of_the_past(summary: Mapping[str, Any], customers: pd.DataFrame) -> dict[st
 
 def _check_that_it_answers(snapshot: Snapshot) -> None:
     """Before anyone asks: a version that cannot answer must not become the snapshot."""
-    _part("list of customers", lambda: lists.customers(snapshot, select(snapshot.all_customers, []), 1, 1))
+    part("list of customers", lambda: lists.customers(snapshot, select(snapshot.all_customers, []), 1, 1))
     for query in queries.fixed(snapshot):
-        _part(query.__name__, partial(snapshot.answer, query))
+        part(query.__name__, partial(snapshot.answer, query))
     if snapshot.movement:
-        _part(MOVEMENT, lambda: queries.movement(snapshot, 1, 1))
+        part(MOVEMENT, lambda: queries.movement(snapshot, 1, 1))
 
 
-def _part(name: str, read: Callable[[], Part]) -> Part:
+def part(name: str, read: Callable[[], Part]) -> Part:
     """What `read` gives. Raises Unreadable, which says what cannot be read."""
     try:
         return read()
@@ -384,17 +384,17 @@ def _fetched_json(fetch: Callable[[str], Path], path: str) -> Any:
 def load_table(address: str, number: int) -> CustomerTable:
     """The customers of any registered version. Raises Unreadable, naming the part that is damaged or missing."""
     _prepare(address)
-    version = _part("record", lambda: version_named(address, str(number)))
+    version = part("record", lambda: version_named(address, str(number)))
     if version is None or not version.run_id:
         raise Unreadable("it does not say which training it comes from")
     with tempfile.TemporaryDirectory() as folder:
         fetch = partial(read_artifact, address, version.run_id, folder)
         customers, profiles, summary = _outcome(fetch)
         past = _of_the_past(summary, customers)
-        forecast = _part(FORECAST, lambda: read_json(fetch(FORECAST))) if "forecast" in past else None
+        forecast = part(FORECAST, lambda: read_json(fetch(FORECAST))) if "forecast" in past else None
         moves = _moves(summary, fetch)
         customers, summary = with_kept(customers, summary, version.run_id, address)
-    return _part("tables", lambda: customer_table(number, customers, profiles, summary, forecast, moves))
+    return part("tables", lambda: customer_table(number, customers, profiles, summary, forecast, moves))
 
 
 def registered_versions(address: str, data: str) -> list[tuple[int, str]]:
@@ -414,7 +414,7 @@ def _moves(summary: Mapping[str, Any], fetch: Callable[[str], Path]) -> pd.DataF
     """Where customers were before, of a version whose training left that."""
     if MOVES not in summary.get("customer_files", ()):
         return None
-    return _part(MOVES, lambda: read_table(fetch(MOVES)))
+    return part(MOVES, lambda: read_table(fetch(MOVES)))
 
 
 def _histories(
@@ -425,9 +425,9 @@ def _histories(
     rows = {customer: index for index, customer in enumerate(customers)} if files else {}
     found: dict[str, Any] = {}
     if MONTHS in files:
-        found["months"] = _part(MONTHS, lambda: read_months(fetch(MONTHS), rows))
+        found["months"] = part(MONTHS, lambda: read_months(fetch(MONTHS), rows))
     if PAST_SEGMENTS in files:
-        found["past_segments"] = _part(
+        found["past_segments"] = part(
             PAST_SEGMENTS, lambda: past_segments(read_table(fetch(PAST_SEGMENTS)), rows)
         )
     return found
@@ -438,19 +438,19 @@ def load_model(address: str, version: ModelVersion) -> LoadedModel:
     _prepare(address)
     _find_artifacts(address)
     with tempfile.TemporaryDirectory() as folder:
-        model = _part("model", lambda: _load_python_model(address, version, Path(folder)))
+        model = part("model", lambda: _load_python_model(address, version, Path(folder)))
     loaded = LoadedModel(
         int(version.version),
         version.creation_timestamp / 1000,
         model.answers,
         model.features,
         getattr(model, "gap", None),
-        _part("history", lambda: promoted_by_hand(address, version)),
+        part("history", lambda: promoted_by_hand(address, version)),
         space=model if hasattr(model, "centres") else None,
-        checks_quotients=_part("answer", lambda: _checks_quotients(model)),
+        checks_quotients=part("answer", lambda: _checks_quotients(model)),
         model_row=getattr(model, "row", None),
     )
-    _part("answer", lambda: loaded.answers(np.ones((1, len(FEATURES)))))
+    part("answer", lambda: loaded.answers(np.ones((1, len(FEATURES)))))
     return loaded
 
 

@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 PURCHASE = KINDS.index("purchase")
-SUMS = {
-    "purchased": "purchase",
-    "returned": "cancellation",
-    "minus": "minus",
-}  # and the kind whose money they sum
+# Columns, and the kind of lines whose money they sum.
+SUMS = {"purchased": "purchase", "returned": "cancellation", "minus": "minus"}
 LISTS = ("digest", "moneys")
 
 

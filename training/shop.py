@@ -21,7 +21,7 @@ from training.reading.forgotten import Forgotten
 from training.reading.kept import kept, nested_selects
 from training.reading.read import read
 from training.reading.request import Before, Request
-from training.reading.scan import Scan, blank_example, scan, settled, with_more_memory
+from training.reading.scan import Scan, blank_example, scan, settled
 from training.reading.understanding import Example, Understanding
 from training.scanned import scanned_moments
 
@@ -184,7 +184,7 @@ def _scan(sources: Sequence[str], reading: Reading) -> Scan | None:
 def _scanned(scanned: Scan, reading: Reading) -> ibis.Table | None:
     """The moments of a scan; None when some line is not like the first ones, and wants to be read with care."""
     try:
-        found = memory.with_room(_moments_of(scanned, reading))
+        found = _moments_of(scanned, reading)
         plain = settled(found, reading.request, scanned.single)
         needs_care = plain is not None and may_be_blank(plain, scanned.table, reading.request)
         return None if needs_care else plain
@@ -193,19 +193,23 @@ def _scanned(scanned: Scan, reading: Reading) -> ibis.Table | None:
 
 
 def _moments_of(scanned: Scan, reading: Reading) -> ibis.Table:
-    """By digests, or where the memory is too little for these, by all columns, if need be with more memory."""
-    import duckdb
-
     keep = reading.duplicates == "keep"
     if reading.engine == "spark":
         return _local(moments(scanned.table, keep))
-    if not keep:
-        with suppress(duckdb.OutOfMemoryException), memory.little_spilled(scanned.table):
-            return scanned_moments(scanned.table)
+    return memory.with_room(_duckdb_moments(scanned.table, keep))
+
+
+def _duckdb_moments(lines: ibis.Table, keep_duplicates: bool) -> ibis.Table:
+    """By digests, or where the memory is too little for these, by all columns, if need be with more memory."""
+    import duckdb
+
+    if not keep_duplicates:
+        with suppress(duckdb.OutOfMemoryException), memory.little_spilled(lines):
+            return scanned_moments(lines)
     try:
-        return moments(scanned.table, keep)
+        return moments(lines, keep_duplicates)
     except duckdb.OutOfMemoryException:
-        return moments(with_more_memory(scanned.table), keep)
+        return moments(memory.with_more(lines), keep_duplicates)
 
 
 def _local(table: ibis.Table) -> ibis.Table:

@@ -136,8 +136,8 @@ def _canonical(table: ir.Table, plan: Plan) -> ir.Table:
     is_refund = (table.role == "refund").fill_null(False)
     columns = {
         **_factors(table, plan),
-        "amount": is_refund.ifelse(-amount.abs(), amount).try_cast(MONEY),
-        "refunded": _refunded(table, worth, amount, plan).fill_null(_zero()).try_cast(MONEY),
+        "amount": is_refund.ifelse(-amount.abs(), amount).cast(MONEY),
+        "refunded": _refunded(table, worth, amount, plan).fill_null(_zero()).cast(MONEY),
         "step": _step(table, worth),
         "kind": _kind(worth, is_refund),
     }

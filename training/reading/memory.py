@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.reading.kept import quoted
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends.duckdb import Backend
 
 BYTES_PER_CORE = 160_000_000
+MORE = 10
 BYTES_PER_ROW = 160  # of a kept table of moments, with what queries on it need beside
 
 
@@ -30,11 +33,21 @@ def connect() -> Backend:
     return ibis.duckdb.connect(memory_limit=f"{memory_bytes()}B", temp_directory=str(spill))
 
 
+def with_more(table: ir.Table) -> ir.Table:
+    """The same table, for whose query the memory was too little: it may take MORE times as much."""
+    return _allowed(table, MORE * memory_bytes())
+
+
 def with_room(table: ir.Table) -> ir.Table:
     """The same table, kept by DuckDB, which may take more than `memory_bytes` where it has very many rows."""
-    rows = table.count().to_pyarrow().as_py()
-    if rows * BYTES_PER_ROW > memory_bytes():
-        table.get_backend().raw_sql(f"SET memory_limit = '{rows * BYTES_PER_ROW}B'")
+    query = f"SELECT count(*) FROM {quoted(table.op().name)}"
+    ((rows,),) = table.get_backend().raw_sql(query).fetchall()
+    needed = rows * BYTES_PER_ROW
+    return _allowed(table, needed) if needed > memory_bytes() else table
+
+
+def _allowed(table: ir.Table, limit_bytes: int) -> ir.Table:
+    table.get_backend().raw_sql(f"SET memory_limit = '{limit_bytes}B'")
     return table
 
 

@@ -36,7 +36,6 @@ from training.reading.understanding import Example
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-MORE = 10
 PARQUET_SAMPLE_ROWS = 500
 KINDS = {
     "date": "TIMESTAMP",
@@ -97,12 +96,6 @@ def scan_lines(
     """The table of `scan`."""
     found = scan(sources, Request(dict(columns or {}), date_order, decimal))
     return found.table if found else None
-
-
-def with_more_memory(lines: ir.Table) -> ir.Table:
-    """The same scan, for whose query the memory was too little: it may take MORE times as much."""
-    lines.get_backend().raw_sql(f"SET memory_limit = '{MORE * memory.memory_bytes()}B'")
-    return lines
 
 
 def settled(found: ir.Table, request: Request, single: bool = False) -> ir.Table | None:

@@ -1,9 +1,11 @@
 """Who moved between two dates: made-up shops whose movement is known, and the command that tells it."""
 
 import json
+from dataclasses import replace
 from datetime import date, datetime
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -135,6 +137,36 @@ def test_a_shop_counted_again_is_as_if_it_had_been_counted_then(small_shop):
     pd.testing.assert_frame_equal(again.customers, then.customers)
     assert then.customers.set_index("customer_id").Monetary.to_dict() == {"ann": 10, "bob": 7}
     assert later.customers.set_index("customer_id").Monetary.to_dict() == {"ann": 11, "fay": 3}
+
+
+def test_each_earlier_day_is_counted_as_from_all_lines(tmp_path):
+    random = np.random.default_rng(3)
+    first = pd.Timestamp("2024-01-01")
+    lines = pd.DataFrame(
+        {
+            "Customer": random.choice(list("abcdefgh"), 600),
+            "Invoice": random.choice([f"{kind}{number}" for kind in ("", "C") for number in range(40)], 600),
+            "Date": first + pd.to_timedelta(random.integers(0, 90 * 24, 600), "h"),
+            "Quantity": random.choice([1, 2, 5, -1, 0], 600, p=[0.4, 0.3, 0.1, 0.15, 0.05]),
+            "Price": random.choice([9.99, 0.5, 20, 0], 600, p=[0.5, 0.2, 0.25, 0.05]),
+            "Country": random.choice(["Malta", "Chad", ""], 600),
+            "E-mail": random.choice(["x@here.test", "y@here.test"], 600),
+        }
+    )
+    path = tmp_path / "shop.csv"
+    lines.to_csv(path, index=False)
+    reading = Reading(keep=("E-mail",))
+    later = count_customers([str(path)], reading)
+    funnels = set()
+    for days in (1, 7, 20, 33, 45, 60, 80):
+        again = later.earlier(days)
+        then = count_customers([str(path)], replace(reading, as_of=again.as_of))
+        assert again.funnel == then.funnel
+        pd.testing.assert_frame_equal(again.customers, then.customers)
+        orders = [shop.orders.order_by("customer_id", "order_id").to_pandas() for shop in (again, then)]
+        pd.testing.assert_frame_equal(*orders)
+        funnels.add((then.funnel.deductions > 0, then.funnel.cancellations > 0, then.funnel.after_as_of > 0))
+    assert funnels == {(True, True, True)}
 
 
 def test_without_a_day_given_the_moment_moves_back(small_shop):

@@ -6,9 +6,11 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.data.pandas_dataset import from_pandas
 
 from contract.names import FEATURES, FORECAST_OUTPUTS, MODEL
 from training.demo import planted
+from training.store import tracking
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,24 @@ def test_the_parent_says_what_came_out_and_of_what(run):
     assert run.data.params["returns"] == "net"
     (dataset,) = run.inputs.dataset_inputs
     assert len(dataset.dataset.digest) == 36
+
+
+def test_the_run_tells_the_types_of_the_table_as_mlflow_tells_them(client):
+    table = pd.DataFrame(
+        {
+            "CustomerID": ["a", "b", "c"],
+            "Recency": [1, 2, 3],
+            "LastOrder": pd.to_datetime(["2024-01-01", None, "2024-01-03"]),
+            "Country": [None, None, "Malta"],
+            "Gap": [None, 1.5, None],
+        }
+    )
+    with tracking.training_run(client, "types", {}) as run_id:
+        tracking.log_data(table, "demo", "0")
+    (dataset,) = client.get_run(run_id).inputs.dataset_inputs
+    told = json.loads(dataset.dataset.schema)["mlflow_colspec"]
+    assert told == from_pandas(table).schema.to_dict()
+    assert json.loads(dataset.dataset.profile)["num_rows"] == 3
 
 
 def test_elbow_and_silhouette_are_metrics_by_step_that_do_not_read_as_the_result(client, run):

@@ -8,12 +8,12 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from training.errors import InputError
 from training.reading.forgotten import STEP
 from training.reading.header_words import names_article
-from training.reading.kept import kept, one_row
+from training.reading.kept import kept, one_row, rows_of
 from training.reading.money import GIFT_CARD
 
 if TYPE_CHECKING:
@@ -90,11 +90,15 @@ class Funnel:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """Orders (one row a customer and order), the funnel, and the moment everything is seen from."""
+    """Orders (one row a customer and order), the funnel, and the moment everything is seen from.
+
+    steps: lines, latest date and negative lines of each step of the `moments`, which are those of any other day.
+    """
 
     orders: ibis.Table
     funnel: Funnel
     as_of: datetime
+    steps: Mapping[str | None, Mapping[str, Any]]
 
 
 def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = False) -> Cleaned:
@@ -106,7 +110,7 @@ def clean(lines: ibis.Table, as_of: date | None = None, keep_duplicates: bool = 
     day, which are deductions; then cancellations (an invoice number of `C` and digits, or a negative quantity or
     amount) and purchases. Without an invoice a customer's lines of one day are one order.
 
-    The result's `orders` has the columns customer_id, order_id, country, date (its earliest),
+    The result's `orders` has the columns customer_id, order_id, country, date and ended (its earliest and latest),
     first_date, last_date (of the purchases in it, null when it has none), purchased (less deductions) and returned
     (money, exact decimals) and the number of lines of each kind. `as_of` is by default the
     latest date plus one day; a given date stands for the end of that day, and lines of that day or
@@ -161,6 +165,7 @@ def _by_country(
 
 
 MOMENT = ("customer_id", "invoice", "date", "step")
+ORDER = ("customer_id", "order_id")
 KINDS = ("purchase", "cancellation", "worthless", "payment", "minus")
 OF_THE_END = ("status", "other_currency")  # steps whose lines have a date that counts for the as-of date
 
@@ -228,14 +233,14 @@ def _is_gift_card(lines: ibis.Table, negative: ibis.expr.types.BooleanValue) -> 
     return negative.ifelse(reduce(or_, is_called), ibis.literal(False))
 
 
-def seen_from(moments: ibis.Table, as_of: date | None = None) -> Cleaned:
-    """What `moments` gives, to orders and funnel as `clean` describes them. Raises InputError when no line is left."""
+def seen_from(moments: ibis.Table, as_of: date | None = None, later: Cleaned | None = None) -> Cleaned:
+    """What `moments` gives, to orders and funnel as `clean` describes them. Raises InputError when no line is left.
+
+    `later` is what it gave for a later day: orders that had ended by now are not counted again.
+    """
     import ibis
 
-    by_step = moments.group_by("step").aggregate(
-        lines=moments.lines.sum(), latest=moments.date.max(), minus=moments.minus_lines.sum()
-    )
-    steps = {row["step"]: row for row in by_step.to_pyarrow().to_pylist()}
+    steps = later.steps if later else _steps(moments)
     counted = {step: row["lines"] for step, row in steps.items()}
     read = sum(counted.values())
     aside = ("missing_customer", "placeholders", "unreadable", "set_aside", "status", "other_currency", STEP)
@@ -246,28 +251,18 @@ def seen_from(moments: ibis.Table, as_of: date | None = None) -> Cleaned:
         raise InputError(_nothing_left(funnel))
     end = end_of(as_of) if as_of else latest + timedelta(days=1)
     used = moments.filter(moments.step.isnull())
+    until = ibis.timestamp(end - timedelta(days=1) + timedelta(seconds=1))
     if as_of:
-        used = used.filter(used.date < ibis.timestamp(end - timedelta(days=1) + timedelta(seconds=1)))
-
+        used = used.filter(used.date < until)
     used = used.mutate(order_id=ibis.coalesce(used.invoice, used.date.strftime("%Y-%m-%d")))
-    if steps.get(None, {}).get("minus"):
-        used = _with_deductions(used)
+    has_minus = bool(steps.get(None, {}).get("minus"))
+    if later is None:
+        orders = kept(_orders(used, has_minus))
     else:
-        used = used.mutate(deduction_lines=ibis.literal(0, "int64"))
-    bought = used.purchase_lines > 0
-    sums = ["purchased", "returned", "lines", "purchase_lines", "cancellation_lines", "worthless_lines"]
-    sums += ["payment_lines", "deduction_lines"]
-    last_kept = {name: used[name].argmax(used.date) for name in used.columns if name.startswith("keep_")}
-    orders = kept(
-        used.group_by("customer_id", "order_id").aggregate(
-            country=used.country.max().strip().nullif(""),
-            date=used.date.min(),
-            first_date=used.date.min(where=bought),
-            last_date=used.date.max(where=bought),
-            **{name: used[name].sum() for name in sums},
-            **last_kept,
-        )
-    )
+        known = later.orders
+        under_way = known.filter(known.date < until, known.ended >= until)
+        again = kept(_orders(used.semi_join(under_way, list(ORDER)), has_minus))
+        orders = known.filter(known.ended < until).union(again)
     totals = orders.aggregate(
         used=orders.lines.sum(),
         worthless=orders.worthless_lines.sum(),
@@ -289,7 +284,34 @@ def seen_from(moments: ibis.Table, as_of: date | None = None) -> Cleaned:
     if not found["purchases"]:
         raise InputError(_nothing_left(funnel))
     gross, returned = Decimal(found["gross"]), Decimal(found["returned"])
-    return Cleaned(orders, Funnel(gross=gross, returned=returned, **funnel), end)
+    return Cleaned(orders, Funnel(gross=gross, returned=returned, **funnel), end, steps)
+
+
+def _steps(moments: ibis.Table) -> dict[str | None, dict[str, Any]]:
+    by_step = moments.group_by("step").aggregate(
+        lines=moments.lines.sum(), latest=moments.date.max(), minus=moments.minus_lines.sum()
+    )
+    return {row["step"]: row for row in rows_of(by_step)}
+
+
+def _orders(used: ibis.Table, has_minus: bool) -> ibis.Table:
+    """Moments with an `order_id` to one row a customer and order."""
+    import ibis
+
+    used = _with_deductions(used) if has_minus else used.mutate(deduction_lines=ibis.literal(0, "int64"))
+    bought = used.purchase_lines > 0
+    sums = ["purchased", "returned", "lines", "purchase_lines", "cancellation_lines", "worthless_lines"]
+    sums += ["payment_lines", "deduction_lines"]
+    last_kept = {name: used[name].argmax(used.date) for name in used.columns if name.startswith("keep_")}
+    return used.group_by(*ORDER).aggregate(
+        country=used.country.max().strip().nullif(""),
+        date=used.date.min(),
+        ended=used.date.max(),
+        first_date=used.date.min(where=bought),
+        last_date=used.date.max(where=bought),
+        **{name: used[name].sum() for name in sums},
+        **last_kept,
+    )
 
 
 def _with_deductions(used: ibis.Table) -> ibis.Table:

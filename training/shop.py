@@ -97,11 +97,24 @@ class Shop:
     moments: ibis.Table
     reading: Reading
     customers: pd.DataFrame
-    orders: ibis.Table
-    funnel: Funnel
-    as_of: datetime
+    cleaned: Cleaned
     sample: Sample | None = None
     understanding: Understanding | None = None
+
+    @property
+    def orders(self) -> ibis.Table:
+        """One row a customer and order, as `cleaning.clean` describes them: of all customers."""
+        return self.cleaned.orders
+
+    @property
+    def funnel(self) -> Funnel:
+        """What became of the lines."""
+        return self.cleaned.funnel
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment everything is seen from."""
+        return self.cleaned.as_of
 
     @property
     def sampled_from(self) -> int | None:
@@ -121,7 +134,7 @@ class Shop:
     def earlier(self, days: int) -> Shop:
         """The same shop, the same customers sampled, as it was counted `days` before; its files are not read again."""
         reading = replace(self.reading, as_of=self.as_of - timedelta(days=days))
-        table, cleaned = _count(self.moments, reading)
+        table, cleaned = _count(self.moments, reading, self.cleaned)
         return _shop(self.moments, reading, table, cleaned, self.sample, self.understanding)
 
 
@@ -237,8 +250,8 @@ def _blank_example(found: ibis.Table, scanned: Scan) -> tuple[Example, ...]:
     return blank_example(scanned) if has_blank else ()
 
 
-def _count(kept: ibis.Table, reading: Reading) -> tuple[ibis.Table, Cleaned]:
-    cleaned = seen_from(kept, reading.as_of)
+def _count(kept: ibis.Table, reading: Reading, later: Cleaned | None = None) -> tuple[ibis.Table, Cleaned]:
+    cleaned = seen_from(kept, reading.as_of, later)
     return customer_features(cleaned.orders, cleaned.as_of, reading.returns), cleaned
 
 
@@ -254,16 +267,7 @@ def _shop(
         table = sample(table, sampled.share, sampled.seed)
     with nested_selects():
         customers = table.to_pandas()
-    return Shop(
-        kept,
-        reading,
-        customers,
-        cleaned.orders,
-        cleaned.funnel,
-        cleaned.as_of,
-        sampled,
-        understanding,
-    )
+    return Shop(kept, reading, customers, cleaned, sampled, understanding)
 
 
 def check_usable(customers: pd.DataFrame, features: Sequence[str]) -> None:

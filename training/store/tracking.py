@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from contract import artifact_paths
 from contract.mlflow_setup import STORE, database_file, lose_patience, store_address
 from contract.names import EXPERIMENT, HISTORY_EXPERIMENT, MODEL
@@ -285,7 +287,15 @@ def log_data(customers: pd.DataFrame, source: str, digest: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow warns about its own choice of a source class
         dataset = from_pandas(customers, source=origin, name="customers", digest=digest)
+        # MLflow looks at every value to tell a column's type, 20 s for a million customers.
+        dataset.schema = from_pandas(_of_each_kind(customers), source=origin).schema
     mlflow.log_input(dataset, context="training")
+
+
+def _of_each_kind(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each column's first empty and first filled cell: types, and what may be empty, are the table's."""
+    empty = table.isna().to_numpy()
+    return table.iloc[np.unique([empty.argmax(axis=0), empty.argmin(axis=0)])]
 
 
 def log_files(files: Mapping[str, object]) -> None:

@@ -256,13 +256,14 @@ def seen_from(moments: ibis.Table, as_of: date | None = None, later: Cleaned | N
         used = used.filter(used.date < until)
     used = used.mutate(order_id=ibis.coalesce(used.invoice, used.date.strftime("%Y-%m-%d")))
     has_minus = bool(steps.get(None, {}).get("minus"))
-    if later is None:
-        orders = kept(_orders(used, has_minus))
+    if later:
+        under_way = later.orders.filter(later.orders.date < until, later.orders.ended >= until)
+        orders = later.orders.filter(later.orders.ended < until)
+        if one_row(under_way.aggregate(orders=under_way.count()))["orders"]:
+            again = used.semi_join(under_way, list(ORDER))
+            orders = orders.union(kept(_orders(again, has_minus)))
     else:
-        known = later.orders
-        under_way = known.filter(known.date < until, known.ended >= until)
-        again = kept(_orders(used.semi_join(under_way, list(ORDER)), has_minus))
-        orders = known.filter(known.ended < until).union(again)
+        orders = kept(_orders(used, has_minus))
     totals = orders.aggregate(
         used=orders.lines.sum(),
         worthless=orders.worthless_lines.sum(),

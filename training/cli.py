@@ -164,14 +164,15 @@ def train(
         click.echo(f"Reading {in_words(sources)}")
         compiler = None if demo_data else compiled.warming()
         with Preparation(promote and not worker) as prepared, EarlyServer() as server:
+            from training.capacity import most_customers
             from training.people.remembered import leaving_out
             from training.report.artist import Artist
-            from training.shop import MAX_CUSTOMERS, count_customers
+            from training.shop import count_customers
             from training.train import Assignment, train_challenger, work_on_study
 
             settings = settings_of(options)
             reading = leaving_out(_checked_store(), reading)
-            shop = count_customers(sources, reading, MAX_CUSTOMERS, settings.seed)
+            shop = count_customers(sources, reading, most_customers(reading.engine), settings.seed)
             print_counted(shop)
             assignment = Assignment(shop, reading, settings, demo_data)
             run_id, version = _resumed(assignment) if resume and not worker else (None, None)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from contract.lists.columns import COLUMNS
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 MIN_CUSTOMERS = 50
 LEAST_FEATURES = 2  # that must differ between customers
-MAX_CUSTOMERS = 1_000_000  # to train on; of more, a sample is
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Reading:
     as_of: date | None = None
     returns: str = "net"
     duplicates: str = "drop"
-    engine: str = "duckdb"  # decides where it is counted, and nothing about the result
+    engine: str = "duckdb"  # decides where it is counted, and of how many a training takes a sample
     layout: str = "auto"
     currency: str = ""
     timezone: str = ""
@@ -121,7 +121,7 @@ class Shop:
         """The number of all customers when `customers` is a sample of them."""
         return self.sample.of if self.sample else None
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The digest of the feature table, as it is in the run: without the kept columns."""
         return digest(self.customers.drop(columns=self.kept))
@@ -155,7 +155,10 @@ def count_customers(sources: Sequence[str], reading: Reading, most: int | None =
     table, cleaned = _count(kept, reading)
     total = table.count().to_pyarrow().as_py() if most else 0
     sampled = Sample(total, most / total, seed) if most and total > most else None
-    return _shop(kept, reading, table, cleaned, sampled, understanding)
+    shop = _shop(kept, reading, table, cleaned, sampled, understanding)
+    if shop.orders.get_backend().name == "duckdb":
+        memory.with_less_room(shop.orders)
+    return shop
 
 
 def customer_table(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Cleaned]:
@@ -288,7 +291,7 @@ def check_usable(customers: pd.DataFrame, features: Sequence[str]) -> None:
 
 def varying(customers: pd.DataFrame, features: Sequence[str]) -> tuple[str, ...]:
     """Those of `features` that are not the same for all customers; the others say nothing and measure no distance."""
-    return tuple(name for name in features if customers[name].nunique() > 1)
+    return tuple(name for name in features if customers[name].min() < customers[name].max())
 
 
 def constant_note(customers: pd.DataFrame, name: str) -> str:

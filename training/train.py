@@ -152,12 +152,15 @@ class Assignment:
         values = self.values()
         _, density = standardise(density_features(values, self.columns, SPAN_COLUMNS))
         worth = self.shop.customers.Monetary.to_numpy()
-        weighted = self.standardised() * self.weights
-        return Evaluator(density, weighted, worth, self.settings.limits, self.settings.seed)
+        return Evaluator(density, self.weighted(), worth, self.settings.limits, self.settings.seed)
 
     def standardised(self) -> np.ndarray:
         """(n, d) the features used for distances, standardised after log1p."""
         return standardise(self.values()[:, self.columns])[1]
+
+    def weighted(self) -> np.ndarray:
+        """(n, d) the same with each feature's weight: where k-means measures its distances."""
+        return self.standardised() * self.weights
 
 
 @dataclass(frozen=True)
@@ -211,29 +214,14 @@ def train_challenger(
     story.draw_shop(artist, given.shop.customers, months)
     with tracking.training_run(client, given.name, _run_tags(given), resume) as run_id:
         _log_inputs(given, source)
-        evaluate = given.evaluator()
-        trials = _search(client, run_id, given, evaluate, storage, progress)
-        choice = choose(trials, evaluate, given.settings.anomaly_rate)
-        predecessor = registry.predecessor(client, given.kind, given.features, given.weights)
-        segmentation = _fit(given, evaluate, choice.winner, predecessor)
-        plane, curve = principal_map(given.standardised()), _curve(evaluate, choice.winner)
-        segment_names = segmentation.profiles.name.tolist()
-        story.draw_choice(
-            artist,
-            evaluate,
-            given.features,
-            choice.winner,
-            segmentation.segmenter,
-            plane,
-            segment_names,
-            curve,
-        )
-        past = _past(given, segmentation)
+        found = _find(client, run_id, given, storage, progress, artist)
+        choice = found.choice
+        past = _past(given, found.segmentation)
         outlook = look_ahead(past, given.settings.horizon_days, given.settings.forecast_limits)
         if outlook.tests:
             artist.draw(FORECAST_FIGURE, forecast_figure, outlook)
-        model_uri, answers = _answers(given, choice, segmentation, outlook)
-        result = _result(given, evaluate, trials, choice, segmentation, plane, past, outlook, answers)
+        model_uri, answers = _answers(given, found, outlook)
+        result = _result(given, found, past, outlook, answers)
         story.draw_fitted(artist, result.fitted, result.past, result.grid)
         remembered.check_none(client, given.reading.forgotten, given.shop.customers[ID])
         if not choice.rejected:
@@ -243,7 +231,7 @@ def train_challenger(
                 registered(version)
             if known:
                 known(outcome)
-        _log_result(client, run_id, result, artist, months, curve)
+        _log_result(client, run_id, result, artist, months)
         tracking.rename(client, run_id, given.name, f"k={choice.winner.k}, {given.name}")
         if choice.rejected:
             _reject(run_id, given, result)
@@ -279,17 +267,34 @@ class _Segmentation:
 
 
 @dataclass(frozen=True)
+class _Found:
+    """What the search came to.
+
+    curve: a row per k at the chosen setting; measured: metrics that only the evaluator of the search can tell.
+    """
+
+    trials: list[Trial]
+    choice: Choice
+    segmentation: _Segmentation
+    plane: Map
+    curve: pd.DataFrame
+    measured: dict[str, float]
+
+
+@dataclass(frozen=True)
 class _Result:
     """Everything that a training found out, and the same as metrics, tags, sentences and files."""
 
     given: Assignment
-    evaluate: Evaluator
-    trials: list[Trial]
-    choice: Choice
-    segmentation: _Segmentation
+    found: _Found
     fitted: story.Fitted
     past: Lookback
     outlook: Outlook
+
+    @property
+    def choice(self) -> Choice:
+        """The chosen trial, and why."""
+        return self.found.choice
 
     @property
     def groups_before(self) -> GroupsBefore | None:
@@ -320,7 +325,7 @@ class _Result:
     @property
     def warnings(self) -> list[str]:
         """What the reader should know of how the result came about."""
-        return [*self.given.notes, *untried(self.trials, self.given.settings.limits)]
+        return [*self.given.notes, *untried(self.found.trials, self.given.settings.limits)]
 
     @property
     def note(self) -> str:
@@ -350,7 +355,7 @@ class _Result:
             {"eps": winner.eps, "min_samples": winner.min_samples, "best_trial": winner.number}
             | {name: winner.metrics[name] for name in measured}
             | self.band.record()
-            | self.segmentation.identity.tags()
+            | self.found.segmentation.identity.tags()
         )
 
     def metrics(self) -> dict[str, float]:
@@ -359,16 +364,14 @@ class _Result:
         values = winner.metrics | {
             **_setting(winner),
             "best_trial": winner.number,
-            "silhouette_ordinary": self.evaluate.ordinary_silhouette(winner),
+            **self.found.measured,
             "customers": len(shop.customers),
             "lines": shop.funnel.read,
         }
         if shop.sampled_from:
             values["sampled_from"] = shop.sampled_from
-        values["dbscan_clusters"] = self.evaluate.clusters(winner)
-        without = without_anomaly_removal(
-            self.evaluate.weighted, fitted.segmenter.anomalies_, winner.k, self.given.settings.seed
-        )
+        weighted, seed = self.given.weighted(), self.given.settings.seed
+        without = without_anomaly_removal(weighted, fitted.segmenter.anomalies_, winner.k, seed)
         return values | without | self.past.metrics | self.outlook.metrics() | self._expected_metrics()
 
     def _expected_metrics(self) -> dict[str, float]:
@@ -377,7 +380,7 @@ class _Result:
 
     def outcome(self, run_id: str, version: int) -> Outcome:
         """What the training came to, in the run `run_id`, registered as `version`."""
-        identity_line = str(self.segmentation.identity)
+        identity_line = str(self.found.segmentation.identity)
         return Outcome(
             run_id, version, self.lines, self.fitted.profiles, identity_line, self.warnings, self.outlook_line
         )
@@ -411,8 +414,8 @@ class _Result:
             names.EVIDENCE: self._evidence(),
             names.FORECAST: self._forecast(),
             names.CHOICE: asdict(self.choice),
-            names.IDENTITY: self.segmentation.identity.as_dict(),
-            names.TRIALS: _trial_table(self.trials),
+            names.IDENTITY: self.found.segmentation.identity.as_dict(),
+            names.TRIALS: _trial_table(self.found.trials),
         }
         pictures = story.files(
             artist,
@@ -476,6 +479,32 @@ def _log_inputs(given: Assignment, source: str) -> None:
     tracking.log_data(given.shop.customers, source, given.shop.digest)
 
 
+def _find(
+    client: MlflowClient,
+    run_id: str,
+    given: Assignment,
+    storage: str,
+    progress: Callable[[Trial], None] | None,
+    artist: Artist,
+) -> _Found:
+    """Search, choose, fit, and have it drawn; the evaluator, which takes much memory, is gone afterwards."""
+    evaluate = given.evaluator()
+    trials = _search(client, run_id, given, evaluate, storage, progress)
+    choice = choose(trials, evaluate, given.settings.anomaly_rate)
+    winner = choice.winner
+    predecessor = registry.predecessor(client, given.kind, given.features, given.weights)
+    segmentation = _fit(given, evaluate, winner, predecessor)
+    plane, curve = principal_map(given.standardised()), _curve(evaluate, winner)
+    segment_names = segmentation.profiles.name.tolist()
+    fitted = segmentation.segmenter
+    story.draw_choice(artist, evaluate, given.features, winner, fitted, plane, segment_names, curve)
+    measured = {
+        "silhouette_ordinary": evaluate.ordinary_silhouette(winner),
+        "dbscan_clusters": evaluate.clusters(winner),
+    }
+    return _Found(trials, choice, segmentation, plane, curve, measured)
+
+
 def _search(
     client: MlflowClient,
     run_id: str,
@@ -525,21 +554,19 @@ def _past(given: Assignment, segmentation: _Segmentation) -> Past:
     return Past(given.shop, segmentation.segmenter, segments)
 
 
-def _answers(
-    given: Assignment, choice: Choice, segmentation: _Segmentation, outlook: Outlook
-) -> tuple[str, pd.DataFrame]:
+def _answers(given: Assignment, found: _Found, outlook: Outlook) -> tuple[str, pd.DataFrame]:
     """The model's answers for all customers, which must be the training's; logged, its URI, unless it is rejected."""
-    customers, segmenter = given.shop.customers, segmentation.segmenter
+    customers, segmenter = given.shop.customers, found.segmentation.segmenter
     values = customers[list(FEATURES)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / names.SEGMENTER
         typical = np.median(values, axis=0)
-        gap, segment_names = shop_gap(customers), segmentation.profiles.name
+        gap, segment_names = shop_gap(customers), found.segmentation.profiles.name
         artifact.write(path, segmenter, FEATURES, segment_names, typical, gap, outlook.numbers)
-        if choice.rejected:
+        if found.choice.rejected:
             uri, answers = "", artifact.answers(path, values)
         else:
-            metadata = _metadata(given, choice.winner) | outlook.record
+            metadata = _metadata(given, found.choice.winner) | outlook.record
             uri, answers = registry.log_model(path, values, artifact.requirements(), metadata)
     registry.check_answers(answers, segmenter.labels_, segmenter.anomalies_)
     return uri, answers
@@ -559,26 +586,16 @@ def _metadata(given: Assignment, winner: Trial) -> dict[str, Any]:
     }
 
 
-def _result(
-    given: Assignment,
-    evaluate: Evaluator,
-    trials: list[Trial],
-    choice: Choice,
-    segmentation: _Segmentation,
-    plane: Map,
-    past: Past,
-    outlook: Outlook,
-    answers: pd.DataFrame,
-) -> _Result:
+def _result(given: Assignment, found: _Found, past: Past, outlook: Outlook, answers: pd.DataFrame) -> _Result:
     """What the past says of the segmentation, and everything else that is told of it."""
     customers = with_returns_note(given.shop.customers, given.reading.returns)
     scored = customers.join(artifact.with_numbers(answers))
-    scored["pca_1"], scored["pca_2"] = plane.coordinates.T
+    scored["pca_1"], scored["pca_2"] = found.plane.coordinates.T
     lookback = look_back(past, scored)
-    profiles = with_evidence(segmentation.profiles, scored, lookback.evidence)
+    profiles = with_evidence(found.segmentation.profiles, scored, lookback.evidence)
     profiles = with_expectation(profiles, scored, outlook.groups_before if outlook.holds else None)
-    fitted = story.Fitted(segmentation.segmenter, profiles, scored, plane)
-    return _Result(given, evaluate, trials, choice, segmentation, fitted, lookback, outlook)
+    fitted = story.Fitted(found.segmentation.segmenter, profiles, scored, found.plane)
+    return _Result(given, found, fitted, lookback, outlook)
 
 
 def _reject(run_id: str, given: Assignment, result: _Result) -> NoReturn:
@@ -598,7 +615,6 @@ def _log_result(
     result: _Result,
     artist: Artist,
     months: pd.DataFrame,
-    curve: pd.DataFrame,
 ) -> None:
     import mlflow
 
@@ -606,7 +622,7 @@ def _log_result(
     mlflow.log_metrics(metrics)
     winner = result.choice.winner
     mlflow.log_params({**tracking.rounded(_setting(winner)), "best_trial": winner.number})
-    tracking.log_curve(client, run_id, curve)
+    tracking.log_curve(client, run_id, result.found.curve)
     if (kept := result.given.shop.kept) and not result.choice.rejected:
         kept_log.keep(run_id, result.given.shop.customers[[ID, *kept]])
     tracking.log_files(result.files(metrics, artist, months))

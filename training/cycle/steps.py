@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from contract import cycle_tags
 from contract.names import CHAMPION, DRIFT, MODEL
 from training import gate
+from training.capacity import most_customers
 from training.cycle import approval, record
 from training.cycle.channels import Channel
 from training.cycle.decision import Decision, Schedule, broken_rules, decision
@@ -32,7 +33,7 @@ from training.progress import SweepProgress
 from training.reading.sources import in_words
 from training.resume import resumption
 from training.rule import Rule, Tolerance
-from training.shop import MAX_CUSTOMERS, Reading, Shop, check_usable, count_customers
+from training.shop import Reading, Shop, check_usable, count_customers
 from training.store import history, registry
 from training.store.lease import Lease, leased
 from training.train import Assignment, Settings, train_challenger
@@ -173,7 +174,9 @@ class _Work:
         try:
             sources, demo = given_sources(self.order.sources)
             order = replace(self.order, sources=sources, demo=demo)
-            shop = count_customers(order.sources, order.reading, MAX_CUSTOMERS, order.settings.seed)
+            shop = count_customers(
+                order.sources, order.reading, most_customers(order.reading.engine), order.settings.seed
+            )
             check_usable(shop.customers, order.settings.features)
         except InputError as error:
             return self._unreadable(str(error))

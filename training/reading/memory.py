@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 BYTES_PER_CORE = 160_000_000
 MORE = 10
 BYTES_PER_ROW = 160  # of a kept table of moments, with what queries on it need beside
+BYTES_PER_ORDER = 80  # of a kept table of orders, from which customers are counted
 
 
 def memory_bytes() -> int:
@@ -40,9 +41,18 @@ def with_more(table: ir.Table) -> ir.Table:
 
 def with_room(table: ir.Table) -> ir.Table:
     """The same table, kept by DuckDB, which may take more than `memory_bytes` where it has very many rows."""
+    return _allowed_by_row(table, BYTES_PER_ROW)
+
+
+def with_less_room(orders: ir.Table) -> ir.Table:
+    """The same table, kept by DuckDB, after customers were counted from it: to do so again may take longer."""
+    return _allowed_by_row(orders, BYTES_PER_ORDER)
+
+
+def _allowed_by_row(table: ir.Table, bytes_per_row: int) -> ir.Table:
     query = f"SELECT count(*) FROM {quoted(table.op().name)}"
     ((rows,),) = table.get_backend().raw_sql(query).fetchall()
-    needed = rows * BYTES_PER_ROW
+    needed = rows * bytes_per_row
     return _allowed(table, needed) if needed > memory_bytes() else table
 
 

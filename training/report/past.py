@@ -74,6 +74,9 @@ class Past:
         share = max(float(self.segmenter.anomalies_.mean()), NOBODY)
         again = clone(self.segmenter).set_params(eps=None, anomaly_rate=share, init=None)
         again.fit(then.customers[list(FEATURES)].to_numpy())
+        again.core_samples_ = again.core_samples_[
+            :0
+        ].copy()  # all customers' numbers again, to flag nobody with
         unnamed = [""] * len(again.kmeans_.cluster_centers_)
         same = same_segments(segments_of(again, self.segments.features, unnamed), self.segments)
         state = states(then.customers, shop_gap(then.customers))

@@ -1,0 +1,40 @@
+"""How many customers a training takes, on machines and in containers of other sizes."""
+
+import pytest
+
+from training import capacity
+
+GB = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("memory", "millions"), [(2 * GB, 1), (8 * GB, 2), (16.8 * GB, 4), (24 * GB, 5), (512 * GB, 5)]
+)
+def test_whole_millions_as_the_memory_allows(monkeypatch, memory, millions):
+    monkeypatch.setattr(capacity, "memory_bytes", lambda: int(memory))
+    assert capacity.most_customers() == millions * 1_000_000
+
+
+def test_spark_sends_a_million(monkeypatch):
+    monkeypatch.setattr(capacity, "memory_bytes", lambda: 512 * GB)
+    assert capacity.most_customers("spark") == 1_000_000
+
+
+def test_the_memory_of_this_machine_is_found():
+    assert GB / 2 < capacity.memory_bytes() < 100_000 * GB
+
+
+def test_the_least_limit_of_the_group_and_those_above_it_holds(tmp_path):
+    own, groups = tmp_path / "cgroup", tmp_path / "groups"
+    (groups / "shop.slice" / "train.service").mkdir(parents=True)
+    own.write_text("0::/shop.slice/train.service\n")
+    assert capacity._limits(own, groups) == []
+    (groups / "shop.slice" / "train.service" / "memory.max").write_text("max\n")
+    (groups / "shop.slice" / "memory.max").write_text("9000000000\n")
+    assert capacity._limits(own, groups) == [9 * GB]
+
+
+def test_where_there_are_no_groups_there_are_no_limits(tmp_path):
+    assert capacity._limits(tmp_path / "none", tmp_path) == []
+    (tmp_path / "old").write_text("4:memory:/user\n")
+    assert capacity._limits(tmp_path / "old", tmp_path) == []

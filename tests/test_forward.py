@@ -153,6 +153,18 @@ def past_of(shop):
     return look_back(Past(shop, segmenter, segments_of(segmenter, FEATURES, ["Low", "High"])), scored)
 
 
+def test_of_very_many_customers_a_sample_is_checked_and_the_movement_is_of_all(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.report.past.MOST_TESTED", 40)
+    monkeypatch.setattr("training.report.past.MIN_CUSTOMERS", 20)
+    past = past_of(shop_of(tmp_path, days=273))
+    assert past.movement.table("customers")[-1] == ["All", 40, 20, 0, 60]
+    (row,) = past.forward.by_cut_off.itertuples()
+    assert 25 < row.customers < 55
+    said = f", on a uniform sample of {row.customers} customers, from what was known then"
+    assert said in past.forward.sentences[0]
+    assert len(past.past_segments) == 60
+
+
 def test_a_shop_with_a_past_is_checked(tmp_path):
     past = past_of(shop_of(tmp_path, days=273))
     assert past.missing == {}

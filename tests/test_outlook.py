@@ -31,6 +31,7 @@ from contract.names import (
 from training import gate
 from training.clustering.sweep import Limits
 from training.outlook import look_ahead, mean_groups
+from training.report.outlook_story import tested_sentences
 from training.report.past import Past
 from training.score import score_sources
 from training.shop import Reading, Shop, count_customers
@@ -318,6 +319,35 @@ def test_a_shorter_horizon_wants_less_history_and_expects_less(tmp_path):
     values = past.shop.customers[list(FEATURES)].to_numpy()
     short, long = (ahead.forecast.score(values)["expected_orders"].sum() for ahead in (month, quarter))
     assert 0 < short < 0.6 * long
+
+
+def test_of_very_many_customers_a_sample_is_tested_and_that_is_said(tmp_path, monkeypatch):
+    past = past_of(mbg_nbd_shop(300, 400, seed=5), tmp_path)
+    everyone = look_ahead(past, 30)
+    assert past.tested is past
+    assert "sample" not in " ".join(tested_sentences(everyone))
+    monkeypatch.setattr("training.report.past.MOST_TESTED", 150)
+    again = Past(past.shop, past.segmenter, past.segments)
+    tested = look_ahead(again, 30)
+    drawn = again.tested.shop.customers
+    assert 120 < len(drawn) < 180
+    assert set(drawn.customer_id) < set(past.shop.customers.customer_id)
+    assert set(again.tested.earlier(60).customers.customer_id) < set(drawn.customer_id)
+    assert 0 < tested.tests[0].backtest.customers < 0.7 * everyone.tests[0].backtest.customers
+    assert f"on a uniform sample of {len(drawn)} customers: made from" in tested_sentences(tested)[0]
+    values = past.shop.customers[list(FEATURES)].to_numpy()
+    sums = [ahead.forecast.score(values)["expected_orders"].sum() for ahead in (tested, everyone)]
+    assert sums[0] == pytest.approx(sums[1], rel=0.25)
+
+
+def test_a_sample_of_a_sample_is_told_of_all(tmp_path):
+    shop = past_of(mbg_nbd_shop(300, 400, seed=5), tmp_path).shop
+    assert shop.sampled(len(shop.customers)) is shop
+    half = shop.sampled(150)
+    fewer = half.sampled(50)
+    assert half.sampled_from == fewer.sampled_from == len(shop.customers)
+    assert 30 < len(fewer.customers) < 70
+    assert set(fewer.customers.customer_id) < set(half.customers.customer_id)
 
 
 def test_a_limit_that_is_not_kept_takes_the_forecast_away(tmp_path):

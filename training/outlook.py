@@ -51,6 +51,7 @@ class Outlook:
     forecast: Forecast
     tests: Sequence[PastTest]
     verdict: Verdict
+    sample_note: str = ""
 
     @property
     def holds(self) -> bool:
@@ -134,9 +135,10 @@ def look_ahead(past: Past, horizon_days: int = HORIZON_DAYS, limits: Limits | No
     """The past of a shop to what its customers will bring in the next `horizon_days`.
 
     The forecast is fitted at today's date, and as it would have been at cut-offs `horizon_days` ago, STEP days before
-    and so on: each wants two horizons before it, one to learn from and one before that.
+    and so on: each wants two horizons before it, one to learn from and one before that. Of very many customers a
+    uniform sample is `tested`.
     """
-    limits = limits or Limits()
+    limits, past = limits or Limits(), past.tested
     forecast, _ = _fitted(past, 0, horizon_days)
     tests: list[PastTest] = []
     why = ""
@@ -147,7 +149,8 @@ def look_ahead(past: Past, horizon_days: int = HORIZON_DAYS, limits: Limits | No
             break
         if (test[1].regression is None) == (forecast.regression is None):
             tests.append(test[0])
-    return Outlook(horizon_days, limits, forecast, tests, _judged(tests, limits, why or forecast.reason))
+    verdict = _judged(tests, limits, why or forecast.reason)
+    return Outlook(horizon_days, limits, forecast, tests, verdict, past.sample_note)
 
 
 def mean_groups(groups: Sequence[Sequence[Any]]) -> list[dict[str, float]]:

@@ -137,6 +137,15 @@ class Shop:
         table, cleaned = _count(self.moments, reading, self.cleaned)
         return _shop(self.moments, reading, table, cleaned, self.sample, self.understanding)
 
+    def sampled(self, most: int) -> Shop:
+        """The shop with a uniform sample of about `most` of its customers; itself where it has no more."""
+        if len(self.customers) <= most:
+            return self
+        whole = self.sample or Sample(len(self.customers), 1.0, 0)
+        drawn = replace(whole, share=whole.share * most / len(self.customers))
+        table = customer_features(self.orders, self.as_of, self.reading.returns)
+        return _shop(self.moments, self.reading, table, self.cleaned, drawn, self.understanding)
+
 
 def digest(customers: pd.DataFrame) -> str:
     """sha256 of a feature table's rows, cut to the 36 characters that MLflow keeps."""

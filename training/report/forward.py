@@ -86,8 +86,11 @@ class Forward:
         }
 
 
-def forward_check(cut_offs: Sequence[CutOff], names: Sequence[str]) -> Forward:
-    """The check over one cut-off or more, latest first. names: one per segment of today."""
+def forward_check(cut_offs: Sequence[CutOff], names: Sequence[str], sample_note: str = "") -> Forward:
+    """The check over one cut-off or more, latest first.
+
+    names: one per segment of today; sample_note: of whom the cut-offs are, as `Past.sample_note` says it.
+    """
     grouped = [cut_off.groups() for cut_off in cut_offs]
     methods = ("segments", *ALTERNATIVES)
     rows = []
@@ -108,7 +111,7 @@ def forward_check(cut_offs: Sequence[CutOff], names: Sequence[str]) -> Forward:
         ],
         ignore_index=True,
     )
-    sentences = _sentences(cut_offs, explained, ahead, top)
+    sentences = _sentences(cut_offs, sample_note, explained, ahead, top)
     return Forward(cut_offs[0].days, explained, ahead, top, table, groups, sentences)
 
 
@@ -235,16 +238,18 @@ def _by_group(
 
 def _sentences(
     cut_offs: Sequence[CutOff],
+    sample_note: str,
     explained: dict[str, float],
     ahead: dict[str, tuple[float, float]],
     top: dict[str, float],
 ) -> list[str]:
     days = cut_offs[0].days
     dates = [f"{cut_off.as_of:%Y-%m-%d}" for cut_off in cut_offs]
-    when = f"at {dates[0]}" if len(dates) == 1 else f"at {len(dates)} cut-offs, {dates[-1]} to {dates[0]},"
+    when = f"at {dates[0]}" if len(dates) == 1 else f"at {len(dates)} cut-offs, {dates[-1]} to {dates[0]}"
+    pause = "," if len(dates) > 1 or sample_note else ""
     return [
-        f"Segments were made {when} from what was known then alone, and held against the money that the same "
-        f"customers spent in the {days} days after.",
+        f"Segments were made {when}{sample_note}{pause} from what was known then alone, and held against the money "
+        f"that the same customers spent in the {days} days after.",
         f"They explain {percent(explained['segments_log'])} of the variance of the log of that spend (eta squared); "
         f"the log, because a few big spenders decide the plain one ({percent(explained['segments'])}).",
         *(_compared(name, explained[f"{name}_log"], *ahead[name]) for name in ALTERNATIVES),

@@ -67,7 +67,8 @@ def look_back(past: Past, scored: pd.DataFrame) -> Lookback:
 
     The shop is counted again as it was 30 days earlier (movement, under the same model), and at cut-offs 90 days ago,
     120 days ago and so on, as far as the data reach (at most MOST_CUT_OFFS): there a segmenter of the same setting is
-    fitted anew, and its segments are matched with today's as those of a retraining are.
+    fitted anew, and its segments are matched with today's as those of a retraining are. Of very many customers a
+    uniform sample is `tested` at the cut-offs.
     """
     missing: dict[str, str] = {}
     before = _before(past)
@@ -78,7 +79,7 @@ def look_back(past: Past, scored: pd.DataFrame) -> Lookback:
         segment_names = list(past.segments.names)
         moved = movement_between(before.customers, scored, segment_names, before.as_of, past.shop.as_of)
         moves = moves_of(before.customers, scored, segment_names)
-    cut_offs = _cut_offs(past)
+    cut_offs = _cut_offs(past.tested)
     numbers = range(0 if isinstance(cut_offs, str) else len(cut_offs))
     counted = [past.earlier(days) for days in (MOVED_OVER, *(AHEAD + number * STEP for number in numbers))]
     before_today = None if isinstance(before, str) else segments_on_days(past, counted, scored)
@@ -86,7 +87,7 @@ def look_back(past: Past, scored: pd.DataFrame) -> Lookback:
         missing["forward"] = cut_offs
         return Lookback(moved, None, NOTHING_KNOWN, missing, moves, before_today)
     names_of_today = past.segments.names
-    ahead = forward_check(cut_offs, names_of_today)
+    ahead = forward_check(cut_offs, names_of_today, past.tested.sample_note)
     evidence = evidence_of(cut_offs, len(names_of_today))
     return Lookback(moved, ahead, evidence, missing, moves, before_today)
 

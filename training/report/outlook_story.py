@@ -35,7 +35,8 @@ def tested_sentences(outlook: Outlook) -> list[str]:
     ours = ranks.pop(OURS)
     best = max(ranks, key=lambda way: ranks[way])
     return [
-        f"It was tested {when}: made from what was known then alone, and held against the {days} days after.",
+        f"It was tested {when}{outlook.sample_note}: made from what was known then alone, and held against the "
+        f"{days} days after.",
         f"It puts customers in the order of what they then spent with a rank correlation of {ours:.2f}; the best plain "
         f"way ({best}) has {ranks[best]:.2f}.",
         f"Expected orders were {percent(level['orders'])} and expected spend {percent(level['spend'])} of what came, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from training.states import shop_gap, states
 
 STEP = 30  # days from one cut-off to the next
 MOST_CUT_OFFS = 12
+MOST_TESTED = 1_000_000  # customers that are segmented anew, and a forecast made for, at each cut-off
 NOBODY = 1e-9  # a share of customers that is nobody, as a rate that a Segmenter takes
 
 
@@ -41,6 +43,18 @@ class Past:
     segments: Segments
     _counted: dict[int, Shop] = field(default_factory=dict, repr=False)
     _segmented: dict[int, Segmented] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def tested(self) -> Past:
+        """The past of a uniform sample of about MOST_TESTED customers; itself where there are no more."""
+        shop = self.shop.sampled(MOST_TESTED)
+        return self if shop is self.shop else Past(shop, self.segmenter, self.segments)
+
+    @property
+    def sample_note(self) -> str:
+        """Who this is about, to stand in a sentence, where that is not all customers."""
+        shop = self.shop
+        return f", on a uniform sample of {len(shop.customers):,} customers" if shop.sample else ""
 
     def earlier(self, days: int) -> Shop:
         """The shop as it was so many days ago."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ def write_months(shop: Shop, path: Path) -> None:
     parquet.write_table(months.to_pyarrow(), path, compression="zstd")
 
 
-def segments_on_days(past: Past, days: Sequence[Shop], customers: pd.DataFrame) -> pd.DataFrame:
+def segments_on_days(past: Past, days: Iterable[Shop], customers: pd.DataFrame) -> pd.DataFrame:
     """Where the customers of today (one row each) were on earlier days, under today's model; one row per customer.
 
     Beside customer_id there are two columns for each day, `YYYY-MM-DD segment` and `YYYY-MM-DD state`, latest first;

@@ -81,7 +81,7 @@ def look_back(past: Past, scored: pd.DataFrame) -> Lookback:
         moves = moves_of(before.customers, scored, segment_names)
     cut_offs = _cut_offs(past.tested)
     numbers = range(0 if isinstance(cut_offs, str) else len(cut_offs))
-    counted = [past.earlier(days) for days in (MOVED_OVER, *(AHEAD + number * STEP for number in numbers))]
+    counted = (past.earlier(days) for days in (MOVED_OVER, *(AHEAD + number * STEP for number in numbers)))
     before_today = None if isinstance(before, str) else segments_on_days(past, counted, scored)
     if isinstance(cut_offs, str):
         missing["forward"] = cut_offs

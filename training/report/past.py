@@ -1,4 +1,4 @@
-"""A shop as it was on earlier days: each day is counted once in a training, and segmented once."""
+"""A shop as it was on earlier days: each is counted and segmented once in a training, but for very many customers."""
 
 from __future__ import annotations
 
@@ -57,9 +57,13 @@ class Past:
         return f", on a uniform sample of {len(shop.customers):,} customers" if shop.sample else ""
 
     def earlier(self, days: int) -> Shop:
-        """The shop as it was so many days ago."""
+        """The shop as it was so many days ago. Very many customers are counted again each time, and not kept."""
+        if days == 0:
+            return self.shop
+        if self.tested is not self:
+            return self.shop.earlier(days)
         if days not in self._counted:
-            self._counted[days] = self.shop.earlier(days) if days else self.shop
+            self._counted[days] = self.shop.earlier(days)
         return self._counted[days]
 
     def segmented(self, days: int) -> Segmented:

@@ -31,7 +31,7 @@ from contract.names import (
 from training import gate
 from training.clustering.sweep import Limits
 from training.outlook import look_ahead, mean_groups
-from training.report.outlook_story import tested_sentences
+from training.report import outlook_story
 from training.report.past import Past
 from training.score import score_sources
 from training.shop import Reading, Shop, count_customers
@@ -325,7 +325,7 @@ def test_of_very_many_customers_a_sample_is_tested_and_that_is_said(tmp_path, mo
     past = past_of(mbg_nbd_shop(300, 400, seed=5), tmp_path)
     everyone = look_ahead(past, 30)
     assert past.tested is past
-    assert "sample" not in " ".join(tested_sentences(everyone))
+    assert "sample" not in " ".join(outlook_story.tested_sentences(everyone))
     monkeypatch.setattr("training.report.past.MOST_TESTED", 150)
     again = Past(past.shop, past.segmenter, past.segments)
     tested = look_ahead(again, 30)
@@ -334,7 +334,10 @@ def test_of_very_many_customers_a_sample_is_tested_and_that_is_said(tmp_path, mo
     assert set(drawn.customer_id) < set(past.shop.customers.customer_id)
     assert set(again.tested.earlier(60).customers.customer_id) < set(drawn.customer_id)
     assert 0 < tested.tests[0].backtest.customers < 0.7 * everyone.tests[0].backtest.customers
-    assert f"on a uniform sample of {len(drawn)} customers: made from" in tested_sentences(tested)[0]
+    assert (
+        f"on a uniform sample of {len(drawn)} customers: made from"
+        in outlook_story.tested_sentences(tested)[0]
+    )
     values = past.shop.customers[list(FEATURES)].to_numpy()
     sums = [ahead.forecast.score(values)["expected_orders"].sum() for ahead in (tested, everyone)]
     assert sums[0] == pytest.approx(sums[1], rel=0.25)

@@ -49,6 +49,7 @@ OPTIONS_OF_OTHERS = {  # options that the pages name and `segments` does not hav
     "pg_dump, pg_restore": {"--dbname", "--format", "--no-owner"},
     "tar": {"--create", "--directory", "--extract", "--gzip"},
     "checks and benchmarks": {
+        "--customers",
         "--seconds",
         "--seeds",
         "--seed",

@@ -11,17 +11,17 @@ GB = 1_000_000_000
     ("memory", "millions"), [(2 * GB, 1), (8 * GB, 2), (16.8 * GB, 4), (24 * GB, 5), (512 * GB, 5)]
 )
 def test_whole_millions_as_the_memory_allows(monkeypatch, memory, millions):
-    monkeypatch.setattr(capacity, "memory_bytes", lambda: int(memory))
+    monkeypatch.setattr(capacity, "memory_limit_bytes", lambda: int(memory))
     assert capacity.most_customers() == millions * 1_000_000
 
 
 def test_spark_sends_a_million(monkeypatch):
-    monkeypatch.setattr(capacity, "memory_bytes", lambda: 512 * GB)
+    monkeypatch.setattr(capacity, "memory_limit_bytes", lambda: 512 * GB)
     assert capacity.most_customers("spark") == 1_000_000
 
 
 def test_the_memory_of_this_machine_is_found():
-    assert GB / 2 < capacity.memory_bytes() < 100_000 * GB
+    assert GB / 2 < capacity.memory_limit_bytes() < 100_000 * GB
 
 
 def test_the_least_limit_of_the_group_and_those_above_it_holds(tmp_path):

@@ -51,7 +51,7 @@ class Outlook:
     forecast: Forecast
     tests: Sequence[PastTest]
     verdict: Verdict
-    sample_note: str = ""
+    sample_note: str
 
     @property
     def holds(self) -> bool:

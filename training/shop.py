@@ -162,8 +162,10 @@ def count_customers(sources: Sequence[str], reading: Reading, most: int | None =
     """
     kept, understanding = _moments(sources, reading)
     table, cleaned = _count(kept, reading)
-    total = table.count().to_pyarrow().as_py() if most else 0
-    sampled = Sample(total, most / total, seed) if most and total > most else None
+    sampled = None
+    if most and cleaned.funnel.customers > most:  # or it need not be counted how many of them are left
+        total = table.count().to_pyarrow().as_py()
+        sampled = Sample(total, most / total, seed) if total > most else None
     shop = _shop(kept, reading, table, cleaned, sampled, understanding)
     if shop.orders.get_backend().name == "duckdb":
         memory.with_less_room(shop.orders)

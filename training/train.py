@@ -610,11 +610,7 @@ def _reject(run_id: str, given: Assignment, result: _Result) -> NoReturn:
 
 
 def _log_result(
-    client: MlflowClient,
-    run_id: str,
-    result: _Result,
-    artist: Artist,
-    months: pd.DataFrame,
+    client: MlflowClient, run_id: str, result: _Result, artist: Artist, months: pd.DataFrame
 ) -> None:
     import mlflow
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -81,8 +82,10 @@ def look_back(past: Past, scored: pd.DataFrame) -> Lookback:
         moves = moves_of(before.customers, scored, segment_names)
     cut_offs = _cut_offs(past.tested)
     numbers = range(0 if isinstance(cut_offs, str) else len(cut_offs))
-    counted = (past.earlier(days) for days in (MOVED_OVER, *(AHEAD + number * STEP for number in numbers)))
-    before_today = None if isinstance(before, str) else segments_on_days(past, counted, scored)
+    at_cut_offs = (past.earlier(AHEAD + number * STEP) for number in numbers)
+    before_today = (
+        None if isinstance(before, str) else segments_on_days(past, chain([before], at_cut_offs), scored)
+    )
     if isinstance(cut_offs, str):
         missing["forward"] = cut_offs
         return Lookback(moved, None, NOTHING_KNOWN, missing, moves, before_today)

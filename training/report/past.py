@@ -1,4 +1,4 @@
-"""A shop as it was on earlier days: each is counted and segmented once in a training, but for very many customers."""
+"""A shop as it was on earlier days: each is segmented once in a training, and counted once unless it is very large."""
 
 from __future__ import annotations
 
@@ -92,9 +92,8 @@ class Past:
         share = max(float(self.segmenter.anomalies_.mean()), NOBODY)
         again = clone(self.segmenter).set_params(eps=None, anomaly_rate=share, init=None)
         again.fit(then.customers[list(FEATURES)].to_numpy())
-        again.core_samples_ = again.core_samples_[
-            :0
-        ].copy()  # all customers' numbers again, to flag nobody with
+        # Nearly all customers' numbers again, to flag new customers: nobody does that here.
+        del again.core_samples_
         unnamed = [""] * len(again.kmeans_.cluster_centers_)
         same = same_segments(segments_of(again, self.segments.features, unnamed), self.segments)
         state = states(then.customers, shop_gap(then.customers))

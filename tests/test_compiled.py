@@ -1,5 +1,7 @@
 """The compiled loops beside scipy and scikit-learn, which do the same where numba is not installed."""
 
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -170,3 +172,36 @@ def test_of_several_trainings_that_begin_at_once_one_compiles(monkeypatch):
     with ThreadPoolExecutor(4) as trainings:
         list(trainings.map(lambda _: warm.compile_once(), range(4)))
     assert compilations == ["all"]
+
+
+SEARCH = """
+from pathlib import Path
+import numpy as np
+from training.clustering import evaluate, kmeans, sweep
+from training.clustering.compiled import lloyd, seeding, silhouette, spanning, tree, warm
+
+loops = [loop for module in (lloyd, seeding, silhouette, spanning, tree) for loop in vars(module).values()]
+
+def ways():
+    return [list(getattr(loop, "signatures", [])) for loop in loops]
+
+warm.compile_trees()
+warm.compile_silhouettes()
+before = ways()
+random = np.random.default_rng(0)
+points = np.asfortranarray(3 * random.integers(4, size=(4_000, 1)) + random.normal(size=(4_000, 5)))
+evaluator = sweep.Evaluator(points, points, np.exp(points[:, 2]), sweep.Limits(), 0)
+trials = list(sweep.run_trials(evaluator, 6, 0, Path("trials.log"), "study", sweep.ANOMALY_RATE))
+winner = sweep.choose(trials, evaluator, sweep.ANOMALY_RATE).winner
+evaluator.clusters(winner)
+evaluator.flag_reproducibility(winner)
+evaluate.companions(points, kmeans.k_means(points, 3, 2, 0).labels)
+assert sum(map(bool, before)) >= 12
+assert ways() == before
+"""
+
+
+def test_a_search_of_some_thousand_customers_compiles_nothing_that_is_not_compiled_before_it(tmp_path):
+    # in a process of its own: other tests call the loops in other ways
+    found = subprocess.run([sys.executable, "-c", SEARCH], cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr

@@ -27,7 +27,7 @@ AVAILABLE = find_spec("numba") is not None
 
 
 def warming() -> subprocess.Popen[bytes] | None:
-    """A process that compiles what is not in numba's cache yet, or None when everything is; it takes ten seconds.
+    """A process that compiles what is not in numba's cache yet, or None when everything is; it takes some ten seconds.
 
     To be started while something else is read, and waited for (or killed) before the loops are called.
     """

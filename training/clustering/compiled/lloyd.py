@@ -110,7 +110,8 @@ def _moments(blocks, bounds, depth):
             moments[node, c] = total
             moments[node, WIDTH + 1] += squares
     for node in range(first - 1, -1, -1):
-        moments[node] = moments[2 * node + 1] + moments[2 * node + 2]
+        for c in range(WIDTH + 2):
+            moments[node, c] = moments[2 * node + 1, c] + moments[2 * node + 2, c]
     return moments
 
 
@@ -140,7 +141,8 @@ def _walk(root, blocks, bounds, low, high, moments, depth, centres, labels, part
     candidates, kept = np.empty((depth + 2, k), dtype=np.int64), np.empty(k, dtype=np.int64)
     least, nearest = np.empty(LEAF), np.empty(LEAF, dtype=np.int64)
     waiting[0], many[0], left = root, k, 1
-    candidates[0] = np.arange(k)
+    for j in range(k):
+        candidates[0, j] = j
     while left:
         left -= 1
         node, m = waiting[left], many[left]
@@ -192,7 +194,8 @@ def _walk(root, blocks, bounds, low, high, moments, depth, centres, labels, part
         else:
             for child in (2 * node + 1, 2 * node + 2):
                 waiting[left], many[left] = child, n
-                candidates[left, :n] = kept[:n]
+                for j in range(n):
+                    candidates[left, j] = kept[j]
                 left += 1
 
 

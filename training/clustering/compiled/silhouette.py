@@ -53,7 +53,7 @@ def points_as(points: Floats, precision: Precision) -> NDArray[np.floating]:
 def control(points: Floats, labels: Ints) -> Floats:
     """(n,) silhouettes of points (n, d) as they would be if all of a segment were as far as its root mean square."""
     rows = points_as(points, np.float64)
-    sizes, centres, squares = _moments(rows, labels, int(labels.max()) + 1)
+    sizes, centres, squares = _first_moments(rows, labels)
     variances = np.maximum(squares / sizes[:, None] - centres**2, 0).sum(axis=1)
     return _control(rows, labels, centres, variances)
 
@@ -62,14 +62,20 @@ def about_centres(points: Floats, labels: Ints) -> tuple[Floats, Floats, Floats,
     """Of each segment of points (n, d) its size, its centre (k, d), the summed squares of the distances to it, and
     their mean; each of `labels` (n,) has a point."""
     rows = points_as(points, np.float64)
-    sizes, centres, _ = _moments(rows, labels, int(labels.max()) + 1)
-    squares, distances = _spreads(rows, labels, centres)
+    sizes, centres, _ = _first_moments(rows, labels)
+    squares, distances = (lanes.sum(axis=0) for lanes in _spreads(rows, labels, centres))
     return sizes, centres[:, : points.shape[1]], squares, distances / sizes
+
+
+def _first_moments(points: NDArray[np.floating], labels: Ints) -> tuple[Floats, Floats, Floats]:
+    """The number (k,), the mean (k, WIDTH) and the summed squares (k, WIDTH) of each segment's points."""
+    sizes, sums, squares = (lanes.sum(axis=0) for lanes in _moments(points, labels, int(labels.max()) + 1))
+    return sizes, sums / sizes[:, None], squares
 
 
 def all_distance_sums(points: Floats, starts: NDArray[np.int64]) -> Floats:
     """`distance_sums` from all `points` themselves; a distance counts for both its ends, so it takes half as long."""
-    return _pairs(columns_of(points), starts)
+    return _pairs(columns_of(points), starts).sum(axis=0).T
 
 
 @njit(cache=True, fastmath={"reassoc", "nsz"})
@@ -100,6 +106,7 @@ def _sum_for_both(point, a, b, c, d, e, theirs):
 
 @njit(cache=True, parallel=True)
 def _pairs(columns, starts):
+    """(LANES, k, n): parts of the sums of the distances from each point to each segment."""
     n, k = columns.shape[1], len(starts) - 1
     sums = np.zeros((LANES, k, n))
     for lane in prange(LANES):  # whatever thread has it, the order of the additions is the same
@@ -123,7 +130,7 @@ def _pairs(columns, starts):
                             theirs = sums[lane, own, start:end]
                             sums[lane, segment, i] += _sum_for_both(point, a, b, c, d, e, theirs)
                     segment += 1
-    return sums.sum(axis=0).T
+    return sums
 
 
 @njit(cache=True, parallel=True)
@@ -134,7 +141,9 @@ def _sums(queries, points, starts, groups, width):
     for chunk in prange(chunks):
         first, last = chunk * SIDE, min(q, (chunk + 1) * SIDE)
         asked = np.zeros((WIDTH, SIDE), dtype=queries.dtype)
-        asked[:, : last - first] = queries[:, first:last]
+        for c in range(WIDTH):
+            for i in range(first, last):
+                asked[c, i - first] = queries[c, i]
         some = np.empty(SIDE, dtype=queries.dtype)
         for cell in range(len(starts) - 1):
             for start in range(starts[cell], starts[cell + 1], BLOCK):
@@ -182,7 +191,7 @@ def _control(points, labels, centres, variances):
 
 @njit(cache=True, parallel=True)
 def _moments(points, labels, k):
-    """The number, the mean (k, WIDTH) and the summed squares (k, WIDTH) of each segment's points."""
+    """In LANES parts: the number, the sum (k, WIDTH) and the summed squares (k, WIDTH) of each segment's points."""
     sizes, sums = np.zeros((LANES, k)), np.zeros((LANES, k, WIDTH))
     squares = np.zeros((LANES, k, WIDTH))
     for lane in prange(LANES):
@@ -193,13 +202,12 @@ def _moments(points, labels, k):
                 value = points[i, c]
                 sums[lane, segment, c] += value
                 squares[lane, segment, c] += value * value
-    size = sizes.sum(axis=0)
-    return size, sums.sum(axis=0) / size.reshape(-1, 1), squares.sum(axis=0)
+    return sizes, sums, squares
 
 
 @njit(cache=True, parallel=True)
 def _spreads(points, labels, centres):
-    """(k,) each: the summed squares of the distances to the own centre, and the summed distances."""
+    """(LANES, k) each: the summed squares of the distances to the own centre, and the summed distances."""
     squares, distances = np.zeros((LANES, len(centres))), np.zeros((LANES, len(centres)))
     for lane in prange(LANES):
         for i in range(lane * len(points) // LANES, (lane + 1) * len(points) // LANES):
@@ -208,4 +216,4 @@ def _spreads(points, labels, centres):
                 square += (points[i, c] - centres[segment, c]) ** 2
             squares[lane, segment] += square
             distances[lane, segment] += np.sqrt(square)
-    return squares.sum(axis=0), distances.sum(axis=0)
+    return squares, distances

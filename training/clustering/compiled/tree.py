@@ -48,8 +48,8 @@ def noise_threshold(distances: Floats, indices: NDArray[np.int32], min_samples: 
 
 
 def wide(points: Floats) -> Floats:
-    """A copy of points (n, d) with WIDTH coordinates."""
-    return np.pad(points, ((0, 0), (0, WIDTH - points.shape[1])))
+    """A copy of points (n, d) with WIDTH coordinates, row by row: loops are compiled once more for another order."""
+    return np.ascontiguousarray(np.pad(points, ((0, 0), (0, WIDTH - points.shape[1]))))
 
 
 @njit(cache=True)

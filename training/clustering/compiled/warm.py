@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+from multiprocessing import Process
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.clustering import compiled
+
+POINTS = 3_000
 
 
 def compile_once() -> None:
@@ -22,21 +26,44 @@ def compile_once() -> None:
 
 
 def compile_all() -> None:
-    """Run each compiled loop on a few thousand made-up points, in the ways that a training calls it."""
-    from training.clustering.density import cluster_counts, neighbours
-    from training.clustering.evaluate import EXACT_UP_TO, silhouette, silhouettes
-    from training.clustering.kmeans import k_means
+    """Compile on two cores: the halves share no loop, and take about as long as each other."""
+    half = Process(target=compile_silhouettes)
+    half.start()
+    compile_trees()
+    half.join()
 
-    random = np.random.default_rng(0)
-    points = random.normal(size=(3_000, 5))
-    near = neighbours(points, 25)
-    cluster_counts(points, near, [(1.0, 20)])
-    labels = k_means(points, 3, 2, 0).labels
-    silhouette(points, labels)
-    many = random.normal(size=(EXACT_UP_TO + 1, 2))
-    labels = k_means(many, 2, 1, 0).labels
-    silhouette(many, labels)
-    silhouettes(many, [labels])
+
+def compile_trees() -> None:
+    """Call each loop of `tree`, `spanning` and `lloyd` as a training of some thousand customers does."""
+    from training.clustering.compiled.lloyd import Lloyd
+    from training.clustering.compiled.spanning import edges
+    from training.clustering.compiled.tree import Tree, noise_threshold
+
+    points = _points()
+    tree = Tree(points)
+    distances, indices = tree.nearest(20)
+    noise_threshold(distances, indices, 10)
+    edges(tree, distances[:, 9], distances, indices, 1.0)
+    lloyd = Lloyd(tree, np.ones(len(points), dtype=bool))
+    lloyd.iterate(points[:3], 1e-4, 2)
+    lloyd.nearest(points[:3])
+
+
+def compile_silhouettes() -> None:
+    """The same of `silhouette`, also with the precision of many customers, and of `seeding`."""
+    from training.clustering.compiled import seeding, silhouette
+
+    points, starts = _points(), np.array([0, POINTS // 2, POINTS])
+    labels = np.repeat([0, 1], POINTS // 2)
+    silhouette.all_distance_sums(points, starts)
+    silhouette.about_centres(points, labels)
+    silhouette.control(points, labels)
+    silhouette.distance_sums(points[:10], points, starts, np.float32)
+    seeding.Seeding(points).centres(3, np.random.RandomState(0))
+
+
+def _points() -> NDArray[np.float64]:
+    return np.random.default_rng(0).normal(size=(POINTS, compiled.WIDTH))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 PARALLEL_FROM = 50_000  # points; below, waking a second thread costs more than it saves
 LANES = 8  # numbers that the processor adds at once; a leaf's points are filled up to a multiple of them
+NO_LABELS = np.empty(0, dtype=np.int64)  # where nobody asks for them
 SUBTREES = 6  # levels above the subtrees that are walked one by one, in whatever order, and summed in theirs
 
 
@@ -26,14 +27,15 @@ class Lloyd:
     """The iterations over those points of a `tree` that are `counted` (n,)."""
 
     def __init__(self, tree: Tree, counted: NDArray[np.bool_]) -> None:
-        self.low, self.high, self.depth = tree.low, tree.high, tree.depth
         kept = counted[tree.order]
-        self.bounds = np.concatenate([[0], np.cumsum(kept)])[tree.bounds]
-        self.blocks = _blocks(tree.columns, kept, tree.bounds[2**self.depth - 1 :])
-        self.moments = _moments(self.blocks, self.bounds, self.depth)
-        self.order, self.counted = tree.order[kept], counted
-        means = self.moments[0] / max(1, len(self.order))
-        self.variance = max(0.0, means[WIDTH + 1] - (means[:WIDTH] ** 2).sum())
+        bounds = np.concatenate([[0], np.cumsum(kept)])[tree.bounds]
+        blocks = _blocks(tree.columns, kept, tree.bounds[2**tree.depth - 1 :])
+        moments = _moments(blocks, bounds, tree.depth)
+        self._boxes = blocks, bounds, tree.low, tree.high, moments, tree.depth
+        self._order, self._counted = tree.order[kept], counted
+        self._squares = moments[0, WIDTH + 1]
+        means = moments[0] / max(1, len(self._order))
+        self._variance = max(0.0, means[WIDTH + 1] - (means[:WIDTH] ** 2).sum())
 
     def iterate(
         self, centres: Floats, tolerance: float, most: int, *, one_thread: bool = False
@@ -43,41 +45,31 @@ class Lloyd:
         Returns the inertia of the last centres but one, and the last (k, d); None when a centre loses all its points.
         The answer is the same in one thread, for callers who have several threads of their own.
         """
-        d, centres, inertia = centres.shape[1], wide(centres), np.inf
-        enough = tolerance * self.variance / d
-        for _ in range(most):
-            sums, sizes = self._assign(centres, one_thread=one_thread)
-            if (sizes == 0).any():
-                return None
-            moved = sums / sizes[:, None]
-            inertia = self._inertia(centres, sums, sizes)
-            shift = ((moved - centres) ** 2).sum()
-            centres = moved
-            if shift <= enough:
-                break
-        return inertia, centres[:, :d]
+        d, enough = centres.shape[1], tolerance * self._variance / centres.shape[1]
+        inertia, reached = np.inf, wide(centres)
+        if one_thread or self._is_small:
+            inertia, reached = _iterations(*self._boxes, self._squares, reached, enough, most)
+        else:
+            for _ in range(most):
+                parts = _in_parallel(*self._boxes, reached, NO_LABELS)
+                inertia, reached, shift = _step(parts, self._squares, reached)
+                if not shift > enough:
+                    break
+        return None if np.isnan(reached).any() else (inertia, reached[:, :d])
 
     def nearest(self, centres: Floats) -> tuple[Ints, float]:
         """(n,) the nearest of `centres` (k, d) to each counted point, and the sum of their squared distances."""
-        found = np.empty(len(self.order), dtype=np.int64)
-        inertia = self._inertia(wide(centres), *self._assign(wide(centres), found))
-        labels = np.empty_like(self.counted, dtype=np.int64)
-        labels[self.order] = found
-        return labels[self.counted], inertia
+        found = np.empty(len(self._order), dtype=np.int64)
+        walk = _in_turn if self._is_small else _in_parallel
+        parts = walk(*self._boxes, wide(centres), found)
+        inertia, _, _ = _step(parts, self._squares, wide(centres))
+        labels = np.empty_like(self._counted, dtype=np.int64)
+        labels[self._order] = found
+        return labels[self._counted], inertia
 
-    def _inertia(self, centres: Floats, sums: Floats, sizes: Floats) -> float:
-        squares = self.moments[0, -1] - 2 * (sums * centres).sum() + (sizes * (centres**2).sum(axis=1)).sum()
-        return max(0.0, float(squares))
-
-    def _assign(
-        self, centres: Floats, labels: Ints | None = None, *, one_thread: bool = False
-    ) -> tuple[Floats, Floats]:
-        """(k, WIDTH) sums and (k,) numbers of the points nearest to each centre; sets `labels`, in the tree's order."""
-        given = np.empty(0, dtype=np.int64) if labels is None else labels
-        walk = _in_turn if one_thread or len(self.order) < PARALLEL_FROM else _in_parallel
-        parts = walk(self.blocks, self.bounds, self.low, self.high, self.moments, self.depth, centres, given)
-        total = parts.sum(axis=0)
-        return total[:, :WIDTH], total[:, WIDTH]
+    @property
+    def _is_small(self) -> bool:
+        return len(self._order) < PARALLEL_FROM
 
 
 @njit(cache=True, parallel=True)
@@ -113,6 +105,39 @@ def _moments(blocks, bounds, depth):
         for c in range(WIDTH + 2):
             moments[node, c] = moments[2 * node + 1, c] + moments[2 * node + 2, c]
     return moments
+
+
+@njit(cache=True, nogil=True)
+def _iterations(blocks, bounds, low, high, moments, depth, squares, centres, enough, most):
+    inertia, no_labels = np.inf, np.empty(0, dtype=np.int64)
+    for _ in range(most):
+        parts = _in_turn(blocks, bounds, low, high, moments, depth, centres, no_labels)
+        inertia, centres, shift = _step(parts, squares, centres)
+        if not shift > enough:
+            break
+    return inertia, centres
+
+
+@njit(cache=True, nogil=True)
+def _step(parts, squares, centres):
+    """The inertia of `centres`, where they go, and the square of how far: not a number, if one has lost all its points.
+
+    parts: (subtrees, k, WIDTH + 1), their sums and numbers of the points nearest to each centre; squares: all points'.
+    """
+    k = len(centres)
+    moved, shift, inertia = np.empty_like(centres), 0.0, squares
+    for j in range(k):
+        size = 0.0
+        for part in range(len(parts)):
+            size += parts[part, j, WIDTH]
+        for c in range(WIDTH):
+            total, centre = 0.0, centres[j, c]
+            for part in range(len(parts)):
+                total += parts[part, j, c]
+            inertia += (size * centre - 2 * total) * centre
+            moved[j, c] = total / size if size else np.nan
+            shift += (moved[j, c] - centre) ** 2
+    return max(0.0, inertia), moved, shift
 
 
 @njit(cache=True, nogil=True)

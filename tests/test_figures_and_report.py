@@ -197,7 +197,7 @@ def drawn(customers, points, threshold, scored, profiles, months, grid):
         "profiles": figures.profiles(profiles, scored),
         "forward": figures.forward(GROUPS, 90),
         "foretold": figures.foretold(check()),
-        "states": figures.state_grid(grid, dict(enumerate(names))),
+        "states": figures.states(grid, dict(enumerate(names))),
     }
 
 

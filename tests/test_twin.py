@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from contract.names import FEATURES
-from training.report import figures
 from training.report.artist import Artist, draw_for
 from training.twin import can_fork, twin
 
@@ -58,8 +57,8 @@ def test_a_twin_ends_when_its_parent_is_killed(state, number):
 
 
 def drawn(artist):
-    artist.draw("concentration", figures.concentration, CUSTOMERS)
-    artist.draw("correlations", figures.correlations, CUSTOMERS)
+    artist.draw("concentration", CUSTOMERS)
+    artist.draw("correlations", CUSTOMERS)
     return artist.pictures(["correlations", "months", "concentration"])
 
 
@@ -80,7 +79,7 @@ def test_what_a_killed_twin_should_have_drawn_is_drawn_here():
 def test_a_figure_that_cannot_be_drawn_is_an_error_where_it_is_wanted():
     with twin(draw_for) as made:
         artist = Artist(made)
-        artist.draw("correlations", figures.correlations, CUSTOMERS.drop(columns="Tenure"))
+        artist.draw("correlations", CUSTOMERS.drop(columns="Tenure"))
         with pytest.raises(KeyError, match="Tenure"):
             artist.pictures(["correlations"])
         assert drawn(artist) == drawn(Artist())

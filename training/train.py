@@ -42,7 +42,6 @@ from training.report.advice import advice_on_leavers
 from training.report.artist import Artist
 from training.report.expectation import cell_expectation, shop_total, with_expectation
 from training.report.facts import monthly
-from training.report.forecast_figures import forecast_figure
 from training.report.histories import write_months
 from training.report.lookback import AHEAD, Lookback, look_back
 from training.report.outlook_story import outlook_line, outlook_sentences
@@ -219,7 +218,7 @@ def train_challenger(
         past = _past(given, found.segmentation)
         outlook = look_ahead(past, given.settings.horizon_days, given.settings.forecast_limits)
         if outlook.tests:
-            artist.draw(FORECAST_FIGURE, forecast_figure, outlook)
+            artist.draw(FORECAST_FIGURE, outlook)
         model_uri, answers = _answers(given, found, outlook)
         result = _result(given, found, past, outlook, answers)
         story.draw_fitted(artist, result.fitted, result.past, result.grid)

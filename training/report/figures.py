@@ -6,7 +6,6 @@ import io
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,6 +39,7 @@ from training.clustering.evaluate import Map
 from training.profiles import by_value
 from training.report.facts import links, revenue_curve, skewness, spearman
 from training.report.forward import Forward
+from training.report.picture import Picture
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -59,14 +59,6 @@ MONTH_LABELS = 18
 THOUSANDS = FuncFormatter(lambda value, _: _minus(f"{value:,.0f}" if value == round(value) else f"{value:g}"))
 SHARES = FuncFormatter(lambda share, _: _minus(f"{100 * share:g}%"))
 TITLE_CHARACTERS_PER_INCH = 8.8
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A drawn figure: what it says and its PNG."""
-
-    title: str
-    png: bytes
 
 
 def picture(figure: Figure, dpi: int = 130) -> Picture:
@@ -557,7 +549,7 @@ def foretold(check: Forward) -> Figure:
     return figure
 
 
-def state_grid(cells: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> Figure:
+def states(cells: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> Figure:
     """Segment by state: customers, money and what such customers did next; the more bought again, the darker.
 
     `cells` are those of `portrait.state_grid`, most valuable segment first; `names` the segments' names.

@@ -22,7 +22,7 @@ NAMED = 4  # cut-offs that have a mark of their own in the right half
 MARKS = ("o", "D", "s", "^")
 
 
-def forecast_figure(outlook: Outlook) -> Figure:
+def forecast(outlook: Outlook) -> Figure:
     """Left, orders of each fifth by expectation, expected and actual, a panel a cut-off; right, likely_to_buy.
 
     The right half has, for each tenth by likely_to_buy, the share who bought beside the probability given, at the

@@ -17,7 +17,7 @@ from training.report.facts import Facts
 
 if TYPE_CHECKING:
     from training.cleaning import Funnel
-    from training.report.figures import Picture
+    from training.report.picture import Picture
 
 UNUSUAL_SHOWN = 20
 # What each figure shows, for those who cannot see it; what it says is its title.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from contract.words import percent
 from training.clustering.evaluate import silhouette_samples
 from training.profiles import by_value
-from training.report import figures
 from training.report.advice import advice_on_leavers
 from training.report.facts import shop_facts
 from training.report.page import by_segments, render_report
@@ -68,10 +67,10 @@ def in_five_lines(shop: Shop, kind: str, choice: Choice, fitted: Fitted) -> list
 
 def draw_shop(artist: Artist, customers: pd.DataFrame, months: pd.DataFrame) -> None:
     """Have the figures drawn that need nothing but the shop's customers and `months`, as `monthly` has them."""
-    artist.draw("concentration", figures.concentration, customers)
-    artist.draw("months", figures.months, months)
-    artist.draw("correlations", figures.correlations, customers)
-    artist.draw("distributions", figures.distributions, customers)
+    artist.draw("concentration", customers)
+    artist.draw("months", months)
+    artist.draw("correlations", customers)
+    artist.draw("distributions", customers)
 
 
 def draw_choice(
@@ -86,26 +85,26 @@ def draw_choice(
 ) -> None:
     """Have the figures drawn of the chosen segments, called `names`; `used` are the features of the distance."""
     labels, anomalies = segmenter.labels_, segmenter.anomalies_
-    artist.draw("pca_map", figures.pca_map, plane, used, labels, anomalies, names)
+    artist.draw("pca_map", plane, used, labels, anomalies, names)
     threshold = evaluate.threshold(winner.min_samples)
-    artist.draw("k_distance", figures.k_distance, threshold, winner.eps, winner.min_samples)
-    artist.draw("silhouette_by_k", figures.silhouette_by_k, curve, winner.k, evaluate.limits.min_segments)
-    artist.draw("elbow", figures.elbow, curve, winner.k)
+    artist.draw("k_distance", threshold, winner.eps, winner.min_samples)
+    artist.draw("silhouette_by_k", curve, winner.k, evaluate.limits.min_segments)
+    artist.draw("elbow", curve, winner.k)
     if (~anomalies).sum() <= MOST_IN_A_KNIFE:
         values = silhouette_samples(evaluate.weighted[~anomalies], labels[~anomalies])
-        artist.draw("silhouette_plot", figures.silhouette_plot, values, labels[~anomalies], names)
+        artist.draw("silhouette_plot", values, labels[~anomalies], names)
 
 
 def draw_fitted(artist: Artist, fitted: Fitted, past: Lookback, grid: Sequence[Mapping[str, Any]]) -> None:
     """Have the figures drawn of what is known of each customer, and of what the past says."""
     names = fitted.profiles.name.tolist()
-    artist.draw("profiles", figures.profiles, fitted.profiles, fitted.scored)
+    artist.draw("profiles", fitted.profiles, fitted.scored)
     cells = by_segments(grid, by_value(fitted.scored, len(names)))
-    artist.draw("states", figures.state_grid, cells, dict(zip(fitted.profiles.segment, names, strict=True)))
+    artist.draw("states", cells, dict(zip(fitted.profiles.segment, names, strict=True)))
     if past.forward:
-        artist.draw("foretold", figures.foretold, past.forward)
+        artist.draw("foretold", past.forward)
         if (past.forward.groups["kind"] == "segment").any():  # some segment was there at a cut-off
-            artist.draw("forward", figures.forward, past.forward.groups, past.forward.days)
+            artist.draw("forward", past.forward.groups, past.forward.days)
 
 
 def files(

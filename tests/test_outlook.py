@@ -351,6 +351,10 @@ def test_a_sample_of_a_sample_is_told_of_all(tmp_path):
     assert half.sampled_from == fewer.sampled_from == len(shop.customers)
     assert 30 < len(fewer.customers) < 70
     assert set(fewer.customers.customer_id) < set(half.customers.customer_id)
+    for days in (30, 200):
+        then, of_all = half.earlier(days).customers, shop.earlier(days).customers
+        drawn = of_all[of_all.customer_id.isin(half.customers.customer_id)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(then, drawn)
 
 
 def test_a_limit_that_is_not_kept_takes_the_forecast_away(tmp_path):

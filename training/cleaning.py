@@ -240,7 +240,7 @@ def seen_from(moments: ibis.Table, as_of: date | None = None, later: Cleaned | N
     """
     import ibis
 
-    steps = later.steps if later else _steps(moments)
+    steps = later.steps if later else steps_of(moments)
     counted = {step: row["lines"] for step, row in steps.items()}
     read = sum(counted.values())
     aside = ("missing_customer", "placeholders", "unreadable", "set_aside", "status", "other_currency", STEP)
@@ -288,7 +288,8 @@ def seen_from(moments: ibis.Table, as_of: date | None = None, later: Cleaned | N
     return Cleaned(orders, Funnel(gross=gross, returned=returned, **funnel), end, steps)
 
 
-def _steps(moments: ibis.Table) -> dict[str | None, dict[str, Any]]:
+def steps_of(moments: ibis.Table) -> dict[str | None, dict[str, Any]]:
+    """Lines, latest date and negative lines of each step of the `moments`; null: lines that are used."""
     by_step = moments.group_by("step").aggregate(
         lines=moments.lines.sum(), latest=moments.date.max(), minus=moments.minus_lines.sum()
     )

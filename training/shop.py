@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from contract.lists.columns import COLUMNS
-from training.cleaning import Cleaned, Funnel, moments, seen_from
+from training.cleaning import Cleaned, Funnel, moments, seen_from, steps_of
 from training.errors import InputError
 from training.features import customer_features, sample
 from training.reading import memory
@@ -103,7 +103,7 @@ class Shop:
 
     @property
     def orders(self) -> ibis.Table:
-        """One row a customer and order, as `cleaning.clean` describes them: of all customers."""
+        """One row a customer and order, as `cleaning.clean` describes them; of all customers, or those `sampled`."""
         return self.cleaned.orders
 
     @property
@@ -138,13 +138,19 @@ class Shop:
         return _shop(self.moments, reading, table, cleaned, self.sample, self.understanding)
 
     def sampled(self, most: int) -> Shop:
-        """The shop with a uniform sample of about `most` of its customers; itself where it has no more."""
+        """The shop with a uniform sample of about `most` of its customers; itself where it has no more.
+
+        Its moments and orders are those of the sample, so that earlier days are counted from these alone. The funnel
+        stays that of all; those of earlier days are of the sample.
+        """
         if len(self.customers) <= most:
             return self
         whole = self.sample or Sample(len(self.customers), 1.0, 0)
         drawn = replace(whole, share=whole.share * most / len(self.customers))
-        table = customer_features(self.orders, self.as_of, self.reading.returns)
-        return _shop(self.moments, self.reading, table, self.cleaned, drawn, self.understanding)
+        few, orders = (kept(sample(table, drawn.share, drawn.seed)) for table in (self.moments, self.orders))
+        cleaned = replace(self.cleaned, orders=orders, steps=steps_of(few))
+        table = customer_features(orders, self.as_of, self.reading.returns)
+        return _shop(few, self.reading, table, cleaned, drawn, self.understanding)
 
 
 def digest(customers: pd.DataFrame) -> str:

@@ -14,7 +14,10 @@ from typing import Any
 from training.report.picture import Picture
 from training.twin import Twin
 
-MODULES = ("training.report.figures", "training.report.forecast_figures")  # whose functions draw a figure each
+MODULES = (
+    "training.report.figures",
+    "training.report.forecast_figures",
+)  # whose functions draw a figure each
 
 
 class Artist:

@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ import numpy as np
 SAME_WITHIN = 1.5
 BUSY_PROCESSES = 4
 QUOTA = Path("/sys/fs/cgroup/cpu")
-ROUNDS = 3
+ROUNDS = 2
 
 
 def kernels(points: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
@@ -61,13 +62,14 @@ def kernels(points: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
 
 
 def measure(file: str) -> None:
-    """The seconds of both ways by kernel, as JSON: ours as the least of some rounds, after one to compile."""
+    """The mean seconds of both ways by kernel, as JSON: in turns, after one round of ours to compile."""
     from speed import timed
 
     seconds = {}
     for name, (ours, theirs) in kernels(np.load(file)).items():
         ours()
-        seconds[name] = (min(timed(ours)[0] for _ in range(ROUNDS)), timed(theirs)[0])
+        rounds = [(timed(ours)[0], timed(theirs)[0]) for _ in range(ROUNDS)]
+        seconds[name] = tuple(map(statistics.mean, zip(*rounds, strict=True)))
     print(json.dumps(seconds))
 
 

@@ -34,7 +34,18 @@ def test_the_least_limit_of_the_group_and_those_above_it_holds(tmp_path):
     assert capacity._limits(own, groups) == [9 * GB]
 
 
+def test_the_limits_of_groups_of_version_1_hold_too(tmp_path):
+    own, groups = tmp_path / "cgroup", tmp_path / "groups"
+    own.write_text("9:name=systemd:/\n4:memory:/docker/7f3a\n1:cpu:/docker/7f3a\n0::/\n")
+    (groups / "memory").mkdir(parents=True)  # in a container its own group is the uppermost one
+    (groups / "memory" / "memory.limit_in_bytes").write_text("8000000000\n")
+    assert capacity._limits(own, groups) == [8 * GB]
+    (groups / "memory" / "docker" / "7f3a").mkdir(parents=True)
+    (groups / "memory" / "docker" / "7f3a" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert min(capacity._limits(own, groups)) == 8 * GB
+
+
 def test_where_there_are_no_groups_there_are_no_limits(tmp_path):
     assert capacity._limits(tmp_path / "none", tmp_path) == []
-    (tmp_path / "old").write_text("4:memory:/user\n")
-    assert capacity._limits(tmp_path / "old", tmp_path) == []
+    (tmp_path / "other").write_text("4:cpu:/user\n")
+    assert capacity._limits(tmp_path / "other", tmp_path) == []

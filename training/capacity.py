@@ -6,7 +6,13 @@ from pathlib import Path
 
 MILLION = 1_000_000
 MOST_MILLIONS = 5
-BYTES_PER_CUSTOMER = 4_000  # a training of a million customers with 5 orders each takes 3,800 at most
+BYTES_PER_CUSTOMER = (
+    4_000  # with 5 orders each, a training of a million takes 3,800 at most, one of five less
+)
+LIMITS = {
+    "": "memory.max",
+    "memory": "memory.limit_in_bytes",
+}  # of groups of version 2, without a name, and of 1
 
 
 def most_customers(engine: str = "duckdb") -> int:
@@ -25,13 +31,17 @@ def memory_limit_bytes() -> int:
 
 
 def _limits(of_process: Path, groups: Path) -> list[int]:
-    """The limits of a process's control group and of all above it, in bytes."""
+    """The limits of a process's control group and of all above it, in bytes; of groups of version 2 and of 1."""
     if not of_process.exists():  # not on Linux
         return []
-    own = [
-        line.removeprefix("0::/") for line in of_process.read_text().splitlines() if line.startswith("0::/")
-    ]
-    folders = [folder for path in own for folder in (groups / path, *(groups / path).parents)]
-    files = [folder / "memory.max" for folder in folders if folder.is_relative_to(groups)]
-    texts = [file.read_text().strip() for file in files if file.exists()]
-    return [int(text) for text in texts if text != "max"]
+    limits = []
+    for line in of_process.read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers not in LIMITS:
+            continue
+        root = groups / controllers
+        own = root / path.removeprefix("/")
+        folders = [own, *own.parents]
+        files = [folder / LIMITS[controllers] for folder in folders if folder.is_relative_to(root)]
+        limits += [file.read_text().strip() for file in files if file.exists()]
+    return [int(limit) for limit in limits if limit != "max"]

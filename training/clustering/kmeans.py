@@ -34,10 +34,14 @@ SAMPLE_BEGINNINGS = (
 )
 SAMPLE_ITERATIONS = 5
 LARGE_SAMPLE_FROM = 200_000  # points; of more, the starts are compared on a sample as well
-LARGE_SAMPLE = 50_000
+LARGE_SAMPLE = 100_000
 KEPT = 10  # different outcomes of the restarts that are polished
 ALIKE = 1e-4  # relative difference of their inertias up to which two outcomes are one
 ROUNDS = ((8, 7), (20, 3))  # where there are many points: after so many more iterations, so many starts go on
+SAMPLE_ROUNDS = (
+    (8, 10),
+    (20, 5),
+)  # the same on a sample of them, which can mistake the best for the second best
 MOST = 1_000  # iterations
 # What scikit-learn calls `tol`: its own default for restarts, and for the last digit of the best of them less, or
 # nothing that still moves where there are few points.
@@ -109,11 +113,11 @@ class Lloyd:
         _, centres = self.iterate_each(ends[:1] if many else ends, FINE if many else NOTHING)[0]
         return Clustering(centres, *self.nearest(centres))
 
-    def promising(self, starts: Sequence[Floats]) -> list[Floats]:
-        """What the best of many `starts` (k, d) roughly come to, the best first: after each of some rounds of
+    def promising(self, starts: Sequence[Floats], rounds: Sequence[tuple[int, int]] = ROUNDS) -> list[Floats]:
+        """What the best of many `starts` (k, d) roughly come to, the best first: after each of the `rounds` of
         iterations fewer go on."""
         ends = list(starts)
-        for iterations, kept in ROUNDS:
+        for iterations, kept in rounds:
             if len(ends) > kept:
                 ends = [end for _, end in self.iterate_each(ends, ROUGH, iterations)[:kept]]
         return [end for _, end in self.iterate_each(ends, ROUGH)] if len(ends) > 1 else ends
@@ -145,7 +149,8 @@ def starts(points: Floats, k: int, n_init: int, seed: int | None, lloyd: Lloyd |
     begun = [centres for _, centres in Lloyd(sample).iterate_each(begun, ROUGH, SAMPLE_ITERATIONS)[:n_init]]
     if len(points) <= LARGE_SAMPLE_FROM:
         return begun
-    return Lloyd(points[random.choice(len(points), LARGE_SAMPLE, replace=False)]).promising(begun)
+    large = points[random.choice(len(points), LARGE_SAMPLE, replace=False)]
+    return Lloyd(large).promising(begun, SAMPLE_ROUNDS)
 
 
 def beginnings(points: Floats, k: int, count: int, random: np.random.RandomState) -> list[Floats]:

@@ -154,7 +154,8 @@ def past_of(shop):
 
 
 def test_of_very_many_customers_a_sample_is_checked_and_the_movement_is_of_all(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.report.past.MOST_TESTED", 40)
+    monkeypatch.setattr("training.report.past.MOST_TESTED", 59)
+    monkeypatch.setattr("training.report.past.TESTED_OF_MORE", 40)
     monkeypatch.setattr("training.report.past.MIN_CUSTOMERS", 20)
     past = past_of(shop_of(tmp_path, days=273))
     assert past.movement.table("customers")[-1] == ["All", 40, 20, 0, 60]

@@ -326,7 +326,8 @@ def test_of_very_many_customers_a_sample_is_tested_and_that_is_said(tmp_path, mo
     everyone = look_ahead(past, 30)
     assert past.tested is past
     assert "sample" not in " ".join(outlook_story.tested_sentences(everyone))
-    monkeypatch.setattr("training.report.past.MOST_TESTED", 150)
+    monkeypatch.setattr("training.report.past.MOST_TESTED", 299)
+    monkeypatch.setattr("training.report.past.TESTED_OF_MORE", 150)
     again = Past(past.shop, past.segmenter, past.segments)
     tested = look_ahead(again, 30)
     drawn = again.tested.shop.customers

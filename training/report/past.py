@@ -17,7 +17,8 @@ from training.states import shop_gap, states
 
 STEP = 30  # days from one cut-off to the next
 MOST_CUT_OFFS = 12
-MOST_TESTED = 1_050_000  # customers at each cut-off; a sample of a million may have a few more
+MOST_TESTED = 1_050_000  # customers at each cut-off; a training's own sample of a million may have a few more
+TESTED_OF_MORE = 500_000  # of more customers so many are tested: a dozen days of a million take gigabytes
 NOBODY = 1e-9  # a share of customers that is nobody, as a rate that a Segmenter takes
 
 
@@ -46,9 +47,10 @@ class Past:
 
     @cached_property
     def tested(self) -> Past:
-        """The past of a uniform sample of about MOST_TESTED customers; itself where there are no more."""
-        shop = self.shop.sampled(MOST_TESTED)
-        return self if shop is self.shop else Past(shop, self.segmenter, self.segments)
+        """The past of a uniform sample of about TESTED_OF_MORE customers; itself up to MOST_TESTED."""
+        if len(self.shop.customers) <= MOST_TESTED:
+            return self
+        return Past(self.shop.sampled(TESTED_OF_MORE), self.segmenter, self.segments)
 
     @property
     def sample_note(self) -> str:

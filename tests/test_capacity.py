@@ -8,16 +8,19 @@ GB = 1_000_000_000
 
 
 @pytest.mark.parametrize(
-    ("memory", "millions"), [(2 * GB, 1), (8 * GB, 2), (16.8 * GB, 4), (24 * GB, 5), (512 * GB, 5)]
+    ("memory", "millions"),
+    [(1 * GB, 0.25), (4 * GB, 0.75), (8 * GB, 1.75), (16.8 * GB, 3.75), (24 * GB, 5), (512 * GB, 5)],
 )
-def test_whole_millions_as_the_memory_allows(monkeypatch, memory, millions):
+def test_as_many_as_the_memory_allows(monkeypatch, memory, millions):
     monkeypatch.setattr(capacity, "memory_limit_bytes", lambda: int(memory))
     assert capacity.most_customers() == millions * 1_000_000
 
 
-def test_spark_sends_a_million(monkeypatch):
+def test_spark_sends_a_million_at_most(monkeypatch):
     monkeypatch.setattr(capacity, "memory_limit_bytes", lambda: 512 * GB)
     assert capacity.most_customers("spark") == 1_000_000
+    monkeypatch.setattr(capacity, "memory_limit_bytes", lambda: 4 * GB)
+    assert capacity.most_customers("spark") == 750_000
 
 
 def test_the_memory_of_this_machine_is_found():

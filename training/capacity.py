@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-MILLION = 1_000_000
-MOST_MILLIONS = 5
+STEP = 250_000  # customers
+MOST = 5_000_000
+MOST_FROM_SPARK = 1_000_000  # which sends them to one machine
 BYTES_PER_CUSTOMER = (
-    4_000  # with 5 orders each, a training of a million takes 3,800 at most, one of five less
+    4_000  # with 5 orders each, a training of a million takes 3,800 at most, one of two or five less
 )
+BYTES_OF_OTHERS = 1_000_000_000  # for everything else on the machine
 LIMITS = {
     "": "memory.max",
     "memory": "memory.limit_in_bytes",
@@ -16,11 +18,9 @@ LIMITS = {
 
 
 def most_customers(engine: str = "duckdb") -> int:
-    """As many whole millions as fit the memory, between 1 and MOST_MILLIONS; Spark sends no more than one here."""
-    if engine == "spark":
-        return MILLION
-    millions = memory_limit_bytes() // BYTES_PER_CUSTOMER // MILLION
-    return MILLION * min(MOST_MILLIONS, max(1, millions))
+    """As many as fit the memory, in whole STEPs and at least one of them."""
+    steps = (memory_limit_bytes() - BYTES_OF_OTHERS) // BYTES_PER_CUSTOMER // STEP
+    return min(MOST_FROM_SPARK if engine == "spark" else MOST, STEP * max(1, steps))
 
 
 def memory_limit_bytes() -> int:

@@ -7,14 +7,10 @@ from pathlib import Path
 STEP = 250_000  # customers
 MOST = 5_000_000
 MOST_FROM_SPARK = 1_000_000  # which sends them to one machine
-BYTES_PER_CUSTOMER = (
-    4_000  # with 5 orders each, a training of a million takes 3,800 at most, one of two or five less
-)
+BYTES_PER_CUSTOMER = 4_000  # with 5 orders each; of a million 3,800 were taken at most, of two or five less
 BYTES_OF_OTHERS = 1_000_000_000  # for everything else on the machine
-LIMITS = {
-    "": "memory.max",
-    "memory": "memory.limit_in_bytes",
-}  # of groups of version 2, without a name, and of 1
+# The file of a control group by its controllers: one of version 2 names none.
+LIMITS = {"": "memory.max", "memory": "memory.limit_in_bytes"}
 
 
 def most_customers(engine: str = "duckdb") -> int:

@@ -38,10 +38,7 @@ LARGE_SAMPLE = 100_000
 KEPT = 10  # different outcomes of the restarts that are polished
 ALIKE = 1e-4  # relative difference of their inertias up to which two outcomes are one
 ROUNDS = ((8, 7), (20, 3))  # where there are many points: after so many more iterations, so many starts go on
-SAMPLE_ROUNDS = (
-    (8, 10),
-    (20, 5),
-)  # the same on a sample of them, which can mistake the best for the second best
+SAMPLE_ROUNDS = ((8, 10), (20, 5))  # the same on a sample, which can take the second best for the best
 MOST = 1_000  # iterations
 # What scikit-learn calls `tol`: its own default for restarts, and for the last digit of the best of them less, or
 # nothing that still moves where there are few points.

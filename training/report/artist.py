@@ -14,10 +14,8 @@ from typing import Any
 from training.report.picture import Picture
 from training.twin import Twin
 
-MODULES = (
-    "training.report.figures",
-    "training.report.forecast_figures",
-)  # whose functions draw a figure each
+# Whose functions draw a figure each.
+MODULES = ("training.report.figures", "training.report.forecast_figures")
 
 
 class Artist:

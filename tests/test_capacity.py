@@ -9,7 +9,7 @@ GB = 1_000_000_000
 
 @pytest.mark.parametrize(
     ("memory", "millions"),
-    [(1 * GB, 0.25), (4 * GB, 0.75), (8 * GB, 1.75), (16.8 * GB, 3.75), (24 * GB, 5), (512 * GB, 5)],
+    [(1 * GB, 0.25), (4.3 * GB, 0.5), (8 * GB, 1.5), (16.8 * GB, 3.5), (24 * GB, 5), (512 * GB, 5)],
 )
 def test_as_many_as_the_memory_allows(monkeypatch, memory, millions):
     monkeypatch.setattr(capacity, "memory_limit_bytes", lambda: int(memory))
@@ -20,7 +20,7 @@ def test_spark_sends_a_million_at_most(monkeypatch):
     monkeypatch.setattr(capacity, "memory_limit_bytes", lambda: 512 * GB)
     assert capacity.most_customers("spark") == 1_000_000
     monkeypatch.setattr(capacity, "memory_limit_bytes", lambda: 4 * GB)
-    assert capacity.most_customers("spark") == 750_000
+    assert capacity.most_customers("spark") == 500_000
 
 
 def test_the_memory_of_this_machine_is_found():

@@ -6,6 +6,7 @@ import sys
 import time
 
 import mlflow
+import psutil
 import pytest
 from conftest import Store
 from test_remote import tracking_server
@@ -13,7 +14,7 @@ from test_remote import tracking_server
 from training.store import lease
 from training.store.lease import Busy, leased, take
 
-ELSEWHERE = {"owner": "process 7 on another machine", "process": "other-boot pid:[1] 7 1.0"}
+ELSEWHERE = {"owner": "process 7 on another machine", lease.PROCESS: "other-boot pid:[1] 7 1"}
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_the_lease_of_another_machine_ends_by_its_time_alone(client):
 
 def test_a_holder_that_was_silent_for_too_long_finds_that_it_lost_the_lease(client):
     silent = take(client, "work", seconds=0)
-    client.set_registered_model_tag("work-lease-1", "process", ELSEWHERE["process"])
+    client.set_registered_model_tag("work-lease-1", lease.PROCESS, ELSEWHERE[lease.PROCESS])
     take(client, "work")
     with pytest.raises(Busy, match="not renewed in time"):
         silent.check()
@@ -92,6 +93,43 @@ def test_a_cycle_beside_another_ends_with_a_code_of_its_own(client, tmp_path):
     assert done.returncode == 4
     assert '"busy"' in done.stdout
     assert "Another process is at work" in done.stderr
+
+
+def test_a_holder_that_ended_has_lost_the_lease_at_once(client):
+    sleeper = subprocess.Popen(["sleep", "60"])
+    held = take(client, "work")
+    words = lease._this_process().split(" ")
+    words[2:] = [str(sleeper.pid), lease._start_of(sleeper.pid)]
+    client.set_registered_model_tag("work-lease-1", lease.PROCESS, " ".join(words))
+    with pytest.raises(Busy, match="is held by process"):
+        take(client, "work")
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)  # a zombie: nobody asked how it ended
+    assert take(client, "work").number == 2
+    assert sleeper.wait()
+    with pytest.raises(Busy):
+        held.check()
+
+
+def test_a_holder_is_the_same_when_the_clock_of_its_machine_is_set(client, monkeypatch):
+    take(client, "work")
+    before = psutil.Process().create_time()
+    boot = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + 2)  # as the system tells it then
+    assert psutil.Process().create_time() == before + 2
+    with pytest.raises(Busy, match="is held by process"):
+        take(client, "work")
+
+
+def test_the_start_of_a_process_is_told_by_the_system_in_ticks_since_its_boot(tmp_path):
+    strange = tmp_path / "a) R 1 (b"  # the name stands in brackets before the fields
+    strange.symlink_to("/bin/sleep")
+    with subprocess.Popen([strange, "60"]) as sleeper:
+        ticks = int(lease._start_of(sleeper.pid))
+        started = psutil.Process(sleeper.pid).create_time() - psutil.boot_time()
+        assert ticks / os.sysconf("SC_CLK_TCK") == pytest.approx(started, abs=0.001)
+        sleeper.kill()
+    assert lease._start_of(sleeper.pid) is None
 
 
 CONTENDER = """

@@ -211,7 +211,7 @@ def test_of_two_machines_that_begin_a_cycle_at_once_one_handles_the_data(store, 
         for machine in machines:
             assert "Nothing new" in machine.run(*words).stdout
         versions = store.client.search_model_versions(f"name='{MODEL}'")
-        assert len([v for v in versions if v.tags["data"] == "real"]) == 1
+        assert len([v for v in versions if v.tags["data"] == "real"]) == 1, outputs
         moves = store.run("history").stdout
         assert moves.count("segments cycle") == 1, moves
         told = [path.read_text() for machine in machines for path in machine.folder.glob("events.jsonl")]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 300.0  # after which a lease that nobody renews is free; clocks may differ by less
 RENEWALS_PER_LEASE = 5
 # Tags; a released lease has expired at 0. `request` is another one for each try to take it.
-OWNER, EXPIRES, PROCESS, REQUEST = "owner", "expires", "process", "request"
+OWNER, EXPIRES, PROCESS, REQUEST = "owner", "expires", "holder", "request"
 RETRY_SECONDS = 0.2
 NOTE = "A lease of `segments`: one process at a time, see docs/unattended.md. It has no versions."
 
@@ -216,9 +216,8 @@ def _owner() -> str:
 
 def _this_process() -> str:
     """This process among all that ever ran: the boot of its machine, its name space, its number and its start."""
-    import psutil
-
-    return " ".join([*_machine(), str(os.getpid()), str(psutil.Process().create_time())])
+    started = _start_of(os.getpid())
+    return " ".join([*_machine(), str(os.getpid()), started or ""])
 
 
 def _machine() -> tuple[str, str]:
@@ -231,13 +230,21 @@ def _machine() -> tuple[str, str]:
 
 def _is_dead(held: RegisteredModel) -> bool:
     """Whether the holder was a process of this machine that has ended. False where that cannot be known."""
-    import psutil
-
     boot, space, *process = str(held.tags.get(PROCESS, "")).split(" ")
     if not boot or (boot, space) != _machine() or len(process) != 2:
         return False
+    number, started = process
+    return _start_of(int(number)) != started
+
+
+def _start_of(process: int) -> str | None:
+    """When a process started, in clock ticks since the boot, which no setting of the clock moves; None: it has ended.
+
+    See proc_pid_stat(5): `state` and `starttime` are the fields 3 and 22, and the second one may hold blanks.
+    """
     try:
-        holder = psutil.Process(int(process[0]))
-        return str(holder.create_time()) != process[1] or holder.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    state, *others = fields.rpartition(")")[2].split()
+    return None if state in "ZX" else others[18]

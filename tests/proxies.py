@@ -13,17 +13,17 @@ LOOK_SECONDS = 0.05
 class Proxy:
     """Passes connections on to a server.
 
-    delay_seconds: before each part of an answer; None: it never comes. lost: the answer to the next request with these
-    bytes does not come, and its connection is closed; None: no answer is lost.
+    delay_seconds: before each part of an answer; None: it never comes. losing: whether the first answer to each request
+    line does not come, and its connection is closed. lost: the request lines whose answer was lost.
     """
 
     def __init__(self, address):
         parts = urlsplit(address)
         self.server = (parts.hostname, parts.port)
         self.delay_seconds = 0.0
-        self.lost = None
+        self.losing, self.lost = False, set()
         self.port = 0
-        self._connections, self._losing = set(), None
+        self._connections, self._without_answer = set(), set()
         self.listen()
 
     @property
@@ -62,13 +62,15 @@ class Proxy:
             while part := source.recv(PART_BYTES):
                 if is_answer:
                     self._wait()
-                    if self._losing is source:
-                        self._losing = None
+                    if source in self._without_answer:
+                        self._without_answer.remove(source)
                         for end in (source, target):
                             end.shutdown(socket.SHUT_RDWR)
                         break
-                elif self.lost and self.lost in part:
-                    self.lost, self._losing = None, target
+                elif self.losing and (line := part.split(b"\r\n")[0]).endswith(b" HTTP/1.1"):
+                    if line not in self.lost:
+                        self._without_answer.add(target)
+                    self.lost.add(line)
                 target.sendall(part)
         self._connections -= {source, target}
 

@@ -17,13 +17,11 @@ import servers
 from asking import Asking
 from composed import SERVICES, command
 from conftest import BIN, Store
-from made_up import customers, register
-from proxies import Proxy
 
 from contract.names import MODEL
 from training.cli import main
 from training.store import registry, tracking
-from training.store.lease import Busy
+from training.store.lease import PROCESS, Busy
 
 SECONDS_TO_START = 240
 SECONDS_TO_FOLLOW = 120
@@ -175,28 +173,10 @@ def test_a_move_waits_for_one_of_another_machine_and_says_so_when_that_takes_lon
 
 def hold(client, number, seconds):
     """Let another machine have the lease of the champion."""
-    tags = {"owner": "process 7 on another machine", "process": "other-boot pid:[1] 7 1.0"}
+    tags = {"owner": "process 7 on another machine", PROCESS: "other-boot pid:[1] 7 1"}
     client.create_registered_model(
         f"{MODEL}-champion-lease-{number}", {**tags, "expires": str(time.time() + seconds)}
     )
-
-
-def test_a_version_whose_answer_was_lost_and_that_was_asked_for_again_is_there_once(remote, monkeypatch):
-    way = Proxy(remote.address)
-    client = mlflow.MlflowClient(way.address, way.address)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", way.address)
-    mlflow.set_tracking_uri(way.address)
-    before = remote.versions()
-    way.lost = b"/mlflow/model-versions/create"
-    try:
-        version = register(client, customers(lapsed=40, new=30, best=20))
-    finally:
-        mlflow.set_tracking_uri(None)
-        way.leave()
-    assert way.lost is None
-    assert version == len(before) + 2
-    assert remote.versions() == [str(version), *before]
-    remote.client.delete_model_version(MODEL, str(version))
 
 
 def test_the_analytics_api_answers_from_there(remote, api_of):

@@ -32,6 +32,7 @@ from training.errors import InputError, is_passing
 from training.identity import Segments, same_segments
 from training.rule import Rule, Tolerance
 from training.store import registry, tracking
+from training.store.once import already_gone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,7 +157,8 @@ def log_verdict(client: MlflowClient, version: int, verdict: Verdict) -> None:
     run = client.get_run(run_id)
     for name in run.data.tags:
         if name.startswith("gate") and name not in tags:
-            client.delete_tag(run_id, name)
+            with already_gone():
+                client.delete_tag(run_id, name)
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
     client.log_dict(run_id, verdict.as_json(), GATE)
 

@@ -219,7 +219,7 @@ def train_challenger(
         outlook = look_ahead(past, given.settings.horizon_days, given.settings.forecast_limits)
         if outlook.tests:
             artist.draw(FORECAST_FIGURE, outlook)
-        model_uri, answers = _answers(given, found, outlook)
+        model_uri, answers = _answers(client, given, found, outlook)
         result = _result(given, found, past, outlook, answers)
         story.draw_fitted(artist, result.fitted, result.past, result.grid)
         remembered.check_none(client, given.reading.forgotten, given.shop.customers[ID])
@@ -553,7 +553,9 @@ def _past(given: Assignment, segmentation: _Segmentation) -> Past:
     return Past(given.shop, segmentation.segmenter, segments)
 
 
-def _answers(given: Assignment, found: _Found, outlook: Outlook) -> tuple[str, pd.DataFrame]:
+def _answers(
+    client: MlflowClient, given: Assignment, found: _Found, outlook: Outlook
+) -> tuple[str, pd.DataFrame]:
     """The model's answers for all customers, which must be the training's; logged, its URI, unless it is rejected."""
     customers, segmenter = given.shop.customers, found.segmentation.segmenter
     values = customers[list(FEATURES)]
@@ -566,7 +568,7 @@ def _answers(given: Assignment, found: _Found, outlook: Outlook) -> tuple[str, p
             uri, answers = "", artifact.answers(path, values)
         else:
             metadata = _metadata(given, found.choice.winner) | outlook.record
-            uri, answers = registry.log_model(path, values, artifact.requirements(), metadata)
+            uri, answers = registry.log_model(client, path, values, artifact.requirements(), metadata)
     registry.check_answers(answers, segmenter.labels_, segmenter.anomalies_)
     return uri, answers
 

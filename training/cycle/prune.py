@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from training.cycle.approval import APPROVED, WAITING
 from training.cycle.record import OPEN, UNDELIVERED
 from training.people import kept_log
 from training.store import history, registry, tracking
+from training.store.once import already_gone
 from training.store.tracking import MAX_RUNS_PER_SEARCH, PARENT_TAG
 
 if TYPE_CHECKING:
@@ -118,10 +119,11 @@ def delete(client: MlflowClient, planned: Plan) -> Freed:
     database = database_file(store_address())
     before = _size(database) if database else 0
     for version in planned.versions:
-        client.delete_model_version(MODEL, str(version))
+        with already_gone():
+            client.delete_model_version(MODEL, str(version))
     kept_log.drop_trainings([*planned.trainings, *_deleted_by_hand(client, kept_log.read().marks)])
     for model in planned.models:
-        with _already_gone():
+        with already_gone():
             client.delete_logged_model(model)
     for run in planned.drawn:
         _delete_figures(client, run)
@@ -198,24 +200,12 @@ def _remove(client: MlflowClient, models: Sequence[str]) -> None:
         ids, f"tags.{PRUNED_TAG} = 'yes'", ViewType.DELETED_ONLY, max_results=MAX_RUNS_PER_SEARCH
     )
     for model in {*models, *(model for run in deleted for model in _models(run))}:
-        with _already_gone():
+        with already_gone():
             _delete_files(store.get_logged_model(model, allow_deleted=True).artifact_location)
             store._hard_delete_logged_model(model)
     for run in deleted:
         _delete_files(str(Path(run.info.artifact_uri).parent) if run.info.artifact_uri else "")
         store._hard_delete_run(run.info.run_id)
-
-
-@contextlib.contextmanager
-def _already_gone() -> Iterator[None]:
-    """What an earlier prune, which was killed, deleted already is no error."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        yield
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
 
 
 def _delete_figures(client: MlflowClient, run: str) -> None:

@@ -11,7 +11,7 @@ from contract.clock import now_as_tag
 from contract.cycle_tags import AS_OF, OUTCOME, REASON, UNREADABLE, VERSION, WAITS
 from contract.names import CYCLE_EXPERIMENT, DATA_DIGEST_TAG, MODEL
 from training.cycle.events import Event
-from training.store import tracking
+from training.store import once, tracking
 from training.store.history import user_name
 
 if TYPE_CHECKING:
@@ -124,9 +124,8 @@ def begun(client: MlflowClient, digest: str, before: int | None, **tags: object)
     }
     name = f"{texts.get(AS_OF, '')[:10] or 'unreadable'}, digest {digest[:8]}"
     experiment = _experiment(client)
-    run = client.create_run(
-        experiment, tracking.start_after_all(client, experiment), texts | now_as_tag(), name
-    )
+    start = tracking.start_after_all(client, experiment)
+    run = once.create_run(client, experiment, texts | now_as_tag(), name, start)
     return Cycle(client, run.info.run_id, run.data.tags)
 
 

@@ -21,7 +21,7 @@ from contract.words import counted
 from training.errors import InputError
 from training.reading.forgotten import Forgotten
 from training.shop import Reading
-from training.store import tracking
+from training.store import once, tracking
 from training.store.history import user_name
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def begun(client: MlflowClient, customers: Sequence[str]) -> dict[str, str]:
         own = people.hash_of(customer)
         tags = {HASH: own, KEY_HASH: _hash_of_key(people.key), DONE: "no", "mlflow.user": user_name()}
         run = known.get(own)
-        entries[customer] = run or client.create_run(experiment, tags=tags, run_name=own[:8]).info.run_id
+        entries[customer] = run or once.create_run(client, experiment, tags, own[:8]).info.run_id
     return entries
 
 

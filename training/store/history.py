@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from contract.clock import now_as_tag, recorded
 from contract.names import HISTORY_EXPERIMENT
-from training.store import tracking
+from training.store import once, tracking
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -68,11 +68,12 @@ def entry(client: MlflowClient, move: Move, verdicts: Mapping[str, str] = {}) ->
     tags |= dict(verdicts) | {"mlflow.user": user_name(), tracking.NOTE_TAG: note}
     experiment = tracking.experiment_id(client, HISTORY_EXPERIMENT)
     begun = _begun(client, experiment, tags)  # by a process that was killed before the move
-    run = begun or client.create_run(
+    run = begun or once.create_run(
+        client,
         experiment,
-        tracking.start_after_all(client, experiment),
         tags | now_as_tag(),
         f"version {before} to {move.after}",
+        tracking.start_after_all(client, experiment),
     )
     try:
         yield

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from contract.mlflow_setup import lose_patience
 from training.errors import InputError, silence_of
+from training.store.once import already_gone
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -123,7 +124,8 @@ def take(client: MlflowClient, name: str, seconds: float = LEASE_SECONDS) -> Lea
     if not _made(client, name, number, seconds):
         raise Busy(_at_work(name, number, "another process, which took it at this moment"))
     if _numbers(client, name)[-1:] != [number]:
-        client.delete_registered_model(_object(name, number))
+        with already_gone():
+            client.delete_registered_model(_object(name, number))
         raise Busy(_at_work(name, number, "another process, which was quicker"))
     for old in numbers:
         with contextlib.suppress(Exception):  # who follows deletes it

@@ -7,8 +7,9 @@ import io
 import json
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,18 +37,25 @@ from contract.signatures import KeyProblem, sign
 from training.errors import InputError, is_passing
 from training.identity import Predecessor, Segments
 from training.store import artifact, history
+from training.store.once import already_gone
 from training.store.tracking import champion_lock
 
 Floats = NDArray[np.float64]
+LINKED_ALREADY = ("UNIQUE constraint", "unique constraint", "Duplicate entry")  # SQLite, PostgreSQL, MariaDB
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models.model import ModelInfo
     from mlflow.pyfunc import PyFuncModel
 
 
 def log_model(
-    segmenter: Path, customers: pd.DataFrame, requirements: Sequence[str], metadata: Mapping[str, object]
+    client: MlflowClient,
+    segmenter: Path,
+    customers: pd.DataFrame,
+    requirements: Sequence[str],
+    metadata: Mapping[str, object],
 ) -> tuple[str, pd.DataFrame]:
     """Log the model into the active run; (its URI, its answers for all `customers`, (n, 5) features).
 
@@ -62,7 +70,8 @@ def log_model(
         inputs=Schema([ColSpec("double", name) for name in customers.columns]),
         outputs=Schema([ColSpec(kind, name) for kind, name in OUTPUTS]),
     )
-    logged = mlflow.pyfunc.log_model(
+    log = partial(
+        mlflow.pyfunc.log_model,
         name="model",
         python_model=str(Path(__file__).with_name("model.py")),
         artifacts=artifact.artifacts(segmenter),
@@ -71,7 +80,34 @@ def log_model(
         pip_requirements=list(requirements),
         metadata=dict(metadata),
     )
-    return logged.model_uri, mlflow.pyfunc.load_model(logged.model_uri).predict(customers)
+    uri = _logged_once(client, log).model_uri
+    return uri, mlflow.pyfunc.load_model(uri).predict(customers)
+
+
+def _logged_once(client: MlflowClient, log: Callable[[], ModelInfo]) -> ModelInfo:
+    """The model that `log` logs into the active run.
+
+    MLflow asks its server again where an answer was lost: a model may then have been made twice, or is linked with its
+    run already, which MLflow takes for an error.
+    """
+    import mlflow
+    from mlflow.entities import LoggedModelStatus
+    from mlflow.exceptions import MlflowException
+
+    try:
+        logged = log()
+    except MlflowException as error:
+        if not any(words in str(error) for words in LINKED_ALREADY):
+            raise
+        logged = log()
+    active = mlflow.active_run()
+    assert active is not None
+    run = active.info
+    for model in client.search_logged_models([run.experiment_id], f"source_run_id = '{run.run_id}'"):
+        if model.status != LoggedModelStatus.READY:
+            with already_gone():
+                client.delete_logged_model(model.model_id)
+    return logged
 
 
 def check_answers(answers: pd.DataFrame, labels: NDArray[np.int64], anomalies: NDArray[np.bool_]) -> None:
@@ -101,7 +137,8 @@ def register(
             mlflow.register_model(model_uri, MODEL, tags={**tags, **own})
     *doubles, version = _registered(client, run)
     for double in doubles:
-        client.delete_model_version(MODEL, str(double))
+        with already_gone():
+            client.delete_model_version(MODEL, str(double))
     link = f"#/experiments/{client.get_run(run).info.experiment_id}/runs/{run}"
     links = f"\n- [Its training]({link}), and the [report]({link}/artifacts/{REPORT})"
     client.update_model_version(MODEL, str(version), description + links)

@@ -20,6 +20,7 @@ from contract.mlflow_setup import STORE, database_file, lose_patience, store_add
 from contract.names import EXPERIMENT, HISTORY_EXPERIMENT, MODEL
 from training.errors import InputError, Rejected, silence_of
 from training.reading.address import is_address, shown
+from training.store import once
 from training.store.lease import leased_in_turn
 from training.tables import write_table
 
@@ -110,9 +111,10 @@ def training_run(
                 run = stack.enter_context(mlflow.start_run(run_id=begun_id, tags=dict(tags)))
             else:
                 new_run = mlflow.start_run(
-                    experiment_id=experiment_id(client), run_name=name, tags=dict(tags)
+                    experiment_id=experiment_id(client), run_name=name, tags=once.with_request(tags)
                 )
                 run = stack.enter_context(new_run)
+                once.delete_doubles(client, run)
                 stack.enter_context(_training_lock(run.info.run_id))
             try:
                 yield run.info.run_id
@@ -206,9 +208,10 @@ def child_runs(client: MlflowClient, experiment: str, parent: str) -> list[Run]:
 
 
 def trial_runs(client: MlflowClient, experiment: str, parent: str) -> dict[int, Run]:
-    """The child runs of a training's trials, by their numbers."""
-    runs = child_runs(client, experiment, parent)
-    return {int(run.data.tags[TRIAL_TAG]): run for run in runs if TRIAL_TAG in run.data.tags}
+    """The child runs of a training's trials, by their numbers; of two with one number the one that is finished."""
+    runs = [run for run in child_runs(client, experiment, parent) if TRIAL_TAG in run.data.tags]
+    runs.sort(key=lambda run: run.info.status == "FINISHED")
+    return {int(run.data.tags[TRIAL_TAG]): run for run in runs}
 
 
 def latest_training(client: MlflowClient, fingerprint: str) -> Run | None:
@@ -273,7 +276,7 @@ def _curve_run(client: MlflowClient, parent: str) -> Run:
         if CURVE_TAG in run.data.tags:
             return run
     tags = {PARENT_TAG: parent, CURVE_TAG: "by k", NOTE_TAG: CURVE_NOTE}
-    return client.create_run(experiment, tags=tags, run_name="curves by k")
+    return once.create_run(client, experiment, tags, "curves by k")
 
 
 def log_data(customers: pd.DataFrame, source: str, digest: str) -> None:

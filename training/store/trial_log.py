@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from contract.mlflow_setup import database_file
 from training.store import bulk
-from training.store.tracking import PARENT_TAG, TRIAL_TAG, rounded, trial_runs
+from training.store.tracking import PARENT_TAG, TRIAL_TAG, child_runs, rounded, trial_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,6 +52,7 @@ class TrialLog:
         if kind is None:
             self._write_finished()
             self._check()
+            self._delete_doubles()
         else:
             with contextlib.suppress(sqlite3.Error):  # the first error says more
                 self._write_finished()
@@ -87,6 +88,13 @@ class TrialLog:
             artifacts = self.client.get_experiment(self.experiment).artifact_location
             bulk.write(self._bulk, self.experiment, artifacts, waiting)
         self._written_at = time.monotonic()
+
+    def _delete_doubles(self) -> None:
+        """Delete the runs that were made once more because an answer was lost: each trial has a finished one."""
+        if not self._bulk:
+            for run in child_runs(self.client, self.experiment, self.parent):
+                if TRIAL_TAG in run.data.tags and run.info.status != "FINISHED":
+                    self.client.delete_run(run.info.run_id)
 
     def _failed(self) -> bool:
         return any(future.done() and future.exception() for future in self._writes)

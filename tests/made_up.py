@@ -83,7 +83,7 @@ def register(
             shop_gap(table),
         )
         numbers = table[list(FEATURES)]
-        uri, answers = registry.log_model(path, numbers, ["mlflow"], {})
+        uri, answers = registry.log_model(client, path, numbers, ["mlflow"], {})
         registry.check_answers(answers, segmenter.labels_, segmenter.anomalies_)
         tracking.log_files({"data/features.parquet": table})
         points = segmenter.scaler_.transform(np.log1p(numbers[list(features)].to_numpy()))

@@ -53,7 +53,7 @@ def trained(tmp_path_factory, new_store):
             shop_gap(customers),
         )
         with mlflow.start_run(experiment_id=tracking.experiment_id(client)):
-            uri, _ = registry.log_model(artifact, customers, package.requirements(), {})
+            uri, _ = registry.log_model(client, artifact, customers, package.requirements(), {})
         yield segmenter, customers, mlflow.pyfunc.load_model(uri)
 
 

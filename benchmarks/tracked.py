@@ -6,6 +6,9 @@ It runs as in `segments train`, in the current folder's MLflow store, without th
 from __future__ import annotations
 
 import argparse
+from functools import partial
+
+from training.ending import end_at_once
 
 
 def tracked(path: str, trials: int) -> None:
@@ -36,4 +39,4 @@ if __name__ == "__main__":
     parser.add_argument("customers")
     parser.add_argument("--trials", type=int, default=100)
     options = parser.parse_args()
-    tracked(options.customers, options.trials)
+    end_at_once(partial(tracked, options.customers, options.trials))  # as `segments` does

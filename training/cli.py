@@ -25,6 +25,7 @@ from training.console import (
     print_verdict,
 )
 from training.cycle.commands import COMMANDS
+from training.ending import end_at_once
 from training.errors import InputError, explain, is_of_store
 from training.inputs import RAW_DATA, given_sources
 from training.options import (
@@ -145,6 +146,7 @@ def train(
 
     When data/raw is empty, the demo shop is written there first.
     """
+    from training.ahead import Ahead
     from training.clustering import compiled
     from training.endpoint import EarlyServer
     from training.preparation import Preparation
@@ -162,8 +164,9 @@ def train(
         if not worker:
             check_signing_key()
         click.echo(f"Reading {in_words(sources)}")
+        ahead = Ahead(sources, reading)
         compiler = None if demo_data else compiled.warming()
-        with Preparation(promote and not worker) as prepared, EarlyServer() as server:
+        with ahead, Preparation(promote and not worker) as prepared, EarlyServer() as server:
             from training.capacity import most_customers
             from training.people.remembered import leaving_out
             from training.report.artist import Artist
@@ -172,7 +175,8 @@ def train(
 
             settings = settings_of(options)
             reading = leaving_out(_checked_store(), reading)
-            shop = count_customers(sources, reading, most_customers(reading.engine), settings.seed)
+            most = most_customers(reading.engine)
+            shop = count_customers(sources, reading, most, settings.seed, ahead.moments())
             print_counted(shop)
             assignment = Assignment(shop, reading, settings, demo_data)
             run_id, version = _resumed(assignment) if resume and not worker else (None, None)
@@ -708,5 +712,10 @@ for unattended in COMMANDS:
     main.add_command(unattended)
 
 
+def program() -> None:
+    """`main` as a program of its own."""
+    end_at_once(main)
+
+
 if __name__ == "__main__":
-    main()
+    program()

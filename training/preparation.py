@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from importlib import import_module
 from typing import Self
 
@@ -17,7 +18,8 @@ MODULES_OF_DATABASES = (
     "mlflow.store.model_registry.sqlalchemy_store",
 )
 BLAS_THREADS = 1  # what is solved has five columns: more threads wait for each other, busily
-MODULES = ("training.train", "mlflow.pyfunc", "optuna", "skops.io")  # everything that a training needs
+# Everything that a training needs. skops looks for names in all that is imported before it.
+MODULES = ("skops.io", "training.train", "mlflow.pyfunc", "optuna")
 
 
 class Preparation(contextlib.ExitStack):
@@ -35,8 +37,10 @@ class Preparation(contextlib.ExitStack):
 
     def __enter__(self) -> Self:
         of_database = not store_address().startswith("http")
+        gc.disable()  # what is imported is never garbage
         for module in (*MODULES, *(MODULES_OF_DATABASES if of_database else ())):
             import_module(module)
+        gc.enable()
         self.enter_context(threadpool_limits(BLAS_THREADS, user_api="blas"))
         if can_fork():
             from training.report.artist import draw_for

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
+Moments = tuple["ibis.Table", Understanding]
+
 MIN_CUSTOMERS = 50
 LEAST_FEATURES = 2  # that must differ between customers
 
@@ -161,12 +163,19 @@ def digest(customers: pd.DataFrame) -> str:
     return hashlib.sha256(rows.tobytes()).hexdigest()[:36]
 
 
-def count_customers(sources: Sequence[str], reading: Reading, most: int | None = None, seed: int = 0) -> Shop:
+def count_customers(
+    sources: Sequence[str],
+    reading: Reading,
+    most: int | None = None,
+    seed: int = 0,
+    read_ahead: Moments | None = None,
+) -> Shop:
     """A shop's transactions to one row a customer; of more than `most` customers, a seeded uniform sample.
 
-    Raises InputError when they cannot be used.
+    `read_ahead` is what `moments_of` gave for them already. Raises InputError when they cannot be used.
     """
-    kept, understanding = _moments(sources, reading)
+    every, understanding = read_ahead or moments_of(sources, reading)
+    kept = _without_forgotten(every, reading.forgotten)
     table, cleaned = _count(kept, reading)
     sampled = None
     if most and cleaned.funnel.customers > most:  # or it need not be counted how many of them are left
@@ -180,10 +189,15 @@ def count_customers(sources: Sequence[str], reading: Reading, most: int | None =
 
 def customer_table(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Cleaned]:
     """The expression of one row a customer, not yet run, and what it is of. Raises InputError as `read` does."""
-    return _count(_moments(sources, reading)[0], reading)
+    table, _ = moments_of(sources, reading)
+    return _count(_without_forgotten(table, reading.forgotten), reading)
 
 
-def _moments(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Understanding]:
+def moments_of(sources: Sequence[str], reading: Reading) -> Moments:
+    """What `cleaning.moments` makes of the lines of sources, those of forgotten customers among them.
+
+    Raises InputError when they cannot be used.
+    """
     request = reading.request
     of_database = bool(reading.table or reading.query)
     scanned = _scan(sources, reading)
@@ -191,14 +205,14 @@ def _moments(sources: Sequence[str], reading: Reading) -> tuple[ibis.Table, Unde
         block = replace(
             understood(scanned.facts, scanned.forms, request), examples=_blank_example(found, scanned)
         )
-        return _without_forgotten(found, reading.forgotten), block
+        return found, block
     lines = read(sources, request, table=reading.table, query=reading.query, engine=reading.engine)
     table = moments(lines.table)
     if reading.engine == "spark":
         table = _local(table)
     elif of_database:
         release(lines.table)
-    return _without_forgotten(table, reading.forgotten), lines.understanding
+    return table, lines.understanding
 
 
 def _without_forgotten(table: ibis.Table, forgotten: Forgotten | None) -> ibis.Table:

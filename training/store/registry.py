@@ -81,7 +81,7 @@ def log_model(
         metadata=dict(metadata),
     )
     uri = _logged_once(client, log).model_uri
-    return uri, mlflow.pyfunc.load_model(uri).predict(customers)
+    return uri, mlflow.pyfunc.load_model(uri, suppress_warnings=True).predict(customers)
 
 
 def _logged_once(client: MlflowClient, log: Callable[[], ModelInfo]) -> ModelInfo:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from training.reading.understanding import Understanding
 
-MOST_BYTES = 200_000_000  # of files: to send what was made of more takes as long as it saves
+MOST_BYTES = 50_000_000  # of files: to send what was made of more takes as long as it saves
 
 
 class Ahead:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 from importlib import import_module
 from typing import Self
 
@@ -37,10 +36,8 @@ class Preparation(contextlib.ExitStack):
 
     def __enter__(self) -> Self:
         of_database = not store_address().startswith("http")
-        gc.disable()  # what is imported is never garbage
         for module in (*MODULES, *(MODULES_OF_DATABASES if of_database else ())):
             import_module(module)
-        gc.enable()
         self.enter_context(threadpool_limits(BLAS_THREADS, user_api="blas"))
         if can_fork():
             from training.report.artist import draw_for

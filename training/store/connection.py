@@ -20,13 +20,10 @@ from training.store.template import copy_template, keep_template
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-GC_THRESHOLDS = (
-    50_000,
-    20,
-    100,
-)  # fewer collections than Python's default: what is imported is never garbage
-
-
+# Of the garbage collector: fewer collections than Python's default, and none while all is imported, of which nothing is
+# garbage.
+GC_THRESHOLDS = (50_000, 20, 100)
+GC_WHILE_IMPORTING = 10_000_000
 # OpenMP's threads sleep between two pieces of work: by default they keep a processor busy, which others want.
 WAITING_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 SERVER_TIMEOUT_SECONDS = 10.0
@@ -44,13 +41,14 @@ def prepare_process() -> None:
     mlflow_setup.prepare_command()
     for name, value in WAITING_THREADS.items():
         os.environ.setdefault(name, value)
-    gc.set_threshold(*GC_THRESHOLDS)
+    gc.set_threshold(GC_WHILE_IMPORTING)
 
 
 def connect() -> MlflowClient:
     """A client on the store at `store_address`, whose database is made when it is missing.
 
-    Its artifacts are found where the project is now. Raises InputError where that cannot be.
+    Its artifacts are found where the project is now. What a command needs is imported then, and garbage is collected
+    from now on. Raises InputError where the store cannot be reached.
     """
     import mlflow
 
@@ -63,12 +61,14 @@ def connect() -> MlflowClient:
     else:
         check_server(address)
     try:
-        return mlflow.MlflowClient()
+        client = mlflow.MlflowClient()
     except ModuleNotFoundError as error:
         raise InputError(
             f"The driver {error.name} for the MLflow store at {shown(address)} is not installed. Expected the driver "
             f"that its address names. {DRIVERS.get(scheme(address).split('+')[0], 'Install it.')}"
         ) from None
+    gc.set_threshold(*GC_THRESHOLDS)
+    return client
 
 
 def check_server(address: str) -> None:

@@ -440,8 +440,9 @@ def check_count(path: Path, line_count: int) -> None:
     except UnicodeDecodeError:
         text = content.decode("cp1252", "replace")
     old_limit = csv.field_size_limit(len(text) + 1)
-    records = csv.reader(io.StringIO(text, newline=""), delimiter=layout.delimiter)
-    expected = sum(len(record) > 1 or any(map(str.strip, record)) for record in records) - 1
+    records = list(csv.reader(io.StringIO(text, newline=""), delimiter=layout.delimiter))
+    below = records[layout.above + 1 :]
+    expected = sum(len(record) > 1 or any(map(str.strip, record)) for record in below)
     csv.field_size_limit(old_limit)
     if expected != line_count:
         raise WrongAnswer(f"{line_count} lines were read, the csv module finds {expected}")

@@ -8,6 +8,7 @@ from decimal import Decimal
 import duckdb
 import ibis
 import openpyxl
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -570,6 +571,27 @@ def test_unusable_file_is_refused(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content)
     assert refusal([path]).startswith(f"{path} {message}")
+
+
+@pytest.mark.parametrize("place", [2, 40])
+def test_parquet_whose_own_schema_is_damaged_is_refused(tmp_path, place):
+    path = tmp_path / "shop.parquet"
+    pd.DataFrame(
+        {"CustomerID": ["1"], "InvoiceDate": [pd.Timestamp("2024-01-02")], "Amount": [2.5]}
+    ).to_parquet(path)
+    content = bytearray(path.read_bytes())
+    start = content.rindex(b"ARROW:schema") + len(b"ARROW:schema") + place
+    content[start : start + 4] = b"!!!!"
+    path.write_bytes(content)
+    assert refusal([path]).startswith(f"{path} cannot be opened as Parquet: ")
+
+
+def test_a_control_character_in_the_name_of_a_column_is_left_out(tmp_path):
+    path = tmp_path / "shop.csv"
+    path.write_text(SHOP.replace("CustomerID", "Custo\x00mer\x1bID", 1), encoding="utf-8")
+    plain = tmp_path / "plain.csv"
+    plain.write_text(SHOP, encoding="utf-8")
+    assert read_lines([path]).to_pandas().equals(read_lines([plain]).to_pandas())
 
 
 def test_gzip_cut_after_the_first_rows_is_refused(tmp_path):

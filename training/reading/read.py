@@ -399,6 +399,7 @@ def _load(path: Path, request: Request, connection: Backend) -> tuple[ir.Table, 
 def _load_parquet(path: Path, request: Request, connection: Backend) -> ir.Table:
     import duckdb
     import ibis
+    import pyarrow as pa
 
     try:
         view = connection.read_parquet(glob.escape(str(path)))
@@ -408,9 +409,9 @@ def _load_parquet(path: Path, request: Request, connection: Backend) -> ir.Table
         on_its_clock = kept(on_clock(typed, [path], request.timezone))
         forget(typed)
         return on_its_clock
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowInvalid, OSError) as error:
         raise InputError(
-            f"{path} cannot be opened as Parquet: {str(error).splitlines()[0]}. "
+            f"{path} cannot be opened as Parquet: {str(error).splitlines()[0].rstrip('.')}. "
             "Expected a complete Parquet file. Copy or write it again."
         ) from None
 

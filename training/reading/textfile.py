@@ -29,6 +29,7 @@ SAMPLE = 1 << 16
 DELIMITERS = ",;\t|"
 TWO_BLANKS = "  "
 HEADER_WITHIN = 60  # records
+CONTROLS = "[\x00-\x1f\x7f-\x9f]"
 
 # A number's surroundings: a currency sign, blanks. Digits and marks belong to the number.
 AROUND = "[^0-9.,]*"
@@ -433,9 +434,11 @@ def _fit(text: str, delimiter: str) -> tuple[int, int]:
 def _names(header: list[str]) -> list[str]:
     """Column names on one line, without blanks around them; a column without a name is called by its position.
 
-    The second column of a name is called `name (2)`.
+    The second column of a name is called `name (2)`. Control characters, with which no program can name a column, are
+    left out.
     """
-    names = [" ".join(name.split()) or f"column_{position}" for position, name in enumerate(header, 1)]
+    plain = [re.sub(CONTROLS, "", " ".join(name.split())) for name in header]
+    names = [name or f"column_{position}" for position, name in enumerate(plain, 1)]
     lowered = [name.lower() for name in names]
     before = [lowered[:position].count(name) for position, name in enumerate(lowered)]
     return [f"{name} ({times + 1})" if times else name for name, times in zip(names, before, strict=True)]

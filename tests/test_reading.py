@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from training.errors import InputError
-from training.reading.read import read_lines
+from training.reading.read import read, read_lines
+from training.reading.request import Request
 
 SHOP = '''\
 InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
@@ -592,6 +593,19 @@ def test_a_control_character_in_the_name_of_a_column_is_left_out(tmp_path):
     plain = tmp_path / "plain.csv"
     plain.write_text(SHOP, encoding="utf-8")
     assert read_lines([path]).to_pandas().equals(read_lines([plain]).to_pandas())
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_very_long_cell_is_read_and_lines_below_it_are_told(tmp_path, delimiter):
+    path = tmp_path / "shop.csv"
+    lines = [["InvoiceNo", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"]]
+    for at in range(60):
+        text, quantity = ("x" * 200_000 if at == 40 else "MUG"), ("abc" if at == 50 else "2")
+        lines.append([str(at), text, quantity, f"2024-01-{1 + at % 28:02} 10:00", "3.55", f"1{at}"])
+    path.write_text("\n".join(map(delimiter.join, lines)), encoding="utf-8")
+    found = read([path], Request())
+    assert found.table.count().to_pyarrow().as_py() == 60
+    assert [(example.line, example.value) for example in found.understanding.examples] == [(52, "abc")]
 
 
 def test_gzip_cut_after_the_first_rows_is_refused(tmp_path):

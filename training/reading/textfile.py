@@ -29,6 +29,7 @@ SAMPLE = 1 << 16
 DELIMITERS = ",;\t|"
 TWO_BLANKS = "  "
 HEADER_WITHIN = 60  # records
+MOST_IN_A_CELL = 2_000_000  # characters; DuckDB reads no longer lines
 CONTROLS = "[\x00-\x1f\x7f-\x9f]"
 
 # A number's surroundings: a currency sign, blanks. Digits and marks belong to the number.
@@ -315,7 +316,8 @@ def _ragged(line: int, fields: int, width: int, path: Path) -> InputError:
 
 def _unclosed(line: int, path: Path) -> InputError:
     return InputError(
-        f"Line {line} of {path} has a quote that is not closed. Expected quotes in pairs. Correct that line."
+        f"Line {line} of {path} has a quote that is not closed. Expected quotes in pairs, and at most "
+        f"{MOST_IN_A_CELL:,} characters in a cell. Correct that line."
     )
 
 
@@ -351,6 +353,7 @@ def _of_one_byte(path: Path) -> str:
 
 def _reader(source: Iterable[str], delimiter: str, strict: bool = True) -> Reader:
     """The records of a text: csv's own reader, or one that splits at blanks."""
+    csv.field_size_limit(MOST_IN_A_CELL)
     if delimiter in (" ", TWO_BLANKS):
         return _Blanks(source, delimiter)
     return csv.reader(source, delimiter=delimiter, strict=strict)

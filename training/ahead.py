@@ -17,7 +17,7 @@ from training.errors import InputError
 from training.reading.address import is_address
 from training.reading.sources import files
 from training.shop import Moments, Reading, moments_of
-from training.twin import Twin, can_fork, end_with_parent, twin
+from training.twin import Twin, can_fork, end_with_parent, print_to, twin
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +66,7 @@ def _pays(sources: Sequence[str], reading: Reading) -> bool:
     if any(map(is_address, sources)):
         return False
     try:
-        return sum(Path(path).stat().st_size for path in files(sources)) <= MOST_BYTES
+        return sum(path.stat().st_size for path in files(sources)) <= MOST_BYTES
     except (InputError, OSError):  # told by who reads them
         return False
 
@@ -78,9 +78,7 @@ def _read(
 ) -> None:
     """The work of the twin."""
     end_with_parent(connection)
-    with Path(os.devnull).open("w") as nothing:
-        for stream in (1, 2):
-            os.dup2(nothing.fileno(), stream)
+    print_to(Path(os.devnull))
     try:
         table, understanding = moments_of(sources, reading)
         answer = table.to_pyarrow(), understanding

@@ -20,7 +20,7 @@ from contract.hosts import LOOPBACK, TOKEN_VARIABLE
 from contract.names import MODEL
 from training import processes
 from training.guard import guarded
-from training.twin import Twin, end_with_parent
+from training.twin import Twin, end_with_parent, print_to
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,9 +127,7 @@ def serve(connection: Connection[object, tuple[int, dict[str, str], str]]) -> No
     port, environment, log = connection.recv()
     end_with_parent(connection)
     os.environ.update(environment)
-    with Path(log).open("w") as file:
-        for stream in (1, 2):
-            os.dup2(file.fileno(), stream)
+    print_to(Path(log))
     _, _, module, *arguments = map(str, command(LOOPBACK, port))
     sys.argv = [module, *arguments]
     run_module(module, run_name="__main__")

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Self
 
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -70,6 +71,13 @@ def _live(work: Callable[[Connection], None], connection: Connection, of_parent:
         signal.signal(number, signal.SIG_DFL)
     with contextlib.suppress(EOFError, BrokenPipeError):
         work(connection)
+
+
+def print_to(path: Path) -> None:
+    """Let what this process prints go to a file."""
+    with path.open("w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
 
 
 def end_with_parent(connection: Connection) -> None:

@@ -14,7 +14,6 @@ import re
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from contract.mlflow_setup import lose_patience
 from training.errors import InputError, silence_of
-from training.store.once import already_gone
+from training.store.once import REQUEST_TAG, already_gone, with_request
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 300.0  # after which a lease that nobody renews is free; clocks may differ by less
 RENEWALS_PER_LEASE = 5
-# Tags; a released lease has expired at 0. `request` is another one for each try to take it.
-OWNER, EXPIRES, PROCESS, REQUEST = "owner", "expires", "holder", "request"
+OWNER, EXPIRES, PROCESS = "owner", "expires", "holder"  # tags; a released lease has expired at 0
 RETRY_SECONDS = 0.2
 NOTE = "A lease of `segments`: one process at a time, see docs/unattended.md. It has no versions."
 
@@ -141,19 +139,14 @@ def _made(client: MlflowClient, name: str, number: int, seconds: float) -> bool:
     """
     from mlflow.exceptions import MlflowException
 
-    request = uuid.uuid4().hex
-    tags = {
-        OWNER: _owner(),
-        PROCESS: _this_process(),
-        REQUEST: request,
-        EXPIRES: str(time.time() + seconds),
-    }
+    expires = str(time.time() + seconds)
+    tags = with_request({OWNER: _owner(), PROCESS: _this_process(), EXPIRES: expires})
     try:
         client.create_registered_model(_object(name, number), tags, NOTE)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-        return _is_of(client, name, number, request)
+        return _is_of(client, name, number, tags[REQUEST_TAG])
     return True
 
 
@@ -167,7 +160,7 @@ def _is_of(client: MlflowClient, name: str, number: int, request: str) -> bool:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return False
         raise
-    return bool(made.tags.get(REQUEST) == request)
+    return bool(made.tags.get(REQUEST_TAG) == request)
 
 
 def _check_free(client: MlflowClient, name: str, number: int) -> None:

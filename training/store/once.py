@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-REQUEST_TAG = "request"  # another one for each run that is asked for
+REQUEST_TAG = "request"  # another one for each thing that is asked for
 
 
 def create_run(
@@ -28,7 +28,7 @@ def create_run(
 
 
 def with_request(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags of a run that is to be made, by which its doubles are found."""
+    """The tags of what is to be made, by which it is known among its doubles."""
     return {**tags, REQUEST_TAG: uuid.uuid4().hex}
 
 
